@@ -1,0 +1,3 @@
+"""Postroom: outgoing mail of a report server, configured, proven, sent and explained."""
+
+__version__ = "0.1.0"

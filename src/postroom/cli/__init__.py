@@ -1,0 +1,1 @@
+"""The door for terminals; composes the other doors into processes."""

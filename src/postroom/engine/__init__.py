@@ -1,0 +1,1 @@
+"""The process that runs tests and deliveries."""

@@ -1,0 +1,1 @@
+"""One file per use, named as an operator would name it."""

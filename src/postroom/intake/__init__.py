@@ -1,0 +1,1 @@
+"""The hot door: messages handed in over HTTP."""

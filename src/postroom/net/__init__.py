@@ -1,0 +1,1 @@
+"""The one way out: only this room resolves names and dials."""

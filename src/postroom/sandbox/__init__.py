@@ -1,0 +1,1 @@
+"""The built-in server that catches mail and shows it."""

@@ -1,0 +1,1 @@
+"""SMTP without sockets: bytes in, events out."""

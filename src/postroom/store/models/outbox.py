@@ -1,0 +1,102 @@
+"""The durable outbox: accepted messages, one delivery for each recipient, and every attempt.
+
+The engine reads and writes Delivery and Attempt with the raw statements of `store/queue_sqlite.py`; columns named there
+must not be renamed without it.
+"""
+
+from django.db import models
+
+from postroom.store.ids import new_id
+from postroom.terms.outcome import DeliveryState
+
+from .access import ApiToken
+from .server import SmtpServer
+
+
+class Message(models.Model):
+    """An accepted message. Its bytes are frozen in the blob `content_digest` of `content_size` bytes."""
+
+    id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
+    client = models.ForeignKey(ApiToken, null=True, on_delete=models.PROTECT)
+    client_name = models.CharField(max_length=100, blank=True)
+    server = models.ForeignKey(SmtpServer, null=True, on_delete=models.SET_NULL)
+    message_id = models.CharField(max_length=998)
+    reverse_path = models.CharField(max_length=254, blank=True)
+    from_header = models.CharField(max_length=500)
+    subject = models.CharField(max_length=998, blank=True)
+    purpose = models.CharField(max_length=16, default="notification")
+    priority = models.SmallIntegerField(default=0)
+    content_digest = models.CharField(max_length=64)
+    content_size = models.BigIntegerField()
+    needs_8bit = models.BooleanField(default=False)
+    needs_smtputf8 = models.BooleanField(default=False)
+    attachments = models.JSONField(default=list)
+    tags = models.JSONField(default=list)
+    metadata = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_index=True)
+    send_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField()
+
+
+class Delivery(models.Model):
+    """One recipient of a message. `fence` grows with every claim; a settlement with an older fence is refused (U8)."""
+
+    id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="deliveries")
+    recipient = models.CharField(max_length=254)
+    state = models.CharField(
+        max_length=9, default=DeliveryState.QUEUED, choices=[(s.value, s.value) for s in DeliveryState]
+    )
+    due_at = models.DateTimeField()
+    priority = models.SmallIntegerField(default=0)
+    attempt_count = models.IntegerField(default=0)
+    fence = models.BigIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    uncertain_count = models.IntegerField(default=0)
+    server = models.ForeignKey(SmtpServer, null=True, on_delete=models.SET_NULL)
+    last_reply = models.TextField(blank=True)
+    cause = models.CharField(max_length=64, blank=True)
+    finding = models.JSONField(null=True)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("state", "due_at", "priority"), name="delivery_due"),
+            models.Index(fields=("state", "lease_until"), name="delivery_lease"),
+            models.Index(fields=("recipient",), name="delivery_recipient"),
+        )
+
+
+class Attempt(models.Model):
+    """One try for one recipient; inserted with the claim, completed with the settlement (D8, U9)."""
+
+    id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
+    number = models.IntegerField()
+    server = models.ForeignKey(SmtpServer, null=True, on_delete=models.SET_NULL)
+    server_name = models.CharField(max_length=100, blank=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=9, blank=True)
+    stage = models.CharField(max_length=12, blank=True)
+    reply_code = models.SmallIntegerField(null=True)
+    enhanced_code = models.CharField(max_length=12, blank=True)
+    reply = models.TextField(blank=True)
+    cause = models.CharField(max_length=64, blank=True)
+    finding = models.JSONField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("delivery", "number"), name="attempt_number"),)
+
+
+class IdempotencyKey(models.Model):
+    """What an `Idempotency-Key` of a client answered; `scope` is the client's id (U4)."""
+
+    scope = models.CharField(max_length=26)
+    key = models.CharField(max_length=255)
+    request_digest = models.CharField(max_length=64)
+    message = models.ForeignKey(Message, on_delete=models.CASCADE)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("scope", "key"), name="idempotency_key"),)

@@ -1,0 +1,95 @@
+"""SMTP servers and their tests."""
+
+from django.db import models
+
+from postroom.store.ids import new_id
+from postroom.terms.outcome import TestStatus
+from postroom.terms.server import ServerSettings
+
+
+class SmtpServer(models.Model):
+    """A configured server. `settings` is `ServerSettings.as_json()`; the password is sealed apart from it.
+
+    Verified is not stored: a server is verified while `verified_fingerprint` equals the fingerprint of its settings.
+    """
+
+    id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    settings = models.JSONField()
+    sealed_password = models.TextField(blank=True)
+    secret_id = models.CharField(max_length=26, blank=True)
+    password_stored_at = models.DateTimeField(null=True)
+    position = models.IntegerField(default=0)
+    is_default = models.BooleanField(default=False)
+    is_sandbox = models.BooleanField(default=False)
+    enabled = models.BooleanField(default=True)
+    use_unverified = models.BooleanField(default=False)
+    unverified_reason = models.CharField(max_length=500, blank=True)
+    verified_fingerprint = models.CharField(max_length=64, blank=True)
+    verified_at = models.DateTimeField(null=True)
+    verified_by = models.CharField(max_length=254, blank=True)
+    failing_since = models.DateTimeField(null=True)
+    failing_finding = models.JSONField(null=True)
+    paused_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("position", "created_at")
+
+    @property
+    def typed_settings(self) -> ServerSettings:
+        return ServerSettings.from_json(self.settings)
+
+    @property
+    def is_verified(self) -> bool:
+        return bool(self.verified_fingerprint) and self.verified_fingerprint == self.typed_settings.fingerprint(
+            self.secret_id
+        )
+
+    @property
+    def state(self) -> str:
+        """One of unverified, verified, failing, paused (design: "States")."""
+        if self.paused_at is not None:
+            return "paused"
+        if not self.is_verified:
+            return "unverified"
+        return "failing" if self.failing_since is not None else "verified"
+
+    @property
+    def takes_deliveries(self) -> bool:
+        """Whether the engine may deliver through it: enabled, not paused, and verified or used unverified on purpose."""
+        return self.enabled and self.paused_at is None and (self.is_verified or self.use_unverified)
+
+
+class ServerTest(models.Model):
+    """A test of settings, saved or not, run by the engine. `settings` as in SmtpServer; `stages` is a list of
+    {"name", "status", "ms", "detail"}; `finding` is `Finding.as_json()`; `facts` holds what the server offered."""
+
+    id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
+    server = models.ForeignKey(SmtpServer, null=True, on_delete=models.SET_NULL, related_name="tests")
+    settings = models.JSONField()
+    sealed_password = models.TextField(blank=True)
+    secret_id = models.CharField(max_length=26, blank=True)
+    send = models.BooleanField(default=True)
+    status = models.CharField(
+        max_length=8, default=TestStatus.QUEUED, choices=[(s.value, s.value) for s in TestStatus], db_index=True
+    )
+    stop_requested = models.BooleanField(default=False)
+    stages = models.JSONField(default=list)
+    finding = models.JSONField(null=True)
+    facts = models.JSONField(default=dict)
+    transcript = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    created_by = models.CharField(max_length=254)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+
+    @property
+    def typed_settings(self) -> ServerSettings:
+        return ServerSettings.from_json(self.settings)
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in (TestStatus.PASSED, TestStatus.FAILED, TestStatus.STOPPED)

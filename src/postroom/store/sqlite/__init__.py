@@ -1,0 +1,1 @@
+"""Django's SQLite backend, with every write under the write lock."""

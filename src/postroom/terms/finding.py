@@ -1,0 +1,48 @@
+"""A finding: the explained cause of a failure. The shape is a contract (design: "A finding")."""
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from .outcome import Retry
+
+
+class Confidence(StrEnum):
+    CERTAIN = "certain"
+    LIKELY = "likely"
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """The other candidate, and the question whose answer decides."""
+
+    cause: str
+    title: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why something failed and what to do.
+
+    `cause` is a stable slug, "unknown" when the evidence does not decide. `field` is the API name of the setting at
+    fault. `proposal` maps API names of settings to proposed values. `evidence` quotes what was seen, escaped and bounded.
+    """
+
+    cause: str
+    confidence: Confidence
+    title: str
+    explanation: str
+    fix: tuple[str, ...]
+    retry: Retry
+    evidence: tuple[str, ...] = ()
+    field: str | None = None
+    proposal: dict[str, Any] | None = None
+    alternatives: tuple[Alternative, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        values = asdict(self)
+        values["confidence"], values["retry"] = str(self.confidence), str(self.retry)
+        values["fix"], values["evidence"] = list(self.fix), list(self.evidence)
+        values["alternatives"] = [asdict(a) for a in self.alternatives]
+        return values

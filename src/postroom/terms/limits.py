@@ -1,0 +1,42 @@
+"""Every number with protocol meaning, each with its source."""
+
+# RFC 5321 4.5.3.1.4: a command line is at most 512 octets including CR LF; RFC 4954 4.3 raises AUTH lines to 12288.
+COMMAND_LINE_BYTES = 512
+AUTH_LINE_BYTES = 12_288
+# RFC 5321 4.5.3.1.5 says 512 octets for a reply line; real servers exceed it, Postfix's client reads 2048.
+REPLY_LINE_BYTES = 2_048
+# No RFC figure: a reply of more lines, or bytes in all, is refused (Exim stops at about 10 kB, RFC 5321 has no bound).
+REPLY_LINES = 128
+REPLY_BYTES = 65_536
+# RFC 5321 4.5.3.1.6: a text line is at most 1000 octets including CR LF.
+TEXT_LINE_BYTES = 998
+# RFC 5321 4.5.3.1.1 and 4.5.3.1.2; 4.5.3.1.3 limits a path to 256 with its brackets.
+LOCAL_PART_BYTES = 64
+DOMAIN_BYTES = 255
+ADDRESS_BYTES = 254
+# RFC 5321 4.5.3.1.8: a server must take at least 100 recipients.
+RECIPIENTS_PER_TRANSACTION = 100
+
+# RFC 5321 4.5.3.2, seconds.
+GREETING_TIMEOUT_S = 300.0
+MAIL_TIMEOUT_S = 300.0
+RCPT_TIMEOUT_S = 300.0
+DATA_TIMEOUT_S = 120.0
+DATA_BLOCK_TIMEOUT_S = 180.0
+FINAL_DOT_TIMEOUT_S = 600.0
+# No RFC figure: Postfix's smtp_connect_timeout is 30 s; two addresses are raced 250 ms apart (RFC 8305 section 5).
+CONNECT_TIMEOUT_S = 30.0
+CONNECTION_ATTEMPT_DELAY_S = 0.25
+TLS_HANDSHAKE_TIMEOUT_S = 60.0
+
+# A test answers a waiting person: 30 s in all, 10 s each for connect and greeting.
+TEST_TIMEOUT_S = 30.0
+TEST_CONNECT_TIMEOUT_S = 10.0
+TEST_GREETING_TIMEOUT_S = 10.0
+
+# RFC 8314 section 3.3 and 7.3, RFC 5321 section 4.5.4.2; 2525 is the usual alternative of mail services.
+SMTP_PORT = 25
+SUBMISSIONS_PORT = 465
+SUBMISSION_PORT = 587
+ALTERNATIVE_PORT = 2_525
+MAIL_PORTS = (SMTP_PORT, SUBMISSIONS_PORT, SUBMISSION_PORT, ALTERNATIVE_PORT)
