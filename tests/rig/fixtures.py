@@ -1,0 +1,1 @@
+"""Fixtures of the rig for every room's tests."""
