@@ -3,11 +3,14 @@
 import os
 from pathlib import Path
 
+from postroom.policy.ports import Ports
 from postroom.store.vault import Vault
 
 DATA_DIR = Path(os.environ.get("POSTROOM_DATA", "data")).absolute()
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 PUBLIC_URL = os.environ.get("POSTROOM_URL", "http://127.0.0.1:8025").rstrip("/")
+
+SMTP_PORTS = Ports.parse(os.environ.get("POSTROOM_SMTP_PORTS", "25,465,587,2525"))
 
 VAULT = Vault(DATA_DIR / "keys")
 VAULT.ensure_key()

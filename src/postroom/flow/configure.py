@@ -1,0 +1,336 @@
+"""Configure SMTP servers: test settings, save them, change them; what page, API and command line share.
+
+A stored password follows its settings only while their destination stays the same (T4): every function here that could
+carry one asks `_password_for`, and nothing else moves a sealed password.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.conf import settings as instance
+from django.db import transaction
+from django.utils import timezone
+
+from postroom.policy.host_name import host_reading
+from postroom.policy.ports import Ports
+from postroom.policy.settings_check import FieldProblem, problems_of
+from postroom.store import audit
+from postroom.store.ids import new_id
+from postroom.store.models import InstanceValue, ServerTest, SmtpServer
+from postroom.store.vault import Vault
+from postroom.terms.outcome import TestStatus
+from postroom.terms.server import Auth, ServerSettings
+
+REASON_LENGTH = 500
+SANDBOX_REMOVED = "sandbox_removed"
+
+
+class SettingsRefused(Exception):
+    """The settings can't be taken as they are; `problems` name each field and its remedy."""
+
+    def __init__(self, *problems: FieldProblem) -> None:
+        super().__init__("; ".join(f"{p.field}: {p.text}" for p in problems))
+        self.problems = list(problems)
+
+
+class NotPossible(Exception):
+    """The step does not fit the present state; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPassword:
+    """A password as it is stored; `secret_id` names its version. Both are "" where there is none."""
+
+    sealed: str = ""
+    secret_id: str = ""
+
+
+def start_test(
+    settings: ServerSettings,
+    *,
+    password: str | None,
+    based_on: SmtpServer | ServerTest | None,
+    server: SmtpServer | None,
+    send: bool,
+    actor: str,
+) -> ServerTest:
+    """A queued test of settings that need not be saved; an engine runs it. `send` sends the test mail.
+
+    `based_on` lends its stored password while the destination is unchanged; `server` is the one being edited.
+    Raises SettingsRefused.
+    """
+    settings = _tidied(settings)
+    secret = _checked(settings, password, based_on, server, require_recipient=send)
+    with transaction.atomic():
+        test = _new_test(settings, secret, server=server, send=send, actor=actor)
+        audit.record(actor, "test.start", settings.name, {"host": settings.host, "port": settings.port, "send": send})
+    return test
+
+
+def start_saved_test(server: SmtpServer, *, send: bool, actor: str) -> ServerTest:
+    """A queued test of a saved server, just as it is. Raises SettingsRefused."""
+    return start_test(server.typed_settings, password=None, based_on=server, server=server, send=send, actor=actor)
+
+
+def stop_test(test: ServerTest, actor: str) -> None:
+    """Ask the engine to stop a test; one that no engine has begun ends at once."""
+    with transaction.atomic():
+        row = ServerTest.objects.get(pk=test.pk)
+        if row.is_over:
+            return
+        row.stop_requested = True
+        if row.status == TestStatus.QUEUED:
+            row.status, row.finished_at = TestStatus.STOPPED, timezone.now()
+        row.save(update_fields=["stop_requested", "status", "finished_at"])
+        audit.record(actor, "test.stop", row.typed_settings.name)
+
+
+def record_test_result(test: ServerTest, report: Any) -> None:
+    """Store how a test ended; the saved server it belongs to becomes verified in the same commit.
+
+    `report` is a ProbeReport (flow/probe.py). A test that sent no mail proves nothing more than the connection, so it
+    verifies nothing. A stopped test stays stopped.
+    """
+    with transaction.atomic():
+        row = ServerTest.objects.select_related("server").get(pk=test.pk)
+        row.status = report.status
+        row.stages, row.transcript, row.facts = report.stages, report.transcript, report.facts
+        row.finding = report.finding.as_json() if report.finding else None
+        row.finished_at, row.lease_until = timezone.now(), None
+        row.save()
+        if row.server is not None and row.status == TestStatus.PASSED and row.send and _same_proof(row, row.server):
+            _mark_verified(row.server, row)
+
+
+def save_tested(test: ServerTest, *, make_default: bool, actor: str) -> SmtpServer:
+    """The server whose settings just passed a live test: created, or changed to exactly the tested settings."""
+    if test.status != TestStatus.PASSED or not test.send:
+        raise NotPossible("Run a live test of these settings first; Save becomes available when it has passed.")
+    settings = test.typed_settings
+    with transaction.atomic():
+        _refuse_taken_name(settings, test.server)
+        server = test.server or SmtpServer(position=_next_position())
+        before = server.settings or {}
+        _store(server, settings, SealedPassword(test.sealed_password, test.secret_id))
+        server.use_unverified, server.unverified_reason = False, ""
+        server.save()
+        _mark_verified(server, test)
+        if test.server_id is None:
+            ServerTest.objects.filter(pk=test.pk).update(server=server)
+        if make_default:
+            _make_default(server)
+        audit.record(actor, "server.save", server.name, {"verified": True, **_difference(before, server.settings)})
+    return server
+
+
+def save_untested(
+    settings: ServerSettings,
+    *,
+    password: str | None,
+    based_on: SmtpServer | ServerTest | None,
+    server: SmtpServer | None,
+    reason: str,
+    use_unverified: bool = False,
+    make_default: bool = False,
+    actor: str,
+) -> SmtpServer:
+    """The server saved without a test. It takes no deliveries until it is verified, unless `use_unverified`."""
+    settings = _tidied(settings)
+    if use_unverified:
+        _refuse_empty_reason(reason)
+    secret = _checked(settings, password, based_on, server, require_recipient=False)
+    with transaction.atomic():
+        row = server or SmtpServer(position=_next_position())
+        before = row.settings or {}
+        _store(row, settings, secret)
+        row.use_unverified, row.unverified_reason = use_unverified, reason.strip()[:REASON_LENGTH]
+        row.save()
+        if make_default and row.takes_deliveries:
+            _make_default(row)
+        changes = {"verified": row.is_verified, "reason": row.unverified_reason, **_difference(before, row.settings)}
+        audit.record(actor, "server.save", row.name, changes)
+    return row
+
+
+def change_server(
+    server: SmtpServer,
+    changes: Mapping[str, Any],
+    *,
+    password: str | None = None,
+    use_unverified: bool | None = None,
+    reason: str = "",
+    actor: str,
+) -> SmtpServer:
+    """The server with some settings changed by API name; whatever a test proved stays proven only if untouched.
+
+    Raises SettingsRefused, naming `password` where the destination changed without a new one.
+    """
+    settings = ServerSettings.from_json({**server.settings, **changes})
+    keep = server.use_unverified if use_unverified is None else use_unverified
+    return save_untested(
+        settings, password=password, based_on=server, server=server, reason=reason or server.unverified_reason,
+        use_unverified=keep, actor=actor,
+    )
+
+
+def set_default(server: SmtpServer, actor: str) -> None:
+    """Make it the server that messages leave through first. Raises NotPossible while it takes no deliveries."""
+    with transaction.atomic():
+        row = SmtpServer.objects.get(pk=server.pk)
+        if not row.takes_deliveries:
+            raise NotPossible("Only a server that is enabled and verified can be the default. Run a live test first.")
+        _make_default(row)
+        audit.record(actor, "server.default", row.name)
+
+
+def set_enabled(server: SmtpServer, enabled: bool, actor: str) -> None:
+    """The administrator's switch: a disabled server takes no deliveries and keeps its settings."""
+    with transaction.atomic():
+        SmtpServer.objects.filter(pk=server.pk).update(enabled=enabled, updated_at=timezone.now())
+        audit.record(actor, "server.enable" if enabled else "server.disable", server.name)
+
+
+def delete_server(server: SmtpServer, actor: str) -> None:
+    """Remove the server with its password. Messages and the activity log stay; waiting mail goes to the default."""
+    with transaction.atomic():
+        if server.is_sandbox:
+            InstanceValue.objects.update_or_create(name=SANDBOX_REMOVED, defaults={"value": True})
+        SmtpServer.objects.filter(pk=server.pk).delete()
+        audit.record(actor, "server.delete", server.name)
+
+
+def unsealed_password(row: SmtpServer | ServerTest) -> str | None:
+    """The password in clear, for the process that dials; None where the settings use none. Raises VaultError."""
+    settings = row.typed_settings
+    if settings.auth is Auth.NONE or not row.sealed_password:
+        return None
+    return _vault().unseal(row.sealed_password, settings.destination.canonical())
+
+
+def allowed_ports(server: SmtpServer | None) -> Ports:
+    """The ports that a server may dial: the operator's list, and for the sandbox its own."""
+    ports: Ports = instance.SMTP_PORTS
+    if server is not None and server.is_sandbox:
+        own = server.typed_settings.port
+        return replace(ports, ranges=(*ports.ranges, (own, own)))
+    return ports
+
+
+def _vault() -> Vault:
+    vault: Vault = instance.VAULT
+    return vault
+
+
+def _tidied(settings: ServerSettings) -> ServerSettings:
+    """Without blanks around the fields where none is ever meant, and without a user name nobody uses."""
+    return settings.changed(
+        **{f: getattr(settings, f).strip() for f in (
+            "name", "description", "from_name", "from_address", "subject_prefix", "test_recipient", "ehlo_name", "ca_pem"
+        )},
+        username=settings.username.strip() if settings.auth is Auth.PASSWORD else "",
+    )
+
+
+def _checked(
+    settings: ServerSettings,
+    password: str | None,
+    based_on: SmtpServer | ServerTest | None,
+    server: SmtpServer | None,
+    *,
+    require_recipient: bool,
+) -> SealedPassword:
+    """The sealed password of settings found complete; raises SettingsRefused with every problem otherwise."""
+    stored = bool(based_on is not None and based_on.sealed_password)
+    problems = problems_of(settings, password_given=bool(password) or stored, allowed_ports=allowed_ports(server))
+    if require_recipient and not settings.test_recipient:
+        problems.append(FieldProblem("test_recipient", "required", "Enter the address that receives the test mail."))
+    problems += _taken_name(settings, server)
+    if settings.auth is Auth.PASSWORD and not password and stored and not _same_destination(settings, based_on):
+        problems.append(FieldProblem(
+            "password", "destination-changed",
+            "Enter the password again: it is stored for other settings and is never sent to a new destination by itself.",
+        ))
+    if problems:
+        raise SettingsRefused(*problems)
+    return _password_for(settings, password, based_on)
+
+
+def _password_for(
+    settings: ServerSettings, password: str | None, based_on: SmtpServer | ServerTest | None
+) -> SealedPassword:
+    if settings.auth is Auth.NONE:
+        return SealedPassword()
+    if password:
+        return SealedPassword(_vault().seal(password, settings.destination.canonical()), new_id())
+    if based_on is None or not _same_destination(settings, based_on):
+        raise SettingsRefused(FieldProblem("password", "required", "Enter the password."))
+    return SealedPassword(based_on.sealed_password, based_on.secret_id)
+
+
+def _same_destination(settings: ServerSettings, based_on: SmtpServer | ServerTest | None) -> bool:
+    return based_on is not None and based_on.typed_settings.destination == settings.destination
+
+
+def _same_proof(test: ServerTest, server: SmtpServer) -> bool:
+    return test.typed_settings.fingerprint(test.secret_id) == server.typed_settings.fingerprint(server.secret_id)
+
+
+def _mark_verified(server: SmtpServer, test: ServerTest) -> None:
+    server.verified_fingerprint = test.typed_settings.fingerprint(test.secret_id)
+    server.verified_at, server.verified_by = test.finished_at, test.created_by
+    server.failing_since, server.failing_finding = None, None
+    server.save(update_fields=[
+        "verified_fingerprint", "verified_at", "verified_by", "failing_since", "failing_finding", "updated_at",
+    ])
+
+
+def _store(server: SmtpServer, settings: ServerSettings, secret: SealedPassword) -> None:
+    if secret.secret_id != server.secret_id:
+        server.password_stored_at = timezone.now() if secret.sealed else None
+    reading = host_reading(settings.host)
+    server.name, server.settings = settings.name, settings.changed(host=reading.host).as_json()
+    server.sealed_password, server.secret_id = secret.sealed, secret.secret_id
+
+
+def _new_test(
+    settings: ServerSettings, secret: SealedPassword, *, server: SmtpServer | None, send: bool, actor: str
+) -> ServerTest:
+    return ServerTest.objects.create(
+        server=server, settings=settings.as_json(), sealed_password=secret.sealed, secret_id=secret.secret_id,
+        send=send, created_by=actor,
+    )
+
+
+def _taken_name(settings: ServerSettings, server: SmtpServer | None) -> list[FieldProblem]:
+    others = SmtpServer.objects.filter(name__iexact=settings.name).exclude(pk=server.pk if server else "")
+    if settings.name and others.exists():
+        return [FieldProblem("name", "taken", "Another server has this name. Choose a different one.")]
+    return []
+
+
+def _refuse_taken_name(settings: ServerSettings, server: SmtpServer | None) -> None:
+    if problems := _taken_name(settings, server):
+        raise SettingsRefused(*problems)
+
+
+def _refuse_empty_reason(reason: str) -> None:
+    if not reason.strip():
+        text = "Say why this server is used without a test; the reason is shown beside it."
+        raise SettingsRefused(FieldProblem("reason", "required", text))
+
+
+def _make_default(server: SmtpServer) -> None:
+    SmtpServer.objects.filter(is_default=True).exclude(pk=server.pk).update(is_default=False)
+    SmtpServer.objects.filter(pk=server.pk).update(is_default=True)
+    server.is_default = True
+
+
+def _next_position() -> int:
+    last = SmtpServer.objects.order_by("-position").values_list("position", flat=True).first()
+    return 0 if last is None else last + 1
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Changed settings as {"name": [before, after]}; settings hold no secret."""
+    return {key: [before.get(key), value] for key, value in after.items() if before.get(key) != value}

@@ -1,0 +1,10 @@
+"""The audit trail: every change of settings, secrets, tokens and queue (O2)."""
+
+from typing import Any
+
+from .models import AuditEntry
+
+
+def record(actor: str, action: str, subject: str, changes: dict[str, Any] | None = None) -> AuditEntry:
+    """Write an entry; call it inside the transaction of the change. `changes` must hold no secret."""
+    return AuditEntry.objects.create(actor=actor[:254], action=action, subject=subject[:254], changes=changes or {})
