@@ -1,0 +1,68 @@
+# Postroom: `make run` sets up and starts it; `make test` shows that it works. Needs python3 (3.11 or later, with venv), git, make.
+
+PYTHON ?= python3
+JOBS ?= 2
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+UV := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11
+
+.PHONY: help run setup packages test check figures quick interop browser crash lock clean
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: $(VENV)/installed-run ## start Postroom, setting up first what is missing; ARGS="--port 8099 --data DIR"
+	@exec $(BIN)/postroom run $(ARGS)
+
+setup: $(VENV)/installed-dev ## make .venv with everything that running, testing and changing Postroom needs
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# Both install from hashed locks only; the project itself is linked in place, built without reaching for anything else.
+$(VENV)/installed-run: requirements/run.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@echo "Installing Postroom into $(VENV) …"
+	$(PIP) install --require-hashes -r requirements/run.txt -r requirements/build.txt
+	$(PIP) install --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(VENV)/installed-dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "Installing Postroom and what its tests need into $(VENV) …"
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --no-deps --no-build-isolation --no-index -e .
+	@touch $@ $(VENV)/installed-run
+
+packages: ## install the Debian packages that tests need, where this user may
+	@.ci/packages
+
+test: setup packages check quick interop browser crash ## everything: checks, quick tests, real mail servers, real browser, real kills
+
+check: setup ## style, types, layers and house limits, with figures
+	$(BIN)/ruff check src tests
+	POSTROOM_DATA=$$(mktemp -d) $(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PYTEST) tests/house -q
+	@$(BIN)/python -m tests.house.figures
+
+quick: setup ## the tests that need nothing but Python
+	$(PYTEST) -q -n $(JOBS) -m "not interop and not browser and not crash"
+
+interop: setup ## mail to and from real Postfix and Dovecot, run privately from Debian's packages
+	$(PYTEST) -q -m interop
+
+browser: setup ## the pages in a real headless Chromium
+	$(PYTEST) -q -m browser
+
+crash: setup ## kill real processes and count what became of every message
+	$(PYTEST) -q -m crash
+
+lock: setup ## compile the hashed locks anew from pyproject.toml, with the newest versions
+	$(UV) --upgrade --group dev pyproject.toml -o requirements/dev.txt
+	$(UV) -c requirements/dev.txt --group build -o requirements/build.txt
+	$(UV) -c requirements/dev.txt pyproject.toml -o requirements/run.txt
+
+clean: ## remove .venv and caches, never data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

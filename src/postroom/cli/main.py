@@ -1,0 +1,59 @@
+"""The command `postroom`. Each subcommand lives in a module of its own, loaded only when it is the one that runs.
+
+Exit status of every subcommand: 0 ok, 1 failed, 2 wrong usage.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import postroom
+
+
+class Command(NamedTuple):
+    """A subcommand: the module below postroom.cli that has `add_arguments(parser)` and `run(args) -> int`."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "run": Command("run", "run everything on this machine"),
+    "diagnose": Command("diagnose", "test one SMTP server and explain what is wrong"),
+    "explain": Command("explain", "explain an error text read from standard input"),
+    "send": Command("send", "hand over a message"),
+    "token": Command("token", "create and revoke tokens of API clients"),
+    "user": Command("user", "create users and reset passwords"),
+    "serve": Command("serve", "run one role: web, engine or sandbox (`run` starts them)"),
+}
+
+
+def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser with all subcommands, of which only the one that `arguments` name has been imported."""
+    parser = argparse.ArgumentParser(prog="postroom", description="The mail room of a report server.")
+    parser.add_argument("--version", action="version", version=f"postroom {postroom.__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    wanted = next((word for word in arguments if not word.startswith("-")), None)
+    for name, command in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=command.summary, description=command.summary)
+        if name == wanted:
+            module = importlib.import_module(f"postroom.cli.{command.module}")
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the subcommand that `arguments` (default: those of the process) name; returns its exit status."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    args = parser_for(words).parse_args(words)
+    try:
+        return int(args.run(args))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone (`postroom … | head`): not a failure worth a traceback.
+        sys.stderr.close()
+        return 1
