@@ -60,8 +60,7 @@ def start_test(
     `based_on` lends its stored password while the destination is unchanged; `server` is the one being edited.
     Raises SettingsRefused.
     """
-    settings = _tidied(settings)
-    secret = _checked(settings, password, based_on, server, require_recipient=send)
+    settings, secret = _checked(_tidied(settings), password, based_on, server, require_recipient=send)
     with transaction.atomic():
         test = _new_test(settings, secret, server=server, send=send, actor=actor)
         audit.record(actor, "test.start", settings.name, {"host": settings.host, "port": settings.port, "send": send})
@@ -136,10 +135,9 @@ def save_untested(
     actor: str,
 ) -> SmtpServer:
     """The server saved without a test. It takes no deliveries until it is verified, unless `use_unverified`."""
-    settings = _tidied(settings)
     if use_unverified:
         _refuse_empty_reason(reason)
-    secret = _checked(settings, password, based_on, server, require_recipient=False)
+    settings, secret = _checked(_tidied(settings), password, based_on, server, require_recipient=False)
     with transaction.atomic():
         row = server or SmtpServer(position=_next_position())
         before = row.settings or {}
@@ -222,12 +220,15 @@ def _vault() -> Vault:
     return vault
 
 
+_TEXTS = (
+    "name", "description", "from_name", "from_address", "subject_prefix", "test_recipient", "ehlo_name", "ca_pem",
+)
+
+
 def _tidied(settings: ServerSettings) -> ServerSettings:
     """Without blanks around the fields where none is ever meant, and without a user name nobody uses."""
     return settings.changed(
-        **{f: getattr(settings, f).strip() for f in (
-            "name", "description", "from_name", "from_address", "subject_prefix", "test_recipient", "ehlo_name", "ca_pem"
-        )},
+        **{field: getattr(settings, field).strip() for field in _TEXTS},
         username=settings.username.strip() if settings.auth is Auth.PASSWORD else "",
     )
 
@@ -239,8 +240,8 @@ def _checked(
     server: SmtpServer | None,
     *,
     require_recipient: bool,
-) -> SealedPassword:
-    """The sealed password of settings found complete; raises SettingsRefused with every problem otherwise."""
+) -> tuple[ServerSettings, SealedPassword]:
+    """Complete settings with the host in its usual form, and the sealed password; else raises SettingsRefused."""
     stored = bool(based_on is not None and based_on.sealed_password)
     problems = problems_of(settings, password_given=bool(password) or stored, allowed_ports=allowed_ports(server))
     if require_recipient and not settings.test_recipient:
@@ -249,11 +250,12 @@ def _checked(
     if settings.auth is Auth.PASSWORD and not password and stored and not _same_destination(settings, based_on):
         problems.append(FieldProblem(
             "password", "destination-changed",
-            "Enter the password again: it is stored for other settings and is never sent to a new destination by itself.",
+            "Enter the password again: the stored one belongs to the old settings and never travels elsewhere by itself.",
         ))
     if problems:
         raise SettingsRefused(*problems)
-    return _password_for(settings, password, based_on)
+    settings = settings.changed(host=host_reading(settings.host).host)
+    return settings, _password_for(settings, password, based_on)
 
 
 def _password_for(
@@ -269,7 +271,10 @@ def _password_for(
 
 
 def _same_destination(settings: ServerSettings, based_on: SmtpServer | ServerTest | None) -> bool:
-    return based_on is not None and based_on.typed_settings.destination == settings.destination
+    if based_on is None:
+        return False
+    meant = settings.changed(host=host_reading(settings.host).host)
+    return based_on.typed_settings.destination == meant.destination
 
 
 def _same_proof(test: ServerTest, server: SmtpServer) -> bool:
@@ -288,8 +293,7 @@ def _mark_verified(server: SmtpServer, test: ServerTest) -> None:
 def _store(server: SmtpServer, settings: ServerSettings, secret: SealedPassword) -> None:
     if secret.secret_id != server.secret_id:
         server.password_stored_at = timezone.now() if secret.sealed else None
-    reading = host_reading(settings.host)
-    server.name, server.settings = settings.name, settings.changed(host=reading.host).as_json()
+    server.name, server.settings = settings.name, settings.as_json()
     server.sealed_password, server.secret_id = secret.sealed, secret.secret_id
 
 
@@ -327,7 +331,7 @@ def _make_default(server: SmtpServer) -> None:
 
 
 def _next_position() -> int:
-    last = SmtpServer.objects.order_by("-position").values_list("position", flat=True).first()
+    last = SmtpServer.objects.filter(is_sandbox=False).order_by("-position").values_list("position", flat=True).first()
     return 0 if last is None else last + 1
 
 

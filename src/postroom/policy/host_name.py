@@ -23,7 +23,7 @@ class HostReading:
 
 
 def host_reading(typed: str) -> HostReading:
-    """Read a host field: a bare name or address, or the one hidden in a URL, with a port, spaces or brackets around it."""
+    """Read a host field: a bare name or address, or the one inside a URL, a port, spaces or brackets."""
     text, flaw, port = typed.strip(), "", None
     if not text:
         return HostReading("", flaw="empty")

@@ -60,7 +60,7 @@ def warnings_of(settings: ServerSettings) -> list[FieldProblem]:
 
 def _text_problems(settings: ServerSettings) -> Iterator[FieldProblem]:
     if not settings.name.strip():
-        yield FieldProblem("name", "required", "Enter a name that tells this server from others, such as Internal relay.")
+        yield FieldProblem("name", "required", "Enter a name for this server, such as Internal relay.")
     for field, value, longest in (
         ("name", settings.name, NAME_LENGTH),
         ("description", settings.description, TEXT_LENGTH),
@@ -88,9 +88,13 @@ def _address_problems(settings: ServerSettings) -> Iterator[FieldProblem]:
                 yield FieldProblem(field, "required", f"Enter the address that messages come from, such as {example}.")
             continue
         try:
-            parse_address(value)
+            address = parse_address(value)
         except AddressProblem as problem:
             yield FieldProblem(field, "address", str(problem))
+        else:
+            if field == "from_address" and "." not in address.domain and not address.domain.startswith("["):
+                text = f"Add the rest of the domain, such as {value.strip()}.example."
+                yield FieldProblem(field, "address", text)
 
 
 _FLAWS = {
@@ -111,7 +115,8 @@ def _host_problems(typed: str) -> Iterator[FieldProblem]:
     elif reading.flaw == "zone":
         yield FieldProblem("host", "zone", "Enter the address without a zone (the part after %).")
     elif reading.flaw == "invalid":
-        yield FieldProblem("host", "invalid", "This is neither a host name nor an address. Enter one such as smtp.company.example.")
+        text = "This is neither a host name nor an address. Enter one such as smtp.company.example."
+        yield FieldProblem("host", "invalid", text)
     elif reading.flaw:
         yield FieldProblem("host", reading.flaw, _FLAWS[reading.flaw], _suggestion(reading))
 
@@ -142,7 +147,7 @@ def _sign_in_problems(settings: ServerSettings, password_given: bool) -> Iterato
 
 def _advanced_problems(settings: ServerSettings) -> Iterator[FieldProblem]:
     if settings.ehlo_name and host_reading(settings.ehlo_name) != HostReading(settings.ehlo_name.strip()):
-        yield FieldProblem("ehlo_name", "invalid", "Enter this machine's full host name, such as reports.company.example.")
+        yield FieldProblem("ehlo_name", "invalid", "Enter this machine's full name, such as reports.company.example.")
     if settings.ca_pem.strip():
         try:
             x509.load_pem_x509_certificates(settings.ca_pem.encode())
@@ -153,4 +158,4 @@ def _advanced_problems(settings: ServerSettings) -> Iterator[FieldProblem]:
                   "recipients_per_message", "size_bytes"):
         value = getattr(settings.limits, field)
         if value is not None and value < 1:
-            yield FieldProblem(f"limits.{field}", "range", "Enter a number of at least 1, or leave it empty for no limit.")
+            yield FieldProblem(f"limits.{field}", "range", "Enter a number of at least 1, or leave it empty.")

@@ -56,8 +56,9 @@ class Vault:
         if version != "v1":
             raise VaultError("The stored password was written by a newer version of Postroom.")
         try:
-            return AESGCM(self._key(name)).decrypt(octets[:_NONCE_BYTES], octets[_NONCE_BYTES:], destination.encode()).decode()
-        except InvalidTag:
+            nonce, sealed_octets = octets[:_NONCE_BYTES], octets[_NONCE_BYTES:]
+            return AESGCM(self._key(name)).decrypt(nonce, sealed_octets, destination.encode()).decode()
+        except (InvalidTag, ValueError):
             raise VaultError("The stored password belongs to other settings. Enter it again.") from None
 
     def derive(self, purpose: str) -> str:
@@ -86,4 +87,7 @@ class Vault:
         return key
 
     def _missing(self) -> str:
-        return "The key of the stored passwords is missing. Restore the folder keys/ of the data directory from its backup."
+        return (
+            "The key of the stored passwords is missing. "
+            "Restore the folder keys/ of the data directory from its backup."
+        )

@@ -26,7 +26,8 @@ class Finding:
     """Why something failed and what to do.
 
     `cause` is a stable slug, "unknown" when the evidence does not decide. `field` is the API name of the setting at
-    fault. `proposal` maps API names of settings to proposed values. `evidence` quotes what was seen, escaped and bounded.
+    fault. `proposal` maps API names of settings to proposed values. `evidence` quotes what was seen, escaped and
+    bounded.
     """
 
     cause: str

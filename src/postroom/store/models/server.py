@@ -58,7 +58,7 @@ class SmtpServer(models.Model):
 
     @property
     def takes_deliveries(self) -> bool:
-        """Whether the engine may deliver through it: enabled, not paused, and verified or used unverified on purpose."""
+        """Whether the engine may deliver through it: enabled, not paused, verified or used unverified on purpose."""
         return self.enabled and self.paused_at is None and (self.is_verified or self.use_unverified)
 
 
