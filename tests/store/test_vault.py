@@ -29,7 +29,8 @@ def test_equal_secrets_are_sealed_differently(vault: Vault) -> None:
     assert vault.seal(SECRET, "d") != vault.seal(SECRET, "d")
 
 
-def test_keys_are_for_the_owner_alone(vault: Vault, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("vault")
+def test_keys_are_for_the_owner_alone(tmp_path: Path) -> None:
     (key,) = (tmp_path / "keys").iterdir()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
