@@ -12,13 +12,13 @@ from django.conf import settings as instance
 from django.db import transaction
 from django.utils import timezone
 
-from postroom.policy.host_name import host_reading
 from postroom.policy.ports import Ports
 from postroom.policy.settings_check import FieldProblem, problems_of
 from postroom.store import audit
 from postroom.store.ids import new_id
 from postroom.store.models import InstanceValue, ServerTest, SmtpServer
 from postroom.store.vault import Vault
+from postroom.terms.host_name import host_reading
 from postroom.terms.outcome import TestStatus
 from postroom.terms.server import Auth, ServerSettings
 

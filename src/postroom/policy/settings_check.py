@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from postroom.terms.address import AddressProblem, parse_address
+from postroom.terms.host_name import HostReading, host_reading
 from postroom.terms.limits import SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT
 from postroom.terms.server import Auth, Security, ServerSettings
 
-from .host_name import HostReading, host_reading
 from .ports import Ports
 
 NAME_LENGTH = 100

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.policy.host_name import HostReading, host_reading
+from postroom.terms.host_name import HostReading, host_reading
 
 
 @pytest.mark.parametrize(
