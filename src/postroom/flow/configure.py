@@ -250,7 +250,7 @@ def _checked(
     if settings.auth is Auth.PASSWORD and not password and stored and not _same_destination(settings, based_on):
         problems.append(FieldProblem(
             "password", "destination-changed",
-            "Enter the password again: the stored one belongs to the old settings and never travels elsewhere by itself.",
+            "Enter the password again: the stored one belongs to the old settings and never goes elsewhere by itself.",
         ))
     if problems:
         raise SettingsRefused(*problems)
