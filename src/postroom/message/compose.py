@@ -1,0 +1,170 @@
+"""A draft becomes the bytes that are sent: composed once, at acceptance, and never changed afterwards (M7).
+
+Pure: the time, the Message-ID and the seed of boundaries are arguments. Bcc is never written (M4). The bytes have CR LF
+line ends, no line over 998 octets, and are 7-bit unless an address itself needs SMTPUTF8.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
+from html import escape
+
+from postroom.terms.address import Mailbox, checked_name, parse_address
+from postroom.terms.header import (
+    HeaderProblem,
+    checked_field_name,
+    checked_field_text,
+    checked_structured_text,
+    is_message_id,
+    is_structured,
+)
+from postroom.terms.server import ServerSettings
+
+from . import field as fields
+from .draft import Attachment, Draft, DraftProblem
+from .part import Part, attachment_part, multipart, text_part
+from .text_of_html import text_of_html
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A message as it will be sent. `recipients` are the bare addresses of To, Cc and Bcc, each once."""
+
+    content: bytes = field(repr=False)
+    from_address: str
+    recipients: tuple[str, ...]
+    needs_8bit: bool
+    needs_smtputf8: bool
+
+
+def compose(draft: Draft, *, message_id: str, date: datetime, boundary_seed: str) -> Composed:
+    """The message of `draft`. Raises DraftProblem naming the field at fault."""
+    if not is_message_id(message_id):
+        raise DraftProblem("message_id", "A Message-ID looks like <unique.text@example.com>.")
+    mailboxes = (*draft.to, *draft.cc, *draft.bcc)
+    if not mailboxes:
+        raise DraftProblem("to", "The message has no recipient. Enter at least one in to, cc or bcc.")
+    body = _body(draft, boundary_seed)
+    header = "".join(_header(draft, message_id, date)).encode()
+    content = b"".join((header, b"MIME-Version: 1.0\r\n", body.header, b"\r\n", *body.body))
+    needs_smtputf8 = any(mailbox.address.needs_smtputf8 for mailbox in (draft.from_header, *mailboxes, *draft.reply_to))
+    return Composed(
+        content=content,
+        from_address=str(draft.from_header.address),
+        recipients=tuple(dict.fromkeys(str(mailbox.address) for mailbox in mailboxes)),
+        needs_8bit=not content.isascii(),
+        needs_smtputf8=needs_smtputf8,
+    )
+
+
+def compose_test_mail(
+    settings: ServerSettings, *, message_id: str, date: datetime, boundary_seed: str = "test", public_url: str = ""
+) -> Composed:
+    """The mail of a live test: from the server's From to its Test Mail address, composed as any other.
+
+    Raises AddressProblem when From Address or Test Mail isn't an address.
+    """
+    name = settings.name or settings.host
+    sentences = [
+        f"This is the test mail of the SMTP server “{name}” ({settings.host}, port {settings.port}).",
+        "It left on the same path as every message of Postroom. As you can read it, the server delivers mail.",
+        f"Tested at {date.strftime('%Y-%m-%d %H:%M:%S')} UTC.",
+        *([f"Sent by Postroom at {public_url}"] if public_url else []),
+    ]
+    page = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences)
+    draft = Draft(
+        from_header=Mailbox(parse_address(settings.from_address), checked_name(settings.from_name)),
+        to=(Mailbox(parse_address(settings.test_recipient)),),
+        subject=prefixed_subject(settings.subject_prefix, f"Test of the SMTP server “{name}”"),
+        text="\n\n".join(sentences),
+        html=f"<!DOCTYPE html>\n<html lang=\"en\"><body>\n{page}</body></html>\n",
+        headers=(("Auto-Submitted", "auto-generated"),),
+    )
+    return compose(draft, message_id=message_id, date=date, boundary_seed=boundary_seed)
+
+
+def prefixed_subject(prefix: str, subject: str) -> str:
+    """`subject` after a server's Subject Prefix and a space, unless it already starts with it."""
+    prefix = prefix.strip()
+    if not prefix or subject.startswith(prefix):
+        return subject
+    return f"{prefix} {subject}".rstrip(" ")
+
+
+def _header(draft: Draft, message_id: str, date: datetime) -> Iterable[str]:
+    yield f"Date: {format_datetime(date)}\r\n"
+    yield fields.addresses("From", [_checked("from", draft.from_header)])
+    for name, key in (("To", "to"), ("Cc", "cc"), ("Reply-To", "reply_to")):
+        mailboxes = [_checked(key, mailbox) for mailbox in getattr(draft, key)]
+        if mailboxes:
+            yield fields.addresses(name, mailboxes)
+    if not draft.to and not draft.cc:
+        yield "To: undisclosed-recipients:;\r\n"
+    subject = _accepted("subject", checked_field_text, draft.subject)
+    yield fields.unstructured("Subject", subject)
+    yield f"Message-ID: {message_id}\r\n" if len(message_id) < 66 else f"Message-ID:\r\n {message_id}\r\n"
+    for name, text in draft.headers:
+        key = f"headers.{name}"
+        _accepted(key, checked_field_name, name)
+        if is_structured(name):
+            yield fields.structured(name, _accepted(key, checked_structured_text, text))
+        else:
+            yield fields.unstructured(name, _accepted(key, checked_field_text, text))
+
+
+def _checked(key: str, mailbox: Mailbox) -> Mailbox:
+    try:
+        checked_name(mailbox.name)
+    except ValueError as problem:
+        raise DraftProblem(key, str(problem)) from None
+    return mailbox
+
+
+def _accepted(key: str, check: Callable[[str], str], text: str) -> str:
+    try:
+        return check(text)
+    except HeaderProblem as problem:
+        raise DraftProblem(key, str(problem)) from None
+
+
+def _body(draft: Draft, seed: str) -> Part:
+    if draft.text is None and draft.html is None:
+        raise DraftProblem("text", "The message has no body. Enter text, html or both.")
+    related: list[Part] = []
+    attached: list[Part] = []
+    for number, attachment in enumerate(draft.attachments):
+        in_page = attachment.inline and bool(attachment.content_id) and draft.html is not None
+        (related if in_page else attached).append(_attachment(number, attachment))
+    parts = [text_part("plain", _text(draft))]
+    if draft.html is not None:
+        page = text_part("html", _encodable("html", draft.html))
+        parts.append(multipart("related", [page, *related], f"{seed}:related"))
+    alternative = multipart("alternative", parts, f"{seed}:alternative")
+    return multipart("mixed", [alternative, *attached], f"{seed}:mixed")
+
+
+def _text(draft: Draft) -> str:
+    if draft.text is not None:
+        return _encodable("text", draft.text)
+    try:
+        return text_of_html(_encodable("html", draft.html or ""))
+    except ValueError as problem:
+        raise DraftProblem("text", str(problem)) from None
+
+
+def _attachment(number: int, attachment: Attachment) -> Part:
+    key = f"attachments.{number}"
+    forms = (f"<{attachment.content_id}>", f"<{attachment.content_id}@inline>")
+    if attachment.content_id and not any(is_message_id(form) for form in forms):
+        raise DraftProblem(f"{key}.content_id", "A content id is a word such as logo, or logo@report.example.")
+    try:
+        return attachment_part(attachment)
+    except HeaderProblem as problem:
+        raise DraftProblem(f"{key}.content_type", str(problem)) from None
+
+
+def _encodable(key: str, text: str) -> str:
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise DraftProblem(key, "The text contains half of a character (a lone surrogate). Send it as UTF-8.")
+    return text
