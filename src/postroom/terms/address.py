@@ -21,6 +21,8 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _ENCODED_WORD = re.compile(r"=\?[^?\s]*\?[^?\s]*\?")
 # Separators, controls, format characters (bidi among them), surrogates, private and unassigned code points.
 _INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"}
+# RFC 3490 section 3.1 takes these for dots between labels; mail software does not.
+_OTHER_DOTS = "\u3002\uff0e\uff61"
 _FINE_IN_NAMES = " \u00a0\u200d"
 _DISPLAY_NAME_CHARACTERS = 200
 _QUOTED_FORM = 'Enter it as: "Name" <name@example.com>.'
@@ -142,6 +144,8 @@ def _domain(text: str) -> str:
         raise AddressProblem("There is nothing after the @.")
     if text.startswith("["):
         return _literal(text)
+    if any(dot in text for dot in _OTHER_DOTS):
+        raise AddressProblem("The domain has a dot of another script.", "Use the full stop (.) instead.")
     if text.endswith("."):
         raise AddressProblem("The domain ends with a dot.", "Remove the last dot.")
     try:
