@@ -16,7 +16,7 @@ import pytest
 from django.conf import settings
 
 if settings.configured or "DJANGO_SETTINGS_MODULE" in os.environ:
-    raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: tests/conftest.py chooses the settings and their data directory.")
+    raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: tests/conftest.py chooses settings and data directory.")
 
 DATA = Path(tempfile.mkdtemp(prefix="postroom-tests-"))
 atexit.register(shutil.rmtree, DATA, ignore_errors=True)

@@ -1,0 +1,123 @@
+"""`postroom run`: everything on one machine. A supervisor of the web, engine and sandbox processes."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+from .children import Child, ChildNeverReady
+from .data_lock import DataDirectoryTaken, locked_data_directory
+from .instance import add_data_argument, data_directory, load_django
+from .listener import Listener, ListenRefused, listening_socket, port_of
+from .start_check import StartProblem, start_problems
+
+STOP_WITHIN_S = 25.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_data_argument(parser)
+    host_help = "address to listen on (default: %(default)s, this machine alone)"
+    parser.add_argument("--host", default="127.0.0.1", help=host_help)
+    port_help = "port of pages and API (default: %(default)s; 0: a free one)"
+    parser.add_argument("--port", type=int, default=8025, help=port_help)
+
+
+def run(args: argparse.Namespace) -> int:
+    os.umask(0o077)
+    data = data_directory(args.data)
+    problems = start_problems(os.environ, data)
+    if problems:
+        return _refuse(*problems)
+    try:
+        lock = locked_data_directory(data)
+    except DataDirectoryTaken as error:
+        hint = "Stop it first, or name another directory with --data."
+        return _refuse(StartProblem("already-running", str(error), hint))
+    try:
+        listener = listening_socket(args.host, args.port)
+    except ListenRefused as error:
+        return _refuse(StartProblem("address-not-available", error.reason, error.hint))
+    os.environ.setdefault("POSTROOM_URL", _local_url(args.host, port_of(listener)))
+    _prepare(data)
+    return asyncio.run(_supervise(listener, lock))
+
+
+def _refuse(*problems: StartProblem) -> int:
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1
+
+
+def _local_url(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}"
+
+
+def _prepare(data: Path) -> None:
+    """Keys, tables, and the set-up link while nobody can sign in."""
+    _say(f"Postroom uses {data} (SQLite {sqlite3.sqlite_version}).")
+    load_django(data)
+    from django.core.management import call_command
+    from django.db import connection
+
+    from postroom.flow.first_start import new_setup_code
+    from postroom.store.models import User
+
+    call_command("migrate", verbosity=0, interactive=False)
+    if not User.objects.exists():
+        _say(f"Set up Postroom: {os.environ['POSTROOM_URL'].rstrip('/')}/setup?code={new_setup_code()}")
+    connection.close()
+
+
+async def _supervise(listener: Listener, lock: int) -> int:
+    """Run the children until a signal asks for the end. Exit status 1 when they could not be started."""
+    children = [
+        Child("web", ["--listen-fd", str(listener.fileno())], [listener.fileno(), lock]),
+        Child("engine", [], [lock]),
+        Child("sandbox", [], [lock]),
+    ]
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, _asked_to_stop, stop, children)
+    kept = [asyncio.create_task(child.keep_running()) for child in children]
+    ready = asyncio.create_task(_announce(children))
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([stopped, *kept], return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
+    _say("Postroom is stopping.")
+    clean = await _stop_in_order(children)
+    failures = [result for result in await asyncio.gather(*kept, return_exceptions=True) if result is not None]
+    for failure in failures:
+        if not isinstance(failure, ChildNeverReady):
+            raise failure
+        print(f"Postroom does not start: {failure}. What it said stands above.", file=sys.stderr)
+    _say("Postroom has stopped.")
+    return 0 if clean and not failures else 1
+
+
+def _asked_to_stop(stop: asyncio.Event, children: list[Child]) -> None:
+    """The first signal ends everything in order, a second one at once."""
+    if stop.is_set():
+        for child in children:
+            child.kill()
+    stop.set()
+
+
+async def _announce(children: list[Child]) -> None:
+    await asyncio.gather(*(child.ready.wait() for child in children))
+    _say(f"Postroom is ready at {os.environ['POSTROOM_URL']}")
+
+
+async def _stop_in_order(children: list[Child]) -> bool:
+    """Doors first, so that nothing new comes in, then the engine, then what it may still deliver to."""
+    deadline = time.monotonic() + STOP_WITHIN_S
+    results = [await child.stop(max(deadline - time.monotonic(), 0.5)) for child in children]
+    return all(results)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

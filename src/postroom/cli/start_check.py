@@ -1,0 +1,93 @@
+"""What is refused at start (O6): settings that would only fail later, each with its id, reason and hint."""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from postroom.policy.ports import Ports
+
+# RETURNING, which the queue's statements use, came with SQLite 3.35.
+SQLITE_NEEDED = (3, 35, 0)
+
+
+class StartProblem(NamedTuple):
+    """Why Postroom does not start. `id` is stable and documented in docs/operations.md."""
+
+    id: str
+    reason: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"Postroom does not start [{self.id}]: {self.reason}.\n  {self.hint}"
+
+
+def start_problems(environment: Mapping[str, str], data: Path) -> list[StartProblem]:
+    """Everything wrong with the environment and the data directory, which is made where it is missing."""
+    return [*_environment_problems(environment), *_sqlite_problems(sqlite3.sqlite_version_info), *_data_problems(data)]
+
+
+def _environment_problems(environment: Mapping[str, str]) -> Iterator[StartProblem]:
+    if environment.get("POSTROOM_DATABASE_URL"):
+        yield StartProblem(
+            "database-url-unsupported",
+            "POSTROOM_DATABASE_URL is set, but this version keeps everything in SQLite in the data directory",
+            "Unset POSTROOM_DATABASE_URL.",
+        )
+    if environment.get("POSTROOM_SUBMISSION"):
+        yield StartProblem(
+            "submission-unsupported",
+            "POSTROOM_SUBMISSION is set, but this version takes no mail over SMTP",
+            "Unset POSTROOM_SUBMISSION; hand over mail through the HTTP API or `postroom send`.",
+        )
+    if "POSTROOM_SMTP_PORTS" in environment:
+        try:
+            Ports.parse(environment["POSTROOM_SMTP_PORTS"])
+        except ValueError as error:
+            yield StartProblem(
+                "smtp-ports-invalid",
+                f"POSTROOM_SMTP_PORTS: {error}",
+                "Separate ports and ranges by commas, such as 25,465,587,2525 or 587,10000-10010.",
+            )
+    if "POSTROOM_URL" in environment and not _is_web_address(environment["POSTROOM_URL"]):
+        yield StartProblem(
+            "url-invalid",
+            f"POSTROOM_URL {environment['POSTROOM_URL']!r} is not the address of a web site",
+            "Give the address that people type, such as https://mail.example.org, without anything after the host.",
+        )
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(host) and port != 0 and parts.path in ("", "/")
+
+
+def _sqlite_problems(version: tuple[int, ...]) -> Iterator[StartProblem]:
+    if version < SQLITE_NEEDED:
+        have, need = (".".join(map(str, v)) for v in (version, SQLITE_NEEDED))
+        yield StartProblem(
+            "sqlite-too-old",
+            f"Python here comes with SQLite {have}; Postroom needs {need}",
+            "Use the Python of a newer system: Debian 12, Ubuntu 22.04 and RHEL 9 or later have it.",
+        )
+
+
+def _data_problems(data: Path) -> Iterator[StartProblem]:
+    """Try what the processes will do: make the directory, and a file in it."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=data) as file:
+            os.fsync(file.fileno())
+    except OSError as error:
+        yield StartProblem(
+            "data-not-writable",
+            f"the data directory {data} can't be written: {error.strerror}",
+            "Name a directory that this user owns with --data or POSTROOM_DATA.",
+        )
