@@ -1,0 +1,132 @@
+"""Content-addressed files: a message's bytes are written once, synced, and read back only whole.
+
+A blob lies at `blobs/ab/<sha256>`. It is complete from the moment it has its name: written under a name of its own,
+synced, then renamed, then its folder is synced (D1). Reading checks length and digest before the first octet leaves
+(D10).
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+CHUNK_BYTES = 256 * 1024
+
+
+class DamagedBlob(Exception):
+    """A stored file is missing, torn or changed; the text says which and holds no content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What `Blobs.put` stored: SHA-256 in hexadecimal and the length."""
+
+    digest: str
+    size_bytes: int
+
+
+class StoredContent:
+    """The octets of one blob, in pieces of at most 256 KiB."""
+
+    def __init__(self, path: Path, digest: str, size_bytes: int) -> None:
+        self._path = path
+        self._digest = digest
+        self.size_bytes = size_bytes
+
+    def chunks(self) -> Iterator[bytes]:
+        """The octets. The last piece is held back until the digest of all is right, so that torn content never ends."""
+        digest, size_bytes, previous = hashlib.sha256(), 0, b""
+        try:
+            with self._path.open("rb") as file:
+                while piece := file.read(CHUNK_BYTES):
+                    digest.update(piece)
+                    size_bytes += len(piece)
+                    if size_bytes > self.size_bytes:
+                        break
+                    if previous:
+                        yield previous
+                    previous = piece
+        except OSError as error:
+            raise DamagedBlob(f"the stored content can't be read: {error.strerror}") from error
+        if size_bytes != self.size_bytes:
+            raise DamagedBlob(f"the stored content has not the {self.size_bytes} bytes that were accepted")
+        if digest.hexdigest() != self._digest:
+            raise DamagedBlob("the stored content is not what was accepted: its digest differs")
+        if previous:
+            yield previous
+
+
+class Blobs:
+    """The blobs in one folder, which is made when needed. Safe to use from several threads and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._arriving = folder / "arriving"
+
+    def put(self, chunks: Iterable[bytes]) -> Blob:
+        """Store the octets; returns after file and folder are synced. Raises OSError when the disk refuses."""
+        self._make_folder(self._arriving)
+        temporary = self._arriving / secrets.token_hex(16)
+        try:
+            blob = _written(temporary, chunks)
+            target = self._path(blob.digest)
+            self._make_folder(target.parent)
+            os.replace(temporary, target)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+            raise
+        _sync_folder(target.parent)
+        return blob
+
+    def open(self, digest: str, size_bytes: int) -> StoredContent:
+        """The blob, after reading all of it once; raises DamagedBlob when it is not what was stored."""
+        content = StoredContent(self._path(digest), digest, size_bytes)
+        for _ in content.chunks():
+            pass
+        return content
+
+    def discard_unfinished(self, before_s: float) -> int:
+        """Remove files that a killed process left unfinished before that time (seconds of the epoch); their number."""
+        removed = 0
+        for path in self._arriving.glob("*"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < before_s:
+                    path.unlink()
+                    removed += 1
+        return removed
+
+    def _path(self, digest: str) -> Path:
+        return self._folder / digest[:2] / digest
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        missing = [folder, *(p for p in folder.parents if not p.exists())]
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for made in missing:
+            _sync_folder(made.parent)
+
+
+def _written(path: Path, chunks: Iterable[bytes]) -> Blob:
+    digest, size_bytes = hashlib.sha256(), 0
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+            digest.update(chunk)
+            size_bytes += len(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    return Blob(digest.hexdigest(), size_bytes)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

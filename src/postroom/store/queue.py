@@ -1,0 +1,194 @@
+"""The queue's terms: what goes in, what a claim hands out, what a settlement brings back.
+
+Contract of every queue, whatever database holds it:
+
+* `enqueue` returns after the message and its deliveries are committed and synced, or raises.
+* `claim` gives a delivery to one claimant until its lease ends, and records the attempt in the same commit (D8, U9).
+  Each claim raises the delivery's `fence`.
+* `settle` ends an attempt only while the delivery is still *sending* under that fence (U8); it answers for each
+  settlement whether it was taken.
+* Nothing is ever deleted; a lease that ended without settlement shows up in `abandoned` (D7).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from postroom.terms.outcome import DeliveryState
+
+from .ids import new_id
+
+
+class IdempotencyConflict(Exception):
+    """The key was used before with another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to accept; fields as the columns of `Message`. One delivery is made for each of `recipients`.
+
+    `idempotency_scope` is the client's id; without `idempotency_key` nothing is remembered. Times are aware.
+    """
+
+    message_id: str
+    reverse_path: str
+    from_header: str
+    recipients: tuple[str, ...]
+    content_digest: str
+    content_size: int
+    created_at: datetime
+    expires_at: datetime
+    id: str = field(default_factory=new_id)
+    client_id: str | None = None
+    client_name: str = ""
+    server_id: str | None = None
+    subject: str = ""
+    purpose: str = "notification"
+    priority: int = 0
+    needs_8bit: bool = False
+    needs_smtputf8: bool = False
+    attachments: list[Any] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    send_at: datetime | None = None
+    idempotency_scope: str = ""
+    idempotency_key: str | None = None
+    request_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """An accepted message: its id and (delivery id, recipient) in the order given. `replayed`: accepted earlier."""
+
+    id: str
+    deliveries: tuple[tuple[str, str], ...]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One claim of one delivery."""
+
+    delivery_id: str
+    attempt_id: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """What an attempt needs to know of a message."""
+
+    id: str
+    message_id: str
+    reverse_path: str
+    from_header: str
+    subject: str
+    purpose: str
+    content_digest: str
+    content_size: int
+    needs_8bit: bool
+    needs_smtputf8: bool
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery under lease. `attempt_count` counts this attempt; `transacting` tells that content may have left."""
+
+    lease: Lease
+    recipient: str
+    server_id: str
+    attempt_count: int
+    uncertain_count: int
+    message: QueuedMessage
+    transacting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A claimed delivery whose row can't be read (D9)."""
+
+    lease: Lease
+    recipient: str
+    server_id: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What one claim brought."""
+
+    claimed: tuple[Claimed, ...] = ()
+    damaged: tuple[Damaged, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of one attempt, or, with an empty `attempt_id`, of a delivery that waits.
+
+    `due_at` is when the next attempt is due, None when there is none. `outcome` is empty when nothing was tried.
+    `uncertain` adds one to the delivery's `uncertain_count`.
+    """
+
+    lease: Lease
+    state: DeliveryState
+    at: datetime
+    due_at: datetime | None = None
+    outcome: str = ""
+    stage: str = ""
+    reply_code: int | None = None
+    enhanced_code: str = ""
+    reply: str = ""
+    cause: str = ""
+    finding: dict[str, Any] | None = None
+    uncertain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A waiting delivery whose message has expired."""
+
+    lease: Lease
+    recipient: str
+    server_id: str | None
+    message_id: str
+    subject: str
+    last_reply: str
+
+
+class Queue(Protocol):
+    """The outbox. Every method may raise StorageUnknown or StorageBusy of `store.writer`."""
+
+    async def enqueue(self, new: NewMessage) -> Enqueued:
+        """Store the message; the earlier answer when its idempotency key was used with the same request before.
+
+        Raises IdempotencyConflict when the key was used with another request."""
+
+    async def claim(self, server_id: str, *, now: datetime, lease_until: datetime, limit: int) -> Claims:
+        """Lease at most `limit` due deliveries of a server, most urgent first, recipients of a message together."""
+
+    async def mark_transacting(self, leases: Sequence[Lease]) -> None:
+        """Record that content may leave from now on (U10)."""
+
+    async def renew(self, leases: Sequence[Lease], lease_until: datetime) -> None:
+        """Extend the leases that still hold."""
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+        """End attempts, all in one commit; for each whether it was taken."""
+
+    async def release(self, leases: Sequence[Lease], now: datetime) -> None:
+        """Give back what was claimed and never tried; no attempt is counted."""
+
+    async def abandoned(self, now: datetime, *, lease_over: bool) -> Claims:
+        """Deliveries *sending* under a lease that is over, or under any lease with `lease_over` false."""
+
+    async def overdue(self, now: datetime, limit: int) -> list[Overdue]:
+        """Waiting deliveries whose message has expired."""
+
+    async def expire(self, settlements: Sequence[Settlement]) -> list[bool]:
+        """End waiting deliveries without an attempt; for each whether it was still waiting."""
+
+    async def assign(self, server_id: str) -> int:
+        """Give every waiting delivery that has no server to this one; their number."""

@@ -1,0 +1,227 @@
+"""The queue's contract on SQLite."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.outbox import NOW, add_server, new_message, rows
+
+from postroom.store.models import Attempt, Delivery
+from postroom.store.queue import Claimed, IdempotencyConflict, Lease, Settlement
+from postroom.store.queue_sqlite import SqliteQueue, text_of, time_of
+from postroom.terms.outcome import DeliveryState
+
+LEASE_END = NOW + timedelta(seconds=60)
+
+
+async def claimed_by(queue: SqliteQueue, server_id: str, *, after_s: float = 0, limit: int = 100) -> tuple[Claimed, ...]:
+    now = NOW + timedelta(seconds=after_s)
+    return (await queue.claim(server_id, now=now, lease_until=now + timedelta(seconds=60), limit=limit)).claimed
+
+
+def sent(lease: Lease) -> Settlement:
+    return Settlement(lease, DeliveryState.SENT, NOW, outcome="sent", stage="message", reply_code=250, reply="250 ok")
+
+
+async def test_a_message_becomes_one_delivery_for_each_recipient(queue: SqliteQueue, server_id: str) -> None:
+    enqueued = await queue.enqueue(new_message(server_id, "ann@example.org", "bob@example.org"))
+    claimed = await claimed_by(queue, server_id)
+    assert [(c.lease.delivery_id, c.recipient) for c in claimed] == list(enqueued.deliveries)
+    assert {c.message.id for c in claimed} == {enqueued.id}
+
+
+async def test_a_claim_records_the_attempt_and_the_lease_in_its_own_commit(
+    queue: SqliteQueue, server_id: str, database: Path
+) -> None:
+    await queue.enqueue(new_message(server_id))
+    (claimed,) = await claimed_by(queue, server_id)
+    assert rows(database, "SELECT state, lease_until, attempt_count, fence FROM store_delivery") == [
+        ("sending", text_of(LEASE_END), 1, 1)
+    ]
+    assert rows(database, "SELECT id, number, server_name, started_at, ended_at FROM store_attempt") == [
+        (claimed.lease.attempt_id, 1, "Relay", text_of(NOW), None)
+    ]
+
+
+async def test_no_delivery_is_claimed_twice_however_many_ask(queue: SqliteQueue, server_id: str) -> None:
+    await asyncio.gather(*(queue.enqueue(new_message(server_id)) for _ in range(100)))
+    claims = await asyncio.gather(*(claimed_by(queue, server_id, limit=20) for _ in range(8)))
+    ids = [c.lease.delivery_id for claim in claims for c in claim]
+    assert len(ids) == len(set(ids)) == 100
+
+
+async def test_a_late_settlement_is_refused_by_the_fence_of_a_newer_attempt(
+    queue: SqliteQueue, server_id: str, database: Path
+) -> None:
+    await queue.enqueue(new_message(server_id))
+    (first,) = await claimed_by(queue, server_id)
+    deferred = Settlement(first.lease, DeliveryState.DEFERRED, NOW, due_at=NOW, outcome="deferred")
+    assert await queue.settle([deferred]) == [True]
+    (second,) = await claimed_by(queue, server_id)
+    assert await queue.settle([sent(first.lease)]) == [False]
+    assert rows(database, "SELECT state, fence FROM store_delivery") == [("sending", second.lease.fence)]
+    assert await queue.settle([sent(second.lease)]) == [True]
+    assert rows(database, "SELECT outcome FROM store_attempt ORDER BY number") == [("deferred",), ("sent",)]
+
+
+async def test_an_abandoned_lease_shows_up_and_can_be_settled_and_tried_again(
+    queue: SqliteQueue, server_id: str, database: Path
+) -> None:
+    await queue.enqueue(new_message(server_id))
+    (claimed,) = await claimed_by(queue, server_id)
+    assert not (await queue.abandoned(LEASE_END - timedelta(seconds=1), lease_over=True)).claimed
+    (found,) = (await queue.abandoned(LEASE_END + timedelta(seconds=1), lease_over=True)).claimed
+    assert found == claimed
+    lost = Settlement(found.lease, DeliveryState.UNCERTAIN, LEASE_END, due_at=LEASE_END, outcome="uncertain", uncertain=True)
+    assert await queue.settle([lost]) == [True]
+    (again,) = await claimed_by(queue, server_id, after_s=61)
+    assert (again.attempt_count, again.uncertain_count) == (2, 1)
+    assert rows(database, "SELECT count(*) FROM store_delivery") == [(1,)]
+
+
+async def test_what_left_for_the_server_is_marked_before_and_read_with_the_abandoned(
+    queue: SqliteQueue, server_id: str
+) -> None:
+    await queue.enqueue(new_message(server_id, "ann@example.org", "bob@example.org"))
+    ann, bob = await claimed_by(queue, server_id)
+    await queue.mark_transacting([ann.lease])
+    found = await queue.abandoned(NOW, lease_over=False)
+    assert set(found.claimed) == {replace(ann, transacting=True), bob}
+
+
+async def test_a_renewed_lease_is_not_abandoned(queue: SqliteQueue, server_id: str) -> None:
+    await queue.enqueue(new_message(server_id))
+    (claimed,) = await claimed_by(queue, server_id)
+    await queue.renew([claimed.lease], LEASE_END + timedelta(seconds=60))
+    assert not (await queue.abandoned(LEASE_END + timedelta(seconds=1), lease_over=True)).claimed
+
+
+async def test_released_deliveries_are_due_again_and_count_no_attempt(
+    queue: SqliteQueue, server_id: str, database: Path
+) -> None:
+    await queue.enqueue(new_message(server_id))
+    (claimed,) = await claimed_by(queue, server_id)
+    await queue.release([claimed.lease], NOW)
+    assert rows(database, "SELECT state, attempt_count, lease_until FROM store_delivery") == [("queued", 0, None)]
+    assert rows(database, "SELECT count(*) FROM store_attempt") == [(0,)]
+    (again,) = await claimed_by(queue, server_id)
+    assert again.lease.fence == claimed.lease.fence + 1
+
+
+async def test_claims_take_the_urgent_first_and_leave_what_is_not_due(queue: SqliteQueue, server_id: str) -> None:
+    await queue.enqueue(new_message(server_id, "slow@example.org", priority=-1))
+    await queue.enqueue(new_message(server_id, "later@example.org", send_at=NOW + timedelta(hours=1)))
+    await queue.enqueue(new_message(server_id, "urgent@example.org", priority=5))
+    await queue.enqueue(new_message(server_id, "plain@example.org"))
+    order = [c.recipient for c in await claimed_by(queue, server_id)]
+    assert order == ["urgent@example.org", "plain@example.org", "slow@example.org"]
+    assert [c.recipient for c in await claimed_by(queue, server_id, after_s=3601)] == ["later@example.org"]
+
+
+async def test_a_claim_is_for_one_server(queue: SqliteQueue, server_id: str, database: Path) -> None:
+    await queue.enqueue(new_message(server_id))
+    from postroom.terms.server import ServerSettings
+
+    other = add_server(database, ServerSettings(name="Other"))
+    assert await claimed_by(queue, other) == ()
+
+
+async def test_waiting_deliveries_without_a_server_go_to_the_one_assigned(queue: SqliteQueue, server_id: str) -> None:
+    await queue.enqueue(new_message(None))
+    assert await claimed_by(queue, server_id) == ()
+    assert await queue.assign(server_id) == 1
+    assert len(await claimed_by(queue, server_id)) == 1
+
+
+async def test_a_server_deleted_while_the_message_arrived_leaves_the_message_waiting(
+    queue: SqliteQueue, server_id: str, database: Path
+) -> None:
+    first = queue.enqueue(new_message("01DELETED0000000000000000A"))
+    second = queue.enqueue(new_message(server_id))
+    await asyncio.gather(first, second)
+    found = rows(database, "SELECT server_id FROM store_delivery ORDER BY rowid")
+    assert found == [(None,), (server_id,)]
+
+
+async def test_fifty_equal_requests_with_one_key_are_one_message(
+    queue: SqliteQueue, server_id: str, database: Path
+) -> None:
+    messages = [
+        new_message(server_id, idempotency_scope="client", idempotency_key="k", request_digest="d") for _ in range(50)
+    ]
+    answers = await asyncio.gather(*(queue.enqueue(m) for m in messages))
+    assert len({(a.id, a.deliveries) for a in answers}) == 1
+    assert [a.replayed for a in answers].count(False) == 1
+    assert rows(database, "SELECT count(*) FROM store_message") == [(1,)]
+
+
+async def test_a_key_used_with_another_request_is_a_conflict(queue: SqliteQueue, server_id: str) -> None:
+    key = {"idempotency_scope": "client", "idempotency_key": "k"}
+    await queue.enqueue(new_message(server_id, request_digest="one", **key))
+    with pytest.raises(IdempotencyConflict):
+        await queue.enqueue(new_message(server_id, request_digest="two", **key))
+    other = new_message(server_id, idempotency_scope="other", idempotency_key="k", request_digest="two")
+    assert not (await queue.enqueue(other)).replayed
+
+
+async def test_a_damaged_row_is_set_apart_and_stops_no_other(queue: SqliteQueue, server_id: str, database: Path) -> None:
+    broken = await queue.enqueue(new_message(server_id, "broken@example.org"))
+    await queue.enqueue(new_message(server_id, "whole@example.org"))
+    from postroom.store.writer import connect
+
+    connection = connect(database)
+    connection.execute("UPDATE store_message SET expires_at = 'soon', content_size = 'big' WHERE id = ?", (broken.id,))
+    connection.close()
+    claims = await queue.claim(server_id, now=NOW, lease_until=LEASE_END, limit=10)
+    assert [c.recipient for c in claims.claimed] == ["whole@example.org"]
+    assert [d.recipient for d in claims.damaged] == ["broken@example.org"]
+    held = Settlement(claims.damaged[0].lease, DeliveryState.HELD, NOW, cause="stored-message-damaged")
+    assert await queue.settle([held]) == [True]
+
+
+async def test_overdue_deliveries_end_without_an_attempt_unless_they_were_claimed_meanwhile(
+    queue: SqliteQueue, server_id: str, database: Path
+) -> None:
+    await queue.enqueue(new_message(server_id, "ann@example.org", "bob@example.org", expires_at=NOW))
+    overdue = await queue.overdue(NOW, 10)
+    assert [o.recipient for o in overdue] == ["ann@example.org", "bob@example.org"]
+    await claimed_by(queue, server_id, limit=1)
+    ends = [Settlement(o.lease, DeliveryState.FAILED, NOW, cause="queue-expired") for o in overdue]
+    assert await queue.expire(ends) == [False, True]
+    assert rows(database, "SELECT state, cause FROM store_delivery ORDER BY rowid") == [
+        ("sending", ""), ("failed", "queue-expired")
+    ]
+
+
+def test_times_compare_as_texts_and_come_back_as_they_went() -> None:
+    times = [NOW, NOW.replace(microsecond=0), NOW + timedelta(microseconds=1), NOW + timedelta(days=300)]
+    assert [time_of(text_of(t)) for t in times] == times
+    assert sorted(map(text_of, times)) == [text_of(t) for t in sorted(times)]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_pages_read_the_same_rows_through_the_orm() -> None:
+    from django.conf import settings
+
+    from postroom.store.writer import GroupWriter
+
+    database = Path(settings.DATABASES["default"]["NAME"])
+    server_id = add_server(database)
+    writer = GroupWriter(database)
+    try:
+        queue = SqliteQueue(writer)
+        await queue.enqueue(new_message(server_id, metadata={"a": 1}, tags=["x"]))
+        (claimed,) = await claimed_by(queue, server_id)
+        finding = {"cause": "mailbox-full"}
+        end = Settlement(claimed.lease, DeliveryState.FAILED, NOW, outcome="failed", cause="mailbox-full", finding=finding)
+        await queue.settle([end])
+    finally:
+        writer.close()
+    delivery = await Delivery.objects.select_related("message", "server").aget()
+    attempt = await Attempt.objects.aget()
+    assert (delivery.state, delivery.updated_at, delivery.finding) == ("failed", NOW, finding)
+    assert (delivery.message.metadata, delivery.message.tags, delivery.message.created_at) == ({"a": 1}, ["x"], NOW)
+    assert (attempt.started_at, attempt.ended_at, attempt.finding, attempt.number) == (NOW, NOW, finding, 1)
+    assert await Delivery.objects.filter(updated_at__lte=NOW).acount() == 1

@@ -1,0 +1,126 @@
+"""Group commit: together for speed, each unit for itself when it fails, nobody told of success too early."""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from tests.outbox import rows
+
+from postroom.store.write_lock import WriteLock
+from postroom.store.writer import GroupWriter, StorageBusy, StorageUnknown, connect
+
+
+def insert(name: str):
+    def work(connection: sqlite3.Connection) -> str:
+        connection.execute(
+            "INSERT INTO store_instancevalue (name, value, updated_at) VALUES (?, '1', '2026-11-22 09:00:00')", (name,)
+        )
+        return name
+
+    return work
+
+
+def names(database: Path) -> list[str]:
+    return [row[0] for row in rows(database, "SELECT name FROM store_instancevalue ORDER BY name")]
+
+
+def test_a_result_is_known_only_when_it_is_stored(writer: GroupWriter, database: Path) -> None:
+    assert writer.submit(insert("a")).result(5) == "a"
+    assert names(database) == ["a"]
+
+
+def test_what_gathers_while_a_commit_runs_is_one_transaction(writer: GroupWriter, database: Path) -> None:
+    entered, go = threading.Event(), threading.Event()
+    changes: list[int] = []
+
+    def slow(connection: sqlite3.Connection) -> None:
+        entered.set()
+        assert go.wait(5)
+
+    first = writer.submit(slow)
+    assert entered.wait(5)
+    seen: list[int] = []
+
+    def count(connection: sqlite3.Connection) -> None:
+        seen.append(len(names(database)))
+        changes.append(connection.execute("SELECT count(*) FROM store_instancevalue").fetchone()[0])
+
+    futures = [writer.submit(insert("a")), writer.submit(count), writer.submit(insert("b")), writer.submit(count)]
+    go.set()
+    for future in (first, *futures):
+        future.result(5)
+    assert changes == [1, 2]
+    assert seen == [0, 0]
+
+
+def test_a_unit_that_raises_undoes_only_itself(writer: GroupWriter, database: Path) -> None:
+    def half(connection: sqlite3.Connection) -> None:
+        insert("half")(connection)
+        raise KeyError("stop")
+
+    failing, whole, twice = writer.submit(half), writer.submit(insert("whole")), writer.submit(insert("whole"))
+    with pytest.raises(KeyError):
+        failing.result(5)
+    whole.result(5)
+    with pytest.raises(sqlite3.IntegrityError):
+        twice.result(5)
+    assert names(database) == ["whole"]
+
+
+def test_a_failed_commit_is_unknown_for_everybody_in_it_and_the_next_group_reads_again(
+    writer: GroupWriter, database: Path
+) -> None:
+    entered, go = threading.Event(), threading.Event()
+
+    def slow(_: sqlite3.Connection) -> None:
+        entered.set()
+        assert go.wait(5)
+
+    def break_commit(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "INSERT INTO store_idempotencykey (scope, key, request_digest, message_id, created_at)"
+            " VALUES ('s', 'k', 'd', 'nobody', '2026-11-22 09:00:00')"
+        )
+
+    slow_one = writer.submit(slow)
+    assert entered.wait(5)
+    futures = [writer.submit(insert("a")), writer.submit(break_commit)]
+    go.set()
+    slow_one.result(5)
+    for future in futures:
+        with pytest.raises(StorageUnknown):
+            future.result(5)
+    assert names(database) == []
+    assert writer.submit(insert("b")).result(5) == "b"
+    assert names(database) == ["b"]
+
+
+def test_a_database_locked_by_another_process_is_busy_and_nothing_is_written(
+    writer: GroupWriter, database: Path
+) -> None:
+    lock = WriteLock(database)
+    lock.acquire()
+    try:
+        with pytest.raises(StorageBusy):
+            writer.submit(insert("a")).result(5)
+    finally:
+        lock.release()
+    assert names(database) == []
+    assert writer.submit(insert("b")).result(5) == "b"
+
+
+def test_closing_finishes_what_was_submitted_and_refuses_the_rest(database: Path) -> None:
+    writer = GroupWriter(database)
+    futures = [writer.submit(insert(f"n{i:03}")) for i in range(200)]
+    writer.close()
+    assert [f.result(0) for f in futures] == names(database)
+    with pytest.raises(StorageBusy):
+        writer.submit(insert("late"))
+
+
+def test_every_commit_is_synced(database: Path) -> None:
+    connection = connect(database)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    connection.close()
