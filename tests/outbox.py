@@ -32,8 +32,8 @@ def add_server(database: Path, server: ServerSettings | None = None, **columns: 
     row = {
         "id": new_id(), "name": server.name, "settings": json.dumps(server.as_json()), "sealed_password": "",
         "secret_id": "", "position": 0, "is_default": True, "is_sandbox": False, "enabled": True,
-        "use_unverified": True, "unverified_reason": "test", "verified_fingerprint": "", "verified_by": "", "created_at": "2026-11-22 09:00:00",
-        "updated_at": "2026-11-22 09:00:00", **columns,
+        "use_unverified": True, "unverified_reason": "test", "verified_fingerprint": "", "verified_by": "",
+        "created_at": "2026-11-22 09:00:00", "updated_at": "2026-11-22 09:00:00", **columns,
     }
     connection = connect(database)
     connection.execute(

@@ -11,12 +11,16 @@ from tests.outbox import NOW, add_server, new_message, rows
 from postroom.store.models import Attempt, Delivery
 from postroom.store.queue import Claimed, IdempotencyConflict, Lease, Settlement
 from postroom.store.queue_sqlite import SqliteQueue, text_of, time_of
+from postroom.store.writer import GroupWriter, connect
 from postroom.terms.outcome import DeliveryState
+from postroom.terms.server import ServerSettings
 
 LEASE_END = NOW + timedelta(seconds=60)
 
 
-async def claimed_by(queue: SqliteQueue, server_id: str, *, after_s: float = 0, limit: int = 100) -> tuple[Claimed, ...]:
+async def claimed_by(
+    queue: SqliteQueue, server_id: str, *, after_s: float = 0, limit: int = 100
+) -> tuple[Claimed, ...]:
     now = NOW + timedelta(seconds=after_s)
     return (await queue.claim(server_id, now=now, lease_until=now + timedelta(seconds=60), limit=limit)).claimed
 
@@ -74,7 +78,7 @@ async def test_an_abandoned_lease_shows_up_and_can_be_settled_and_tried_again(
     assert not (await queue.abandoned(LEASE_END - timedelta(seconds=1), lease_over=True)).claimed
     (found,) = (await queue.abandoned(LEASE_END + timedelta(seconds=1), lease_over=True)).claimed
     assert found == claimed
-    lost = Settlement(found.lease, DeliveryState.UNCERTAIN, LEASE_END, due_at=LEASE_END, outcome="uncertain", uncertain=True)
+    lost = Settlement(found.lease, DeliveryState.UNCERTAIN, LEASE_END, LEASE_END, outcome="uncertain", uncertain=True)
     assert await queue.settle([lost]) == [True]
     (again,) = await claimed_by(queue, server_id, after_s=61)
     assert (again.attempt_count, again.uncertain_count) == (2, 1)
@@ -122,8 +126,6 @@ async def test_claims_take_the_urgent_first_and_leave_what_is_not_due(queue: Sql
 
 async def test_a_claim_is_for_one_server(queue: SqliteQueue, server_id: str, database: Path) -> None:
     await queue.enqueue(new_message(server_id))
-    from postroom.terms.server import ServerSettings
-
     other = add_server(database, ServerSettings(name="Other"))
     assert await claimed_by(queue, other) == ()
 
@@ -166,11 +168,11 @@ async def test_a_key_used_with_another_request_is_a_conflict(queue: SqliteQueue,
     assert not (await queue.enqueue(other)).replayed
 
 
-async def test_a_damaged_row_is_set_apart_and_stops_no_other(queue: SqliteQueue, server_id: str, database: Path) -> None:
+async def test_a_damaged_row_is_set_apart_and_stops_no_other(
+    queue: SqliteQueue, server_id: str, database: Path
+) -> None:
     broken = await queue.enqueue(new_message(server_id, "broken@example.org"))
     await queue.enqueue(new_message(server_id, "whole@example.org"))
-    from postroom.store.writer import connect
-
     connection = connect(database)
     connection.execute("UPDATE store_message SET expires_at = 'soon', content_size = 'big' WHERE id = ?", (broken.id,))
     connection.close()
@@ -203,9 +205,6 @@ def test_times_compare_as_texts_and_come_back_as_they_went() -> None:
 
 @pytest.mark.django_db(transaction=True)
 async def test_pages_read_the_same_rows_through_the_orm() -> None:
-    from django.conf import settings
-
-    from postroom.store.writer import GroupWriter
 
     database = Path(settings.DATABASES["default"]["NAME"])
     server_id = add_server(database)
@@ -215,7 +214,7 @@ async def test_pages_read_the_same_rows_through_the_orm() -> None:
         await queue.enqueue(new_message(server_id, metadata={"a": 1}, tags=["x"]))
         (claimed,) = await claimed_by(queue, server_id)
         finding = {"cause": "mailbox-full"}
-        end = Settlement(claimed.lease, DeliveryState.FAILED, NOW, outcome="failed", cause="mailbox-full", finding=finding)
+        end = Settlement(claimed.lease, DeliveryState.FAILED, NOW, outcome="failed", finding=finding)
         await queue.settle([end])
     finally:
         writer.close()

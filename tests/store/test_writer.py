@@ -34,7 +34,7 @@ def test_what_gathers_while_a_commit_runs_is_one_transaction(writer: GroupWriter
     entered, go = threading.Event(), threading.Event()
     changes: list[int] = []
 
-    def slow(connection: sqlite3.Connection) -> None:
+    def slow(_: sqlite3.Connection) -> None:
         entered.set()
         assert go.wait(5)
 
