@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from tests.outbox import NOW, add_server, new_message, rows
 
 from postroom.store.models import Attempt, Delivery
@@ -205,7 +206,6 @@ def test_times_compare_as_texts_and_come_back_as_they_went() -> None:
 
 @pytest.mark.django_db(transaction=True)
 async def test_pages_read_the_same_rows_through_the_orm() -> None:
-
     database = Path(settings.DATABASES["default"]["NAME"])
     server_id = add_server(database)
     writer = GroupWriter(database)
