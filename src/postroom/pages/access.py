@@ -1,0 +1,43 @@
+"""Who is behind a request, and who may change what."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from postroom.store.models import User
+
+View = Callable[..., HttpResponse]
+
+
+def person(request: HttpRequest) -> User:
+    """The signed-in user; only for views behind SignInRequired."""
+    return cast(User, request.user)
+
+
+def administrator_only(view: View) -> View:
+    """Answer 403 with the reason to everybody else."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if person(request).is_administrator:
+            return view(request, *args, **kwargs)
+        text = "Only an administrator can do this. Ask one, or log in with another account."
+        return render(request, "pages/problem.html", {"title": "Not allowed", "text": text}, status=403)
+
+    return guarded
+
+
+def operator_only(view: View) -> View:
+    """Like `administrator_only`, for what an operator may do too."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if person(request).role in (User.Role.ADMINISTRATOR, User.Role.OPERATOR):
+            return view(request, *args, **kwargs)
+        text = "Only an operator or an administrator can do this."
+        return render(request, "pages/problem.html", {"title": "Not allowed", "text": text}, status=403)
+
+    return guarded

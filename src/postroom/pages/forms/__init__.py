@@ -1,0 +1,1 @@
+"""What was typed, kept as typed, and read as what it means."""

@@ -1,0 +1,41 @@
+"""Every page needs a signed-in person unless it says otherwise; times are shown in that person's zone."""
+
+from collections.abc import Callable
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+
+
+class SignInRequired(LoginRequiredMiddleware):
+    """Django's own, for the addresses of this room; the API has its tokens."""
+
+    def process_view(self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any) -> Any:
+        match = request.resolver_match
+        if match is None or match.app_name != "pages":
+            return None
+        return super().process_view(request, view_func, view_args, view_kwargs)
+
+
+class TimeZoneOfUser:
+    """Activate the signed-in person's time zone for the request."""
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with timezone.override(_zone_of(request)):
+            return self._get_response(request)
+
+
+def _zone_of(request: HttpRequest) -> ZoneInfo:
+    name = getattr(request.user, "time_zone", "UTC") if request.user.is_authenticated else "UTC"
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

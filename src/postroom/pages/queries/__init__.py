@@ -1,0 +1,1 @@
+"""Reading for the pages: small functions over the tables, without any change."""

@@ -1,0 +1,48 @@
+"""Is delivery running, and what waits?"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Min
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from postroom.store.models import Delivery, InstanceValue, SmtpServer
+from postroom.terms.outcome import DeliveryState
+
+HEARTBEAT = "engine_heartbeat"
+HEARTBEAT_MAX_AGE = timedelta(seconds=30)
+WAITING = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStatus:
+    """`depth` counts deliveries that are queued, sending or deferred; `oldest_at` is the oldest one's acceptance."""
+
+    running: bool
+    depth: int
+    oldest_at: datetime | None
+    failing_servers: int
+
+    @property
+    def oldest_s(self) -> float:
+        return (timezone.now() - self.oldest_at).total_seconds() if self.oldest_at else 0.0
+
+
+def delivery_status() -> DeliveryStatus:
+    waiting = Delivery.objects.filter(state__in=WAITING).aggregate(
+        depth=Count("pk"), oldest_at=Min("message__created_at")
+    )
+    failing = SmtpServer.objects.filter(failing_since__isnull=False, enabled=True)
+    return DeliveryStatus(
+        running=_engine_beats(),
+        depth=waiting["depth"],
+        oldest_at=waiting["oldest_at"],
+        failing_servers=sum(1 for server in failing if server.state == "failing"),
+    )
+
+
+def _engine_beats() -> bool:
+    beat = InstanceValue.objects.filter(name=HEARTBEAT).first()
+    at = parse_datetime(str(beat.value.get("at", ""))) if beat and isinstance(beat.value, dict) else None
+    return at is not None and timezone.now() - at < HEARTBEAT_MAX_AGE

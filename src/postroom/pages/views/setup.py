@@ -1,0 +1,47 @@
+"""First run: the page behind the printed set-up link."""
+
+from zoneinfo import available_timezones
+
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from postroom.flow.first_start import SetupRefused, create_administrator, needs_administrator
+from postroom.pages import sign_in_limit
+
+_FIELDS = ("code", "name", "email", "time_zone")
+_LABELS = {"code": "Set-up code", "name": "Your name", "email": "E-mail address", "password": "Password"}
+
+
+@login_not_required
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+def setup(request: HttpRequest) -> HttpResponse:
+    if not needs_administrator():
+        return redirect("pages:overview" if request.user.is_authenticated else "pages:login")
+    if request.method == "GET":
+        return _page(request, {"code": request.GET.get("code", "")[:40]}, {}, 200)
+    typed = {field: request.POST.get(field, "")[:300] for field in _FIELDS}
+    if sign_in_limit.is_exhausted(request, "set-up"):
+        return _page(request, typed, {"code": "Too many wrong codes. Wait five minutes, then try again."}, 429)
+    zone = typed["time_zone"] if typed["time_zone"] in available_timezones() else "UTC"
+    try:
+        user = create_administrator(
+            typed["code"], typed["name"], typed["email"], request.POST.get("password", ""), zone
+        )
+    except SetupRefused as refused:
+        if "code" in refused.problems:
+            sign_in_limit.count_failure(request, "set-up")
+        return _page(request, typed, refused.problems, 422)
+    login(request, user)
+    return redirect("pages:overview")
+
+
+def _page(request: HttpRequest, typed: dict[str, str], problems: dict[str, str], status: int) -> HttpResponse:
+    zones = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/")))
+    summary = [(field, _LABELS[field], text) for field, text in problems.items()]
+    context = {"typed": typed, "problems": problems, "summary": summary, "zones": ["UTC", *zones]}
+    return render(request, "pages/setup.html", context, status=status)
