@@ -1,0 +1,40 @@
+"""The sandbox is a configured server from the first start, and never takes real mail once a real server is there."""
+
+import pytest
+
+from postroom.flow import configure
+from postroom.flow.sandbox_server import ensure_sandbox_server
+from postroom.store.models import ServerTest, SmtpServer
+from postroom.terms.outcome import TestStatus
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_first_start_configures_the_sandbox_as_default_and_queues_its_test() -> None:
+    server = ensure_sandbox_server(2526)
+    assert server is not None
+    assert (server.is_default, server.is_sandbox, server.typed_settings.port) == (True, True, 2526)
+    assert [test.server_id for test in ServerTest.objects.filter(status=TestStatus.QUEUED)] == [server.pk]
+
+
+def test_later_starts_add_nothing_and_a_new_port_is_tested_again() -> None:
+    first = ensure_sandbox_server(2526)
+    ServerTest.objects.update(status=TestStatus.FAILED)
+    again = ensure_sandbox_server(40_001)
+    assert first is not None
+    assert again is not None
+    assert (again.pk, again.typed_settings.port, SmtpServer.objects.count()) == (first.pk, 40_001, 1)
+    assert ServerTest.objects.filter(status=TestStatus.QUEUED).count() == 1
+
+
+def test_the_sandboxs_port_is_allowed_for_the_sandbox_alone() -> None:
+    server = ensure_sandbox_server(40_001)
+    assert 40_001 in configure.allowed_ports(server)
+    assert 40_001 not in configure.allowed_ports(None)
+
+
+def test_a_removed_sandbox_stays_removed() -> None:
+    server = ensure_sandbox_server(2526)
+    assert server is not None
+    configure.delete_server(server, "marta@company.example")
+    assert ensure_sandbox_server(2526) is None
