@@ -1,0 +1,294 @@
+"""One TCP connection to a peer that is not trusted, with TLS on top when asked.
+
+Contract: octets become replies as they arrive, whether or not somebody waits, so that a reply nobody asked for is
+seen. Every wait ends at an instant the caller gives; dripping octets do not move it. Memory is bounded: after a fault
+of framing, and when more replies come than were asked for, the peer is not read any more. Replies that arrived
+before the connection broke are delivered first. All failures are WireFault.
+"""
+
+import asyncio
+import socket
+import ssl
+
+from postroom.smtp.framing import ReplyParser
+from postroom.smtp.trace import TlsEnded
+from postroom.terms.reply import Reply
+
+from .failure import WireFault
+from .tls import TlsLayer, failed_handshake
+
+# After the first wrong octets, how long the rest of the peer's first words is awaited for the evidence.
+EVIDENCE_S = 0.3
+RAW_OCTETS = 512
+_UNASKED_REPLIES = 8
+_LAST_READS = 16
+
+
+class Connection(asyncio.Protocol):
+    """See the contract above. Made by net/dial; used by one task at a time."""
+
+    def __init__(self, sock: socket.socket, *, raw: bool = False) -> None:
+        self._sock = sock
+        self._transport: asyncio.Transport | None = None
+        self._parser = ReplyParser()
+        self._outstanding = 1  # the greeting
+        self._tls: TlsLayer | None = None
+        self._tls_error: ssl.SSLError | None = None
+        self._loss: WireFault | None = None
+        self._changed = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._raw: bytearray | None = bytearray() if raw else None  # a look at words that may be no SMTP
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._take(data)
+        except ssl.SSLError as error:
+            self._tls_error = error
+            if self._tls is not None and self._tls.is_open:
+                self._lose(WireFault("reset", f"TLS: {(error.reason or str(error)).replace('_', ' ').lower()}"))
+        self._changed.set()
+
+    def eof_received(self) -> bool:
+        self._lose(WireFault("closed", "connection closed"))
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            self._read_last()
+        if isinstance(exc, ConnectionResetError | BrokenPipeError):
+            self._lose(WireFault("reset", "connection reset"))
+        elif isinstance(exc, TimeoutError):
+            self._lose(WireFault("timeout", "the network stopped answering"))
+        else:
+            self._lose(WireFault("closed", "connection closed"))
+        self._writable.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    # Taking in.
+
+    def _take(self, data: bytes) -> None:
+        if self._raw is not None:
+            self._raw += data[: RAW_OCTETS - len(self._raw)]
+            return
+        if self._tls is None:
+            self._feed(data)
+            return
+        self._tls.received(data)
+        if not self._tls.is_open:
+            if self._tls.is_not_tls:
+                return
+            complete = self._tls.handshake()
+            self._flush_tls()
+            if not complete:
+                return
+        plain = self._tls.plain()
+        self._flush_tls()
+        if plain:
+            self._feed(plain)
+        if self._tls.is_ended:
+            self._lose(WireFault("closed", "connection closed"))
+
+    def _feed(self, octets: bytes) -> None:
+        self._parser.feed(octets)
+        if self._parser.fault is not None or len(self._parser.replies) > self._outstanding + _UNASKED_REPLIES:
+            self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        """After the evidence is complete: a hostile peer may go on sending for ever."""
+        full = self._parser.fault is None or len(self._parser.octets) >= 64 or self._parser.fault.kind != "malformed"
+        if full and self._transport is not None and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def _read_last(self) -> None:
+        """What the kernel still holds after a failed write: often the server's reason for closing."""
+        for _ in range(_LAST_READS):
+            try:
+                data = self._sock.recv(65_536)
+            except (OSError, ValueError):
+                return
+            if not data:
+                return
+            self.data_received(data)
+
+    def _lose(self, fault: WireFault) -> None:
+        if self._loss is None:
+            self._loss = fault
+        self._changed.set()
+
+    # Waiting.
+
+    async def _change(self, ends_at: float) -> None:
+        self._changed.clear()
+        async with asyncio.timeout_at(ends_at):
+            await self._changed.wait()
+
+    async def reply(self, ends_at: float) -> Reply:
+        """The next reply. Raises WireFault, TimeoutError at `ends_at`."""
+        while not self._parser.replies:
+            if self._parser.fault is not None:
+                await self._evidence(ends_at)
+                fault = self._parser.fault
+                raise WireFault(fault.kind, fault.text, self._parser.octets)
+            if self._loss is not None:
+                raise WireFault(self._loss.kind, self._loss.text, self._parser.pending_octets)
+            await self._change(ends_at)
+        self._outstanding -= 1
+        return self._parser.replies.popleft()
+
+    async def _evidence(self, ends_at: float) -> None:
+        """Waits briefly for the rest of what is not SMTP."""
+        at = min(ends_at, asyncio.get_running_loop().time() + EVIDENCE_S)
+        try:
+            while self._loss is None and len(self._parser.octets) < 64:
+                await self._change(at)
+        except TimeoutError:
+            return
+
+    @property
+    def pending_octets(self) -> bytes:
+        """What came of an unfinished reply, for the evidence of a time-out."""
+        return self._parser.pending_octets
+
+    def unasked(self) -> Reply | None:
+        """A reply that came although none was due."""
+        return self._parser.replies[0] if self._parser.replies and self._outstanding <= 0 else None
+
+    @property
+    def is_quiet(self) -> bool:
+        """True when the connection stands and nothing is held that nobody asked for."""
+        return self._loss is None and self._parser.is_between_replies
+
+    # Sending.
+
+    def send(self, octets: bytes, replies: int) -> None:
+        """Hands octets to the network; `replies` more replies are due from now on."""
+        self._outstanding += replies
+        self._write(octets)
+
+    def _write(self, octets: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._tls is not None:
+            try:
+                octets = self._tls.encrypted(octets)
+            except ssl.SSLError as error:
+                self._lose(WireFault("reset", f"TLS: {error.reason or error}"))
+                return
+        self._transport.write(octets)
+
+    def _flush_tls(self) -> None:
+        if self._tls is not None and self._transport is not None and not self._transport.is_closing():
+            octets = self._tls.encrypted(b"")
+            if octets:
+                self._transport.write(octets)
+
+    async def drained(self, ends_at: float) -> None:
+        """Waits until the peer has taken enough that more may be sent. Raises WireFault, TimeoutError."""
+        if not self._writable.is_set():
+            async with asyncio.timeout_at(ends_at):
+                await self._writable.wait()
+        if self._loss is not None and self._parser.is_between_replies:
+            raise WireFault(self._loss.kind, self._loss.text)
+
+    # TLS.
+
+    async def start_tls(self, context: ssl.SSLContext, server_name: str, at_s: float, ends_at: float) -> TlsEnded:
+        """Shakes hands; the event says how it ended (its `at_s` is `at_s`: the caller puts the true time). Never raises
+        for a peer's fault. What the parser knew is forgotten: after TLS nothing from before it counts (RFC 3207)."""
+        self._parser, self._outstanding = ReplyParser(), 0
+        self._tls = TlsLayer(context, server_name)
+        try:
+            self._tls.handshake()
+            self._flush_tls()
+            while not self._tls.is_open:
+                if self._tls_error is not None:
+                    await self._send_alert()
+                    return failed_handshake(at_s, self._tls_error, server_name, self._tls.first_octets)
+                if self._tls.is_not_tls:
+                    return await self._not_tls(at_s, ends_at)
+                if self._loss is not None:
+                    return TlsEnded(
+                        at_s, error=self._loss.kind, error_text=self._loss.text, server_name=server_name,
+                        first_bytes=self._tls.first_octets,
+                    )
+                await self._change(ends_at)
+        except TimeoutError:
+            return TlsEnded(
+                at_s, error="timeout", error_text="the TLS handshake did not end in time", server_name=server_name,
+                first_bytes=self._tls.first_octets,
+            )
+        except ssl.SSLError as error:
+            return failed_handshake(at_s, error, server_name, self._tls.first_octets)
+        return self._tls.facts(at_s)
+
+    async def _send_alert(self) -> None:
+        """Tells the peer why: the alert leaves before the connection is closed."""
+        try:
+            self._flush_tls()
+        except ssl.SSLError:
+            return
+        await asyncio.sleep(0)
+
+    async def _not_tls(self, at_s: float, ends_at: float) -> TlsEnded:
+        assert self._tls is not None
+        at = min(ends_at, asyncio.get_running_loop().time() + EVIDENCE_S)
+        try:
+            while self._loss is None and len(self._tls.first_octets) < 200:
+                await self._change(at)
+        except TimeoutError:
+            pass  # what has come by now is the evidence
+        return TlsEnded(
+            at_s, error="not-tls", error_text="the server does not speak TLS here",
+            first_bytes=self._tls.first_octets, server_name=self._tls.server_name,
+        )
+
+    def expect_greeting(self) -> None:
+        """With implicit TLS the greeting comes after the handshake."""
+        self._outstanding = 1
+
+    # Raw looks.
+
+    async def raw_words(self, send: bytes, ends_at: float) -> bytes:
+        """The first octets of a peer of a raw connection, until a line end, 512 octets, its end, or `ends_at`."""
+        assert self._raw is not None
+        if send:
+            self._write(send)
+        try:
+            while self._loss is None and len(self._raw) < RAW_OCTETS and not self._raw.endswith(b"\n"):
+                await self._change(ends_at)
+        except TimeoutError:
+            pass  # what has come by now is the answer
+        return bytes(self._raw)
+
+    # The end.
+
+    @property
+    def is_open(self) -> bool:
+        return self._loss is None and self._transport is not None and not self._transport.is_closing()
+
+    def close(self) -> None:
+        """Closes in order: what was sent still leaves."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._tls is not None and self._tls.is_open:
+            self._transport.write(self._tls.farewell())
+        self._lose(WireFault("closed", "closed by us"))
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Closes at once: what was not sent never leaves, so content without its final dot stays without it."""
+        self._lose(WireFault("closed", "closed by us"))
+        if self._transport is not None:
+            self._transport.abort()

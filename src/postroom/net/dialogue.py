@@ -1,0 +1,85 @@
+"""Commands and replies over one connection, each written down and each with its deadline."""
+
+from postroom.smtp import command
+from postroom.smtp.redaction import Redaction
+from postroom.smtp.trace import CommandSent, OurRefusal, PeerFault, ReplyReceived
+from postroom.terms.outcome import Stage
+from postroom.terms.reply import Reply
+
+from .connection import Connection
+from .deadlines import Clock
+from .failure import SessionFailed, WireFault
+from .recorder import Recorder
+
+
+class Dialogue:
+    """What is said on a connection. Replies it returns are redacted; `raw` is the last one as it came.
+
+    Methods raise WireFault, after the fault has been written down; the connection is of no use then.
+    """
+
+    def __init__(self, connection: Connection, recorder: Recorder, clock: Clock, redaction: Redaction) -> None:
+        self.connection = connection
+        self.recorder = recorder
+        self.clock = clock
+        self.redaction = redaction
+        self.raw: Reply | None = None
+
+    async def hear(self, stage: Stage, timeout_s: float, since_s: float | None = None) -> Reply:
+        """The next reply, within `timeout_s` from now."""
+        began_s = self.recorder.now_s() if since_s is None else since_s
+        allowed_s = self.clock.left_s(timeout_s)
+        try:
+            reply = await self.connection.reply(self.clock.ends_at(timeout_s))
+        except TimeoutError:
+            octets = self.connection.pending_octets
+            raise self.broken(stage, WireFault("timeout", f"no reply within {allowed_s:.0f} s", octets)) from None
+        except WireFault as fault:
+            raise self.broken(stage, fault) from None
+        return self.noted(reply, stage, began_s)
+
+    def noted(self, reply: Reply, stage: Stage, began_s: float | None = None) -> Reply:
+        """Writes a reply down and gives it back redacted."""
+        self.raw, shown = reply, self.redaction.reply(reply)
+        now_s = self.recorder.now_s()
+        waited_s = 0.0 if began_s is None else now_s - began_s
+        self.recorder.add(ReplyReceived(now_s, shown, stage, waited_s))
+        return shown
+
+    def broken(self, stage: Stage, fault: WireFault) -> WireFault:
+        """Writes the fault down and gives it back."""
+        text, octets = self.redaction.text(fault.text), self.redaction.octets(fault.octets)
+        self.recorder.add(PeerFault(self.recorder.now_s(), stage, fault.kind, text, octets))
+        return WireFault(fault.kind, text, octets)
+
+    def check_quiet(self, stage: Stage) -> None:
+        """Before a command: nothing may have come that nobody asked for (P5). A farewell raises SessionFailed."""
+        unasked = self.connection.unasked()
+        if unasked is None and self.connection.is_quiet:
+            return
+        if unasked is not None and unasked.code == 421:
+            shown = self.noted(unasked, stage)
+            raise SessionFailed(stage, shown, "the server closed the session")
+        if unasked is not None:
+            fault = WireFault("unsolicited", f"a reply that nobody asked for: {unasked}"[:500])
+        elif not self.connection.is_open:
+            fault = WireFault("closed", "connection closed")
+        else:
+            fault = WireFault("unsolicited", "octets that nobody asked for", self.connection.pending_octets)
+        raise self.broken(stage, fault)
+
+    def say(self, octets: bytes, replies: int, label: str | None = None) -> None:
+        """Sends a command line; the trace gets `label` in its place when one is given."""
+        self.recorder.add(CommandSent(self.recorder.now_s(), command.shown(octets) if label is None else label))
+        self.connection.send(octets, replies)
+
+    async def ask(self, octets: bytes, stage: Stage, timeout_s: float, label: str | None = None) -> Reply:
+        """One command and its reply."""
+        self.check_quiet(stage)
+        self.say(octets, 1, label)
+        return await self.hear(stage, timeout_s)
+
+    def refused(self, stage: Stage, reason: str, text: str) -> SessionFailed:
+        """Writes down why we stop, and gives the failure to raise."""
+        self.recorder.add(OurRefusal(self.recorder.now_s(), stage, reason, text))
+        return SessionFailed(stage, None, text)

@@ -1,0 +1,243 @@
+"""Sessions: the one way by which mail leaves, for tests and deliveries alike.
+
+`open_session` resolves, connects, greets, secures and authenticates; `Session.transact` carries one message to its
+forward-paths. Everything that happens is in the recorder's trace; nothing in it is secret.
+"""
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+from postroom.smtp import command
+from postroom.smtp.client import Transaction, lacking_extension
+from postroom.smtp.content import Content
+from postroom.smtp.redaction import Redaction
+from postroom.smtp.text import printable
+from postroom.smtp.trace import OurRefusal, TlsEnded
+from postroom.terms.envelope import Envelope, RecipientResult
+from postroom.terms.outcome import Outcome, Stage
+from postroom.terms.server import Auth, Security, ServerSettings
+
+from .connection import Connection
+from .deadlines import Clock, Deadlines
+from .dial import dial
+from .dialogue import Dialogue
+from .failure import SessionFailed, WireFault
+from .look import chain_after_failure
+from .opening import Opening
+from .recorder import Recorder
+from .resolve import canonical_host, resolve
+from .transmission import Transmission
+
+__all__ = ["Deadlines", "Recorder", "Session", "SessionFailed", "open_session"]
+
+# No RFC figure: nobody waits long for a farewell, or for a second look at a chain that failed.
+QUIT_TIMEOUT_S = 5.0
+CHAIN_TIMEOUT_S = 10.0
+
+
+class Session:
+    """An SMTP session that may send. Used by one task at a time; `close` it in the end."""
+
+    def __init__(self, dialogue: Dialogue, opening: Opening, deadlines: Deadlines, address: str) -> None:
+        self._dialogue = dialogue
+        self._deadlines = deadlines
+        self._botched = False
+        self.address = address
+        self.extensions: Mapping[str, tuple[str, ...]] = opening.extensions
+        self.mechanism: str | None = opening.mechanism
+        self.tls: TlsEnded | None = opening.tls
+
+    @property
+    def is_usable(self) -> bool:
+        """True when another transaction may begin: the connection stands, and nobody spoke out of turn (P5)."""
+        return not self._botched and self._dialogue.connection.is_open and self._dialogue.connection.is_quiet
+
+    async def transact(
+        self,
+        envelope: Envelope,
+        content: Content,
+        *,
+        before_final_dot: Callable[[], Awaitable[None]] | None = None,
+    ) -> list[RecipientResult]:
+        """One transaction: a result per forward-path, in order. Nothing the peer does raises.
+
+        `before_final_dot` is awaited when all content but the final dot is on its way: from its return on the outcome
+        may be uncertain (U10).
+
+        Raises ValueError before anything is sent for an envelope that cannot be said in commands (P3). What `content`
+        raises passes through after the connection is dropped without a final dot; so does cancellation.
+        """
+        lacking = lacking_extension(envelope, self.extensions)
+        if lacking is not None:
+            reason, text = lacking
+            recorder = self._dialogue.recorder
+            recorder.stage_started(Stage.SENDER)
+            recorder.add(OurRefusal(recorder.now_s(), Stage.SENDER, reason, text))
+            recorder.stage_ended(Stage.SENDER, False, text)
+            return [RecipientResult(p, Outcome.FAILED, Stage.SENDER, None, text) for p in envelope.forward_paths]
+        transaction = Transaction(envelope, self.extensions)
+        try:
+            usable = await Transmission(self._dialogue, self._deadlines, transaction, before_final_dot).carry(content)
+        except BaseException:
+            self._end()
+            raise
+        if not usable:
+            self._end()
+        elif transaction.needs_reset:
+            await self._reset()
+        return transaction.results()
+
+    async def _reset(self) -> None:
+        """RSET after a transaction that ended early; a session that refuses it is over, the results stay."""
+        try:
+            reply = await self._dialogue.ask(command.RSET, Stage.MESSAGE, self._deadlines.command_s)
+        except (WireFault, SessionFailed):
+            return self._end()
+        if not reply.is_positive:
+            self._end()
+
+    def _end(self) -> None:
+        self._botched = True
+        self._dialogue.connection.abort()
+
+    async def close(self) -> None:
+        """QUIT, its reply within 5 s, and the end of the connection."""
+        if self.is_usable:
+            with contextlib.suppress(WireFault, SessionFailed):
+                await self._dialogue.ask(command.QUIT, Stage.MESSAGE, QUIT_TIMEOUT_S)
+        self._botched = True
+        self._dialogue.connection.close()
+
+
+async def open_session(
+    settings: ServerSettings,
+    password: str | None,
+    recorder: Recorder,
+    deadlines: Deadlines,
+    *,
+    default_ehlo_name: str,
+    allowed: Callable[[str], bool],
+) -> Session:
+    """A session that is ready to send. Raises SessionFailed; why is in the trace.
+
+    `password` may be None only with `Auth.NONE`. `allowed` says whether an address may be dialed. Raises ValueError
+    when the EHLO name is none.
+    """
+    ehlo_name = settings.ehlo_name or default_ehlo_name
+    command.ehlo(ehlo_name)
+    clock = Clock(deadlines)
+    addresses = await _resolved(settings.host, recorder, clock, deadlines)
+    connection, address = await _connected(addresses, settings.port, recorder, clock, deadlines, allowed)
+    dialogue = Dialogue(connection, recorder, clock, Redaction(settings.username, password or ""))
+    opening = Opening(dialogue, settings, deadlines, canonical_host(settings.host), ehlo_name)
+    try:
+        await _opened(opening, dialogue, settings, password, address)
+    except BaseException:
+        connection.close()
+        raise
+    return Session(dialogue, opening, deadlines, address)
+
+
+async def _resolved(host: str, recorder: Recorder, clock: Clock, deadlines: Deadlines) -> tuple[str, ...]:
+    recorder.stage_started(Stage.RESOLVE)
+    found = await resolve(host, recorder, clock.left_s(deadlines.connect_s))
+    if found.error:
+        if found.error == "invalid":
+            recorder.add(OurRefusal(recorder.now_s(), Stage.RESOLVE, "host-invalid", found.error_text))
+        recorder.stage_ended(Stage.RESOLVE, False, found.error_text)
+        raise SessionFailed(Stage.RESOLVE, None, found.error_text)
+    recorder.stage_ended(Stage.RESOLVE, True, ", ".join(found.addresses))
+    return found.addresses
+
+
+async def _connected(
+    addresses: tuple[str, ...],
+    port: int,
+    recorder: Recorder,
+    clock: Clock,
+    deadlines: Deadlines,
+    allowed: Callable[[str], bool],
+) -> tuple[Connection, str]:
+    recorder.stage_started(Stage.CONNECT)
+    made = await dial(addresses, port, recorder, timeout_s=clock.left_s(deadlines.connect_s), allowed=allowed)
+    if made is None:
+        text = "no address could be reached"
+        recorder.stage_ended(Stage.CONNECT, False, text)
+        raise SessionFailed(Stage.CONNECT, None, text)
+    recorder.stage_ended(Stage.CONNECT, True, f"{made[1]} port {port}")
+    return made
+
+
+async def _opened(
+    opening: Opening, dialogue: Dialogue, settings: ServerSettings, password: str | None, address: str
+) -> None:
+    recorder = dialogue.recorder
+    if settings.security is Security.TLS:
+        await _secured(opening, dialogue, settings, address)
+    with _stage(recorder, Stage.GREETING):
+        await opening.greeting()
+    with _stage(recorder, Stage.EHLO):
+        await opening.hello()
+    if settings.security is Security.STARTTLS:
+        await _secured(opening, dialogue, settings, address)
+        try:
+            await opening.hello()
+        except WireFault as fault:
+            recorder.stage_ended(Stage.EHLO, False, fault.text)
+            raise SessionFailed(Stage.EHLO, None, fault.text) from None
+        except SessionFailed as failed:
+            recorder.stage_ended(Stage.EHLO, False, _detail(failed))
+            raise
+    if settings.auth is Auth.PASSWORD:
+        with _stage(recorder, Stage.AUTHENTICATE):
+            await opening.authenticate(password or "", address)
+
+
+async def _secured(opening: Opening, dialogue: Dialogue, settings: ServerSettings, address: str) -> None:
+    """STARTTLS or the implicit handshake, then what became of the certificate."""
+    recorder = dialogue.recorder
+    recorder.stage_started(Stage.STARTTLS)
+    try:
+        if settings.security is Security.STARTTLS:
+            await opening.request_tls()
+    except (WireFault, SessionFailed) as error:
+        failed = error if isinstance(error, SessionFailed) else SessionFailed(Stage.STARTTLS, None, error.text)
+        recorder.stage_ended(Stage.STARTTLS, False, _detail(failed))
+        raise failed from None
+    ended = await opening.handshake()
+    if ended.error == "certificate":
+        dialogue.connection.close()
+        left_s = dialogue.clock.left_s(CHAIN_TIMEOUT_S)
+        ended = await chain_after_failure(ended, address, settings, left_s)
+    recorder.add(ended)
+    if ended.error and ended.error != "certificate":
+        text = ended.error_text or ended.error
+        recorder.stage_ended(Stage.STARTTLS, False, text)
+        raise SessionFailed(Stage.STARTTLS, None, text)
+    shaken = f"{ended.version}, {ended.cipher}" if ended.version else ""
+    recorder.stage_ended(Stage.STARTTLS, True, shaken)
+    recorder.stage_started(Stage.CERTIFICATE)
+    if ended.error:
+        recorder.stage_ended(Stage.CERTIFICATE, False, ended.verify_text)
+        raise SessionFailed(Stage.CERTIFICATE, None, ended.verify_text)
+    recorder.stage_ended(Stage.CERTIFICATE, True, "verified" if ended.verified else "not checked")
+
+
+def _detail(failed: SessionFailed) -> str:
+    """What a failed stage shows: the server's words, else our reason."""
+    return failed.reason if failed.reply is None else printable(str(failed.reply), 200)
+
+
+@contextlib.contextmanager
+def _stage(recorder: Recorder, stage: Stage) -> Iterator[None]:
+    """Notes begin and end of a stage, and gives every failure its stage."""
+    recorder.stage_started(stage)
+    try:
+        yield
+    except WireFault as fault:
+        recorder.stage_ended(stage, False, fault.text)
+        raise SessionFailed(stage, None, fault.text) from None
+    except SessionFailed as failed:
+        recorder.stage_ended(stage, False, _detail(failed))
+        raise
+    recorder.stage_ended(stage, True)
