@@ -1,0 +1,155 @@
+"""What a client may submit: the body of `POST /api/v1/messages`. Types are strict, unknown fields are refused (W11)."""
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from postroom.message.text_of_html import HTML_CHARACTERS
+from postroom.terms.problem import FieldError
+
+RECIPIENTS = 1_000
+ATTACHMENTS = 100
+BATCH = 1_000
+
+
+def _aware_time(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError('enter a time as text, such as "2027-01-31T08:00:00Z"')  # noqa: TRY004 - pydantic's contract
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("enter a time of ISO 8601, such as 2027-01-31T08:00:00Z") from None
+    if at.tzinfo is None:
+        raise ValueError("add the zone, such as Z or +01:00")
+    return at
+
+
+def _octets(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise ValueError("enter base64 as text")  # noqa: TRY004 - pydantic's contract
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("enter base64 (RFC 4648) without line ends") from None
+
+
+def _not_yet(value: object) -> None:
+    if value is not None:
+        raise ValueError("not supported yet; leave it out")
+
+
+def _listed(value: object) -> list[str]:
+    entries = [value] if isinstance(value, str) else value
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        raise ValueError("enter an address as text, or a list of them")
+    if len(entries) > RECIPIENTS or sum(map(len, entries)) > RECIPIENTS * 500:
+        raise ValueError(f"enter at most {RECIPIENTS} addresses")
+    return entries
+
+
+def _plain_value(value: object) -> str | int | float | bool | None:
+    if value is not None and not isinstance(value, str | int | float):
+        raise ValueError("enter text, a number, true or false")
+    if len(str(value)) > 1_000:
+        raise ValueError("shorten it to at most 1000 characters")
+    return value
+
+
+Time = Annotated[datetime, BeforeValidator(_aware_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+Octets = Annotated[bytes, BeforeValidator(_octets), WithJsonSchema({"type": "string", "format": "byte"})]
+NotYet = Annotated[
+    Any, AfterValidator(_not_yet), Field(description="Not supported yet: a message that has it is refused.")
+]
+_TEXT_OR_TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": RECIPIENTS}]}
+Mailboxes = Annotated[list[str], BeforeValidator(_listed), WithJsonSchema(_TEXT_OR_TEXTS)]
+_PLAIN = {"type": ["string", "number", "boolean", "null"]}
+PlainValue = Annotated[str | int | float | bool | None, PlainValidator(_plain_value), WithJsonSchema(_PLAIN)]
+Label = Annotated[StrictStr, Field(min_length=1, max_length=100)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+
+class SubmittedAttachment(_Strict):
+    """A file sent along. Its name is a label: folders, controls and invisible characters are dropped from it."""
+
+    filename: Annotated[StrictStr, Field(max_length=1_000)] = "attachment"
+    content_type: Annotated[StrictStr, Field(max_length=200, description="Guessed from the name when empty.")] = ""
+    content_base64: Octets
+    content_id: Annotated[StrictStr, Field(max_length=200, description="What HTML refers to as cid:…")] = ""
+    inline: StrictBool = False
+    blob: NotYet = None
+
+
+class SubmittedMessage(_Strict):
+    """A message to send. Needed are `to` (or `cc`, `bcc`) and a body: `text`, `html` or both."""
+
+    from_: Annotated[
+        StrictStr | None,
+        Field(alias="from", max_length=1_000, description="Used as the server's From policy says."),
+    ] = None
+    to: Annotated[Mailboxes, Field(description='"Name <name@example.com>", a list, or text with commas.')] = []
+    cc: Mailboxes = []
+    bcc: Annotated[Mailboxes, Field(description="In the envelope only, never in the message.")] = []
+    reply_to: Mailboxes = []
+    subject: Annotated[StrictStr, Field(max_length=998)] = ""
+    text: Annotated[StrictStr | None, Field(description="Made from html when missing.")] = None
+    html: Annotated[
+        StrictStr | None, Field(description=f"With over {HTML_CHARACTERS:,} characters it needs a text along with it.")
+    ] = None
+    headers: Annotated[
+        dict[StrictStr, StrictStr],
+        Field(max_length=100, description="Further header fields. A valid Message-ID is kept."),
+    ] = {}
+    attachments: Annotated[list[SubmittedAttachment], Field(max_length=ATTACHMENTS)] = []
+    purpose: Literal["notification", "report", "communication", "alert"] = "notification"
+    priority: Annotated[StrictInt, Field(ge=-10, le=10, description="Higher goes first.")] = 0
+    send_at: Time | None = None
+    expires_at: Annotated[Time | None, Field(description="Not sent after that; two days after send_at when missing.")] = None
+    server: Annotated[StrictStr | None, Field(max_length=100, description="Name or id of an SMTP server.")] = None
+    tags: Annotated[list[Label], Field(max_length=20)] = []
+    metadata: Annotated[
+        dict[Label, PlainValue],
+        Field(max_length=50, description="Kept with the message, never sent."),
+    ] = {}
+    template: NotYet = None
+    data: NotYet = None
+
+
+def field_errors(error: ValidationError, prefix: str = "") -> list[FieldError]:
+    """Each fault of a validation by the field's API name; what was entered is not repeated."""
+    found: dict[str, FieldError] = {}
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        field = prefix + ".".join(str(part) for part in fault["loc"])
+        code = {"extra_forbidden": "unknown", "missing": "required"}.get(fault["type"], "invalid")
+        text = _TEXTS.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+        found.setdefault(field, FieldError(field, code, f"{text[0].upper()}{text[1:].rstrip('.')}."))
+    return list(found.values())
+
+
+_TEXTS = {
+    "extra_forbidden": "There is no such field here; check its spelling",
+    "missing": "This field is needed",
+    "string_type": "Enter text",
+    "bool_type": "Enter true or false",
+    "int_type": "Enter a whole number",
+    "model_type": "Enter a JSON object",
+    "dict_type": "Enter a JSON object",
+    "list_type": "Enter a list",
+}

@@ -1,0 +1,81 @@
+"""From what a client submitted to a draft: addresses read, From policy and Subject Prefix of the server applied."""
+
+from collections.abc import Callable, Sequence
+
+from postroom.message.compose import prefixed_subject
+from postroom.message.draft import Attachment, Draft
+from postroom.terms.address import AddressProblem, Mailbox, checked_name, parse_address, parse_mailbox, parse_mailboxes
+from postroom.terms.problem import FieldError
+from postroom.terms.server import FromPolicy, ServerSettings
+
+from .submitted import SubmittedMessage
+
+
+class DraftRefused(Exception):
+    """The submitted message can't become a draft; `errors` name every field at fault."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__(", ".join(error.field for error in errors))
+        self.errors = tuple(errors)
+
+
+def draft_of(submitted: SubmittedMessage, settings: ServerSettings) -> Draft:
+    """The draft to compose. Raises DraftRefused."""
+    errors: list[FieldError] = []
+    keys = ("to", "cc", "bcc", "reply_to")
+    lists = {key: _mailboxes(key, getattr(submitted, key), parse_mailboxes, errors) for key in keys}
+    given = _mailboxes("from", [submitted.from_] if submitted.from_ else [], _one, errors)
+    if not any(submitted_list for submitted_list in (submitted.to, submitted.cc, submitted.bcc)):
+        errors.append(FieldError("to", "required", "Enter at least one recipient in to, cc or bcc."))
+    if submitted.text is None and submitted.html is None:
+        errors.append(FieldError("text", "required", "Enter a body: text, html or both."))
+    sender, reply_to = _sender(settings, given[0] if given else None, lists["reply_to"], errors)
+    if errors or sender is None:
+        raise DraftRefused(errors)
+    return Draft(
+        from_header=sender,
+        to=lists["to"],
+        cc=lists["cc"],
+        bcc=lists["bcc"],
+        reply_to=reply_to,
+        subject=prefixed_subject(settings.subject_prefix, submitted.subject),
+        text=submitted.text,
+        html=submitted.html,
+        headers=tuple((name, text) for name, text in submitted.headers.items() if name.lower() != "message-id"),
+        attachments=tuple(
+            Attachment(a.filename, a.content_base64, a.content_type, a.content_id, a.inline)
+            for a in submitted.attachments
+        ),
+    )
+
+
+def _one(text: str) -> list[Mailbox]:
+    return [parse_mailbox(text)]
+
+
+def _mailboxes(
+    key: str, texts: Sequence[str], read: Callable[[str], list[Mailbox]], errors: list[FieldError]
+) -> tuple[Mailbox, ...]:
+    mailboxes: list[Mailbox] = []
+    for place, text in enumerate(texts):
+        try:
+            mailboxes += read(text)
+        except AddressProblem as problem:
+            field = key if len(texts) == 1 else f"{key}.{place}"
+            errors.append(FieldError(field, "invalid", str(problem)))
+    return tuple(mailboxes)
+
+
+def _sender(
+    settings: ServerSettings, given: Mailbox | None, reply_to: tuple[Mailbox, ...], errors: list[FieldError]
+) -> tuple[Mailbox | None, tuple[Mailbox, ...]]:
+    """From and Reply-To by the server's From policy (design: "From")."""
+    if settings.from_policy is FromPolicy.CLIENT and given is not None:
+        return given, reply_to
+    try:
+        own = Mailbox(parse_address(settings.from_address), checked_name(settings.from_name))
+    except AddressProblem as problem:
+        text = f"The server's own From Address can't be used: {problem.text} An administrator corrects it."
+        errors.append(FieldError("server", "invalid", text))
+        return None, reply_to
+    return own, reply_to or ((given,) if given is not None and given.address != own.address else ())

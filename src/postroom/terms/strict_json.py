@@ -1,0 +1,51 @@
+"""JSON that has one reading (RFC 8259, RFC 7493): no duplicate names, no NaN, bounded depth (B6, W11)."""
+
+import json
+from typing import Any, NoReturn
+
+# No field of ours nests deeper than five; the reader of the standard library fails somewhere near a thousand.
+DEPTH = 32
+
+
+class JsonProblem(ValueError):
+    """The octets aren't JSON that is accepted; the text says why."""
+
+
+def strict_json(octets: bytes) -> Any:
+    """The value that `octets` hold, as UTF-8. Raises JsonProblem."""
+    try:
+        value = json.loads(octets.decode(), object_pairs_hook=_object, parse_constant=_refused_constant)
+    except UnicodeDecodeError:
+        raise JsonProblem("The body isn't UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise JsonProblem(f"The body isn't JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from None
+    except RecursionError:
+        raise JsonProblem(f"The body nests deeper than {DEPTH} levels.") from None
+    except JsonProblem:
+        raise
+    except ValueError:
+        raise JsonProblem("The body has a number that is too long.") from None
+    if _is_deeper(value, DEPTH):
+        raise JsonProblem(f"The body nests deeper than {DEPTH} levels.")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise JsonProblem(f"The body names {twice[:80]!r} twice in one object.")
+    return value
+
+
+def _refused_constant(name: str) -> NoReturn:
+    raise JsonProblem(f"{name} isn't a JSON value.")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if isinstance(value, dict):
+        return levels == 0 or any(_is_deeper(inner, levels - 1) for inner in value.values())
+    if isinstance(value, list):
+        return levels == 0 or any(_is_deeper(inner, levels - 1) for inner in value)
+    return False

@@ -1,0 +1,64 @@
+"""The intake as a client meets it: the composed ASGI application over HTTP, on the test process's own database."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from django.conf import settings
+
+from postroom.asgi import Application
+from postroom.flow.configure import save_untested
+from postroom.flow.tokens import create_token
+from postroom.intake.intake import Intake
+from postroom.store.models import SmtpServer
+from postroom.terms.server import Security, ServerSettings
+
+SETTINGS = ServerSettings(
+    name="Relay",
+    from_name="Reports",
+    from_address="reports@company.example",
+    subject_prefix="[R]",
+    host="smtp.company.example",
+    port=25,
+    security=Security.NONE,
+)
+
+
+@pytest.fixture
+def server(transactional_db: None) -> SmtpServer:
+    """A server that takes deliveries."""
+    return save_untested(
+        SETTINGS,
+        password=None,
+        based_on=None,
+        server=None,
+        reason="for a test",
+        use_unverified=True,
+        make_default=True,
+        actor="test",
+    )
+
+
+@pytest.fixture
+def token(transactional_db: None) -> str:
+    return create_token("Report server", "send", "test")[1]
+
+
+@pytest.fixture
+def intake(transactional_db: None, tmp_path: Path) -> Iterator[Intake]:
+    started = Intake(Path(settings.DATABASES["default"]["NAME"]), tmp_path / "blobs", body_bytes=2_000_000)
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+async def client(intake: Intake, token: str) -> AsyncIterator[httpx.AsyncClient]:
+    async def no_django(*_: object) -> None:
+        raise AssertionError("a request for the intake went to Django")
+
+    transport = httpx.ASGITransport(Application(intake, no_django), raise_app_exceptions=True)
+    header = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://postroom.test", headers=header) as made:
+        yield made
