@@ -14,6 +14,12 @@ from postroom.intake.intake import Intake
 from postroom.store.models import SmtpServer
 from postroom.terms.server import Security, ServerSettings
 
+
+@pytest.fixture(autouse=True)
+def database(transactional_db: None) -> None:
+    """Really committed: other threads and connections read it."""
+
+
 SETTINGS = ServerSettings(
     name="Relay",
     from_name="Reports",
@@ -26,7 +32,7 @@ SETTINGS = ServerSettings(
 
 
 @pytest.fixture
-def server(transactional_db: None) -> SmtpServer:
+def server(database: None) -> SmtpServer:  # noqa: ARG001 - comes first
     """A server that takes deliveries."""
     return save_untested(
         SETTINGS,
@@ -41,12 +47,12 @@ def server(transactional_db: None) -> SmtpServer:
 
 
 @pytest.fixture
-def token(transactional_db: None) -> str:
+def token(database: None) -> str:  # noqa: ARG001 - comes first
     return create_token("Report server", "send", "test")[1]
 
 
 @pytest.fixture
-def intake(transactional_db: None, tmp_path: Path) -> Iterator[Intake]:
+def intake(database: None, tmp_path: Path) -> Iterator[Intake]:  # noqa: ARG001 - comes first
     started = Intake(Path(settings.DATABASES["default"]["NAME"]), tmp_path / "blobs", body_bytes=2_000_000)
     started.start()
     yield started

@@ -247,7 +247,7 @@ async def test_the_client_s_own_from_is_used_where_the_server_says_so(
     assert b"Reply-To" not in content_of(intake, message)
 
 
-async def test_without_an_enabled_server_nothing_is_accepted(client: httpx.AsyncClient, server: SmtpServer) -> None:
+async def test_without_an_enabled_server_nothing_is_accepted(client: httpx.AsyncClient) -> None:
     await SmtpServer.objects.aupdate(enabled=False)
     answer = await client.post(MESSAGES, json=HELLO)
     assert (answer.status_code, answer.json()["type"]) == (503, "/api/docs#problem-no-smtp-server")
