@@ -36,8 +36,7 @@ class Connection(asyncio.Protocol):
         self._tls_error: ssl.SSLError | None = None
         self._loss: WireFault | None = None
         self._changed = asyncio.Event()
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self._is_full = False
         self._raw: bytearray | None = bytearray() if raw else None  # a look at words that may be no SMTP
 
     # What asyncio calls.
@@ -68,13 +67,13 @@ class Connection(asyncio.Protocol):
             self._lose(WireFault("timeout", "the network stopped answering"))
         else:
             self._lose(WireFault("closed", "connection closed"))
-        self._writable.set()
 
     def pause_writing(self) -> None:
-        self._writable.clear()
+        self._is_full = True
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        self._is_full = False
+        self._changed.set()
 
     # Taking in.
 
@@ -166,6 +165,11 @@ class Connection(asyncio.Protocol):
         return self._parser.replies[0] if self._parser.replies and self._outstanding <= 0 else None
 
     @property
+    def has_spoken(self) -> bool:
+        """True when a reply, or what is none, waits to be taken."""
+        return bool(self._parser.replies) or self._parser.fault is not None
+
+    @property
     def is_quiet(self) -> bool:
         """True when the connection stands and nothing is held that nobody asked for."""
         return self._loss is None and self._parser.is_between_replies
@@ -195,10 +199,10 @@ class Connection(asyncio.Protocol):
                 self._transport.write(octets)
 
     async def drained(self, ends_at: float) -> None:
-        """Waits until the peer has taken enough that more may be sent. Raises WireFault, TimeoutError."""
-        if not self._writable.is_set():
-            async with asyncio.timeout_at(ends_at):
-                await self._writable.wait()
+        """Waits until the peer has taken enough that more may be sent, or has spoken meanwhile. Raises WireFault,
+        TimeoutError."""
+        while self._is_full and self._loss is None and not self.has_spoken:
+            await self._change(ends_at)
         if self._loss is not None and self._parser.is_between_replies:
             raise WireFault(self._loss.kind, self._loss.text)
 

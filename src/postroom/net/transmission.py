@@ -86,7 +86,9 @@ class Transmission:
     async def _content_sent(self, content: Content) -> bool:
         """True once the final dot is on its way; False when the server ended the matter before."""
         dialogue, framing = self._dialogue, ContentFraming()
-        self._dialogue.check_quiet(Stage.MESSAGE)  # a reply to content that nobody has sent yet is a lie (P5)
+        if self._interrupted():
+            return False
+        self._dialogue.check_quiet(Stage.MESSAGE)  # half a reply to content that nobody has sent yet
         for block in _blocks(content):
             framed = framing.framed(block)
             if not framed:
@@ -121,7 +123,7 @@ class Transmission:
         """Takes a refusal that came before the content was complete; what else came raises (P5)."""
         unasked = self._dialogue.connection.unasked()
         if unasked is None:
-            if not self._dialogue.connection.is_open:
+            if self._dialogue.connection.has_spoken or not self._dialogue.connection.is_open:
                 self._dialogue.check_quiet(Stage.MESSAGE)
             return False
         if unasked.is_transient or unasked.is_permanent:
