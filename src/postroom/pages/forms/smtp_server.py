@@ -79,6 +79,11 @@ class ServerForm:
         return [(p.field, LABELS.get(p.field, p.field), p.text) for p in self.problems.values()]
 
     @property
+    def typed_password_lost(self) -> bool:
+        """Whether a password had been typed that the answer does not carry."""
+        return bool(self.password) and "password" not in self.problems
+
+    @property
     def warnings(self) -> dict[str, FieldProblem]:
         return {warning.field: warning for warning in warnings_of(self.settings)}
 

@@ -1,9 +1,13 @@
 """Icons, times in words and states for the templates."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from django import template
+from django.http import QueryDict
+from django.template import RequestContext
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -27,6 +31,40 @@ def badge(state: str, text: str = "", plain: bool = False) -> dict[str, Any]:
     """A state as icon and word; `text` replaces the word, such as "Failing since 13:47"."""
     look = states.look_of(state)
     return {"look": look, "text": text or look.word, "plain": plain}
+
+
+@register.simple_tag
+def stage_icon(status: str) -> SafeString:
+    look = states.look_of(status)
+    return SafeString(icon(look.icon, "pr-18 pr-spin" if look.spins else "pr-18"))
+
+
+@register.filter
+def at(values: Mapping[str, Any], name: str) -> Any:
+    """The value under a name that the template holds in a variable; "" where there is none."""
+    return values.get(name, "") if values else ""
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    return json.dumps(value)
+
+
+@register.filter
+def day(at: datetime | None) -> str:
+    return words.day(at) if at else ""
+
+
+@register.filter
+def short_span(seconds: float) -> str:
+    return words.short_span(seconds)
+
+
+@register.filter
+def first_lower(text: str) -> str:
+    """For a title that continues a sentence; an abbreviation such as SMTP stays as it is."""
+    stays = len(text) > 1 and text[1].isupper()
+    return (text if stays else text[:1].lower() + text[1:]).rstrip(".")
 
 
 @register.filter
@@ -63,3 +101,36 @@ def size(octets: int | None) -> str:
 def ms(value: float | None) -> str:
     """Milliseconds of a stage with thousands apart, an en dash where there are none."""
     return "–" if value is None else f"{round(value):,} ms"
+
+
+@register.simple_tag
+def tone_icon(state: str) -> SafeString:
+    """A state's icon in the state's colour."""
+    look = states.look_of(state)
+    return SafeString(icon(look.icon, f"pr-{look.tone}"))
+
+
+@register.simple_tag(takes_context=True)
+def page_query(context: RequestContext, number: int) -> str:
+    """The present query with another page number."""
+    query = _query(context)
+    query["page"] = str(number)
+    return query.urlencode()
+
+
+@register.simple_tag(takes_context=True)
+def facet_link(context: RequestContext, name: str, value: str) -> dict[str, Any]:
+    """{"query", "on"}: the present query with a filter chosen, or cleared where it is chosen already."""
+    query = _query(context)
+    on = query.get(name) == value
+    if on:
+        del query[name]
+    else:
+        query[name] = value
+    return {"query": query.urlencode(), "on": on}
+
+
+def _query(context: RequestContext) -> QueryDict:
+    query: QueryDict = context["request"].GET.copy()
+    query.pop("page", None)
+    return query

@@ -11,8 +11,6 @@ from postroom.pages.access import operator_only, person
 from postroom.pages.queries import messages as queries
 from postroom.store.models import Message
 
-_CAN_RETRY = ("deferred", "failed", "uncertain", "held")
-_CAN_CANCEL = ("queued", "deferred", "held", "uncertain")
 
 
 @require_GET
@@ -49,8 +47,8 @@ def message(request: HttpRequest, message_id: str) -> HttpResponse:
         "crumbs": [("Messages", "/messages"), (found.subject or "Message without a subject", "")],
         "message": found,
         "deliveries": deliveries,
-        "can_retry": bool(states & set(_CAN_RETRY)),
-        "can_cancel": bool(states & set(_CAN_CANCEL)),
+        "can_retry": bool(states & set(outbox.CAN_RETRY)),
+        "can_cancel": bool(states & set(outbox.CAN_CANCEL)),
     }
     return render(request, "pages/message.html", context)
 

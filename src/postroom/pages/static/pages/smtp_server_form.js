@@ -1,0 +1,99 @@
+"use strict";
+/* The form Configure SMTP server: port beside SSL, sign-in fields, password, preview, suggestions. */
+
+function startServerForm(form) {
+  const port = form.elements.port;
+  let portByHand = port.value !== "" && ![...form.elements.security].some((each) => each.dataset.prPort === port.value);
+
+  function chosenSecurity() {
+    return [...form.elements.security].find((each) => each.checked);
+  }
+
+  function warnPort() {
+    const warning = form.querySelector("[data-pr-port-warning]");
+    const usual = [...form.elements.security].find((each) => each.dataset.prPort === port.value.trim());
+    const chosen = chosenSecurity();
+    const unusual = usual && usual !== chosen && !(usual.value === "none" && chosen.value === "starttls");
+    warning.hidden = !unusual;
+    if (!unusual) return;
+    form.querySelector("[data-pr-port-words]").textContent = `Port ${port.value.trim()} usually goes with ${usual.dataset.prName}.`;
+    const fix = form.querySelector("[data-pr-port-fix]");
+    fix.hidden = false;
+    fix.textContent = `Use ${usual.dataset.prName}`;
+    fix.onclick = () => { usual.checked = true; usual.focus(); warnPort(); };
+  }
+
+  port.addEventListener("input", () => { portByHand = true; warnPort(); });
+  for (const choice of form.elements.security) {
+    choice.addEventListener("change", () => {
+      if (!portByHand) port.value = choice.dataset.prPort;
+      warnPort();
+    });
+  }
+
+  const signIn = form.querySelector("[data-pr-signin]");
+  for (const choice of form.elements.auth) {
+    choice.addEventListener("change", () => { signIn.hidden = choice.value === "none"; });
+  }
+
+  const replace = form.querySelector("[data-pr-replace]");
+  if (replace) {
+    replace.addEventListener("click", () => {
+      form.querySelector("[data-pr-stored]").hidden = true;
+      form.querySelector("[data-pr-new]").hidden = false;
+      form.elements.password.focus();
+    });
+  }
+
+  const verify = form.querySelector("[data-pr-verify]");
+  verify.addEventListener("change", () => { form.querySelector("[data-pr-verify-warning]").hidden = verify.checked; });
+
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-pr-suggest]");
+    if (button) {
+      const values = JSON.parse(button.dataset.prSuggest);
+      for (const [name, value] of Object.entries(values)) form.elements[name].value = value;
+      button.remove();
+      form.elements[Object.keys(values)[0]].focus();
+      warnPort();
+      preview();
+    }
+    const ask = event.target.closest("[data-pr-ask]");
+    if (ask) {
+      event.preventDefault();
+      document.getElementById(ask.dataset.prAsk).showModal();
+    }
+  });
+
+  /* Enter in a field runs the live test, not the first button of the document. */
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target.matches("input") && !event.target.closest("dialog")) {
+      event.preventDefault();
+      form.requestSubmit(form.querySelector("[data-pr-first-submit]"));
+    }
+  });
+
+  function preview() {
+    const value = (name) => form.elements[name].value.trim();
+    const from = value("from_name") || value("from_address") || "From Name";
+    const shown = {
+      name: value("name"), from, initial: from.slice(0, 1).toUpperCase(), from_name: value("from_name"),
+      from_address: value("from_address"), test_recipient: value("test_recipient"),
+      subject: `${value("subject_prefix")} Postroom test message`.trim(),
+    };
+    for (const place of document.querySelectorAll("[data-pr-shows]")) place.textContent = shown[place.dataset.prShows];
+  }
+  form.addEventListener("input", preview);
+
+  const open = form.querySelector("dialog[data-pr-open]");
+  if (open) {
+    open.showModal();
+    form.elements.reason.focus();
+  }
+  warnPort();
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const form = document.querySelector("[data-pr-server-form]");
+  if (form) startServerForm(form);
+});
