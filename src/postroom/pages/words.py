@@ -63,14 +63,25 @@ def until(at: datetime, now: datetime | None = None) -> str:
 
 
 def size(octets: int) -> str:
-    """ "1.8 MB", decimal as mail servers state their limits."""
-    if octets < 1_000:
+    """ "1.8 MB", in powers of 1024 as most mail servers mean their limits."""
+    if octets < 1_024:
         return f"{octets} B"
-    for unit, factor in (("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000)):
-        if octets < factor * 1_000:
-            value = octets / factor
-            return f"{value:.1f} {unit}" if value < 10 and round(value, 1) % 1 else f"{value:.0f} {unit}"
-    return f"{octets / 1_000_000_000:.0f} GB"
+    value = octets / 1_024
+    for unit in ("kB", "MB"):
+        if value < 1_024:
+            return _rounded(value, unit)
+        value /= 1_024
+    return _rounded(value, "GB")
+
+
+def _rounded(value: float, unit: str) -> str:
+    return f"{value:.1f} {unit}" if value < 10 and round(value, 1) % 1 else f"{value:.0f} {unit}"
+
+
+def first_lower(text: str) -> str:
+    """For a title that continues a sentence; an abbreviation such as SMTP stays as it is."""
+    stays = len(text) > 1 and (text[1].isupper() or not text[1].isalpha())
+    return (text if stays else text[:1].lower() + text[1:]).rstrip(".")
 
 
 def count(number: int, one: str, many: str) -> str:

@@ -91,4 +91,4 @@ def _attempt_title(attempt: Attempt, state: str) -> str:
     finding = str((attempt.finding or {}).get("title", "")).rstrip(".")
     plain = {"sent": "accepted by the server", "sending": "under way", "deferred": "asked to try later",
              "failed": "refused", "uncertain": "the connection ended before the reply"}
-    return f"Try {attempt.number}: {finding[:1].lower() + finding[1:] if finding else plain.get(state, state)}"
+    return f"Try {attempt.number}: {words.first_lower(finding) if finding else plain.get(state, state)}"

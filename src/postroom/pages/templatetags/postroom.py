@@ -62,9 +62,7 @@ def short_span(seconds: float) -> str:
 
 @register.filter
 def first_lower(text: str) -> str:
-    """For a title that continues a sentence; an abbreviation such as SMTP stays as it is."""
-    stays = len(text) > 1 and text[1].isupper()
-    return (text if stays else text[:1].lower() + text[1:]).rstrip(".")
+    return words.first_lower(text)
 
 
 @register.filter

@@ -140,7 +140,7 @@ def _setting_rows(test: ServerTest) -> list[tuple[str, str, str]]:
     """(label, value, kind) of what is tested; kind "mono" or ""."""
     settings = test.typed_settings
     rows = [
-        ("name", settings.name, ""), ("host", settings.host, "mono"), ("port", settings.port, "mono"),
+        ("name", settings.name, "b"), ("host", settings.host, "mono"), ("port", settings.port, "mono"),
         ("security", settings.security, ""), ("auth", settings.auth, ""),
     ]
     found = [(LABELS[name], setting_words(name, value), kind) for name, value, kind in rows]

@@ -78,7 +78,7 @@ function startServerForm(form) {
     const from = value("from_name") || value("from_address") || "From Name";
     const shown = {
       name: value("name"), from, initial: from.slice(0, 1).toUpperCase(), from_name: value("from_name"),
-      from_address: value("from_address"), test_recipient: value("test_recipient"),
+      from_bracketed: value("from_address") ? `<${value("from_address")}>` : "–", test_recipient: value("test_recipient"),
       subject: `${value("subject_prefix")} Postroom test message`.trim(),
     };
     for (const place of document.querySelectorAll("[data-pr-shows]")) place.textContent = shown[place.dataset.prShows];
