@@ -21,9 +21,9 @@ LISTENERS = {
 }
 # Calls that resolve or dial, whatever object they hang on.
 DIALING = {
-    "create_connection", "create_unix_connection", "create_datagram_endpoint", "open_connection", "open_unix_connection",
-    "getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getfqdn", "sock_connect", "connect_ex",
-    "urlopen", "send_mail",
+    "create_connection", "create_unix_connection", "create_datagram_endpoint", "open_connection",
+    "open_unix_connection", "sock_connect", "connect_ex", "getaddrinfo", "gethostbyname", "gethostbyname_ex",
+    "gethostbyaddr", "getfqdn", "urlopen", "send_mail",
 }
 OUTSIDE_NET = [path for path in python_files(PACKAGE) if PACKAGE / "net" not in path.parents]
 

@@ -56,6 +56,7 @@ def _serve_web(args: argparse.Namespace, ready: Ready) -> int:
         "postroom.asgi:application",
         log_config=None,
         access_log=False,
+        lifespan="on",
         server_header=False,
         # W7: a client's own X-Forwarded-For must not speak for it.
         proxy_headers=False,

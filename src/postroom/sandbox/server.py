@@ -36,7 +36,9 @@ class CatchAll:
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content if isinstance(envelope.content, bytes) else b""
-        store = functools.partial(caught, envelope.mail_from or "", tuple(envelope.rcpt_tos), content)
+        # aiosmtpd gives the null reverse-path with its brackets.
+        reverse_path = (envelope.mail_from or "").removeprefix("<>")
+        store = functools.partial(caught, reverse_path, tuple(envelope.rcpt_tos), content)
         try:
             message = await asyncio.get_running_loop().run_in_executor(self._storing, store)
         except (OSError, DatabaseError) as error:

@@ -1,0 +1,52 @@
+"""O6: what would only fail later is refused at start, with id, reason and hint."""
+
+from pathlib import Path
+
+import pytest
+
+from postroom.cli import start_check
+from postroom.cli.start_check import start_problems
+
+BROKEN = {
+    "database-url-unsupported": {"POSTROOM_DATABASE_URL": "postgres://db.example/postroom"},
+    "submission-unsupported": {"POSTROOM_SUBMISSION": "127.0.0.1:2525"},
+    "smtp-ports-invalid": {"POSTROOM_SMTP_PORTS": "25,x"},
+    "url-invalid": {"POSTROOM_URL": "mail.example.org"},
+}
+
+
+@pytest.mark.parametrize(("problem_id", "environment"), BROKEN.items())
+def test_a_broken_setting_is_refused_by_name(problem_id: str, environment: dict[str, str], tmp_path: Path) -> None:
+    [problem] = start_problems(environment, tmp_path)
+    assert problem.id == problem_id
+    assert next(iter(environment)) in f"{problem.reason} {problem.hint}"
+    assert problem.hint
+    assert f"[{problem_id}]" in str(problem)
+
+
+@pytest.mark.parametrize("url", ["http://", "ftp://a.example", "https://a.example/mail", "http://a.example:99999", "http://[::1"])
+def test_an_address_that_links_could_not_use_is_refused(url: str, tmp_path: Path) -> None:
+    assert [p.id for p in start_problems({"POSTROOM_URL": url}, tmp_path)] == ["url-invalid"]
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    environment = {name: value for settings in BROKEN.values() for name, value in settings.items()}
+    assert {p.id for p in start_problems(environment, tmp_path)} == set(BROKEN)
+
+
+def test_good_settings_have_no_problem_and_make_a_private_directory(tmp_path: Path) -> None:
+    environment = {"POSTROOM_URL": "https://mail.example.org:8443/", "POSTROOM_SMTP_PORTS": "25, 587,10000-10010"}
+    assert start_problems(environment, tmp_path / "new" / "data") == []
+    assert (tmp_path / "new" / "data").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_data_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    assert [p.id for p in start_problems({}, tmp_path / "data")] == ["data-not-writable"]
+
+
+def test_an_sqlite_without_returning_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start_check.sqlite3, "sqlite_version_info", (3, 34, 1))
+    [problem] = start_problems({}, tmp_path)
+    assert problem.id == "sqlite-too-old"
+    assert "3.34.1" in problem.reason
