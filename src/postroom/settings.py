@@ -49,6 +49,7 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 
 MIDDLEWARE = [
+    "postroom.api.refusals.problems_for_api",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -14,7 +14,7 @@ class FieldError:
     field: str
     code: str
     text: str
-    suggestion: str | None = None
+    suggestion: dict[str, str | int] | None = None
 
 
 class Problem(Exception):

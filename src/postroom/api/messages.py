@@ -1,0 +1,187 @@
+"""Messages and deliveries: what was accepted and what became of it, per recipient."""
+
+from typing import Annotated, Any, Literal
+
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router, Schema
+from pydantic import Field
+
+from postroom.flow import outbox
+from postroom.flow.configure import NotPossible
+from postroom.store.models import ApiToken, Attempt, Delivery, Message
+from postroom.terms.outcome import DeliveryState
+
+from .access import SENDING, SENDING_OR_READING, actor_of, token_of
+from .schemas import Changed, Deliveries, MessageOut, Messages
+from .strict_parser import refuse_unknown_query
+
+router = Router(tags=["Messages"])
+State = Literal["queued", "sending", "deferred", "sent", "failed", "uncertain", "held", "cancelled"]
+Id = Annotated[str, Field(max_length=26)]
+
+
+class DeliveryFilter(Schema):
+    state: State | None = None
+    recipient: Annotated[str | None, Field(max_length=254)] = None
+    server: Annotated[str | None, Field(max_length=26, description="Id of an SMTP server.")] = None
+    before: Annotated[str | None, Field(max_length=26, description="`next_before` of the page before.")] = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+
+
+class MessageFilter(DeliveryFilter):
+    tag: Annotated[str | None, Field(max_length=100)] = None
+
+
+@router.get(
+    "/messages", auth=SENDING_OR_READING, response=Messages, by_alias=True, summary="List messages, newest first"
+)
+def list_messages(request: HttpRequest, query: Query[MessageFilter]) -> dict[str, Any]:
+    refuse_unknown_query(request, MessageFilter)
+    found = _visible(token_of(request))
+    for_delivery = {
+        "deliveries__state": query.state,
+        "deliveries__recipient": query.recipient,
+        "deliveries__server_id": query.server,
+    }
+    wanted = {name: value for name, value in for_delivery.items() if value is not None}
+    if wanted:
+        found = found.filter(pk__in=Message.objects.filter(**wanted).values("pk"))
+    if query.before is not None:
+        found = found.filter(pk__lt=query.before)
+    if query.tag is not None:
+        found = found.filter(tags__icontains=f'"{query.tag}"')
+    rows = list(found.select_related("server").order_by("-pk")[: query.limit])
+    states = _states_of(rows)
+    return {
+        "messages": [message_json(row, states.get(row.pk, {})) for row in rows],
+        "next_before": rows[-1].pk if len(rows) == query.limit else None,
+    }
+
+
+@router.get(
+    "/messages/{message_id}",
+    auth=SENDING_OR_READING,
+    response=MessageOut,
+    by_alias=True,
+    summary="One message with its deliveries and their attempts",
+)
+def get_message(request: HttpRequest, message_id: Id) -> dict[str, Any]:
+    refuse_unknown_query(request)
+    row = _message(request, message_id)
+    deliveries = row.deliveries.select_related("server").prefetch_related("attempts").order_by("pk")
+    document = message_json(row, _states_of([row]).get(row.pk, {}))
+    document["deliveries"] = [delivery_json(d, list(d.attempts.all())) for d in deliveries]
+    return document
+
+
+@router.post("/messages/{message_id}/cancel", auth=SENDING, response=Changed, summary="Cancel what still waits")
+def cancel_message(request: HttpRequest, message_id: Id) -> dict[str, Any]:
+    row = _message(request, message_id)
+    changed = outbox.cancel(row.pk, actor_of(request))
+    if not changed:
+        raise NotPossible("No delivery of this message waits any more: all are sent, failed, cancelled or being sent.")
+    return {"id": row.pk, "deliveries": changed}
+
+
+@router.post("/messages/{message_id}/retry", auth=SENDING, response=Changed, summary="Try again now")
+def retry_message(request: HttpRequest, message_id: Id) -> dict[str, Any]:
+    row = _message(request, message_id)
+    changed = outbox.retry_now(row.pk, actor_of(request))
+    if not changed:
+        raise NotPossible("Nothing to try again: no delivery of this message is deferred, failed, held or uncertain.")
+    return {"id": row.pk, "deliveries": changed}
+
+
+@router.get("/deliveries", auth=SENDING_OR_READING, response=Deliveries, summary="List deliveries, newest first")
+def list_deliveries(request: HttpRequest, query: Query[DeliveryFilter]) -> dict[str, Any]:
+    refuse_unknown_query(request, DeliveryFilter)
+    found = Delivery.objects.filter(message__in=_visible(token_of(request)))
+    given = {"state": query.state, "recipient": query.recipient, "server_id": query.server, "pk__lt": query.before}
+    found = found.filter(**{name: value for name, value in given.items() if value is not None})
+    rows = list(found.select_related("server").order_by("-pk")[: query.limit])
+    return {
+        "deliveries": [delivery_json(row, None) for row in rows],
+        "next_before": rows[-1].pk if len(rows) == query.limit else None,
+    }
+
+
+def _visible(token: ApiToken) -> QuerySet[Message]:
+    """A sending token sees its own messages, the others see all."""
+    if token.scope == ApiToken.Scope.SEND:
+        return Message.objects.filter(client=token)
+    return Message.objects.all()
+
+
+def _message(request: HttpRequest, message_id: str) -> Message:
+    return get_object_or_404(_visible(token_of(request)).select_related("server"), pk=message_id)
+
+
+def _states_of(rows: list[Message]) -> dict[str, dict[str, int]]:
+    """How many deliveries of each message are in which state."""
+    counted: dict[str, dict[str, int]] = {}
+    groups = Delivery.objects.filter(message__in=rows).values_list("message_id", "state").annotate(Count("pk"))
+    for message_id, state, number in groups:
+        counted.setdefault(message_id, {})[state] = number
+    return counted
+
+
+def message_json(row: Message, states: dict[str, int]) -> dict[str, Any]:
+    """A message as `MessageOut`, without its deliveries."""
+    return {
+        "id": row.pk,
+        "message_id": row.message_id,
+        "client": row.client_name,
+        "server": row.server.name if row.server else None,
+        "from_": row.from_header,
+        "subject": row.subject,
+        "purpose": row.purpose,
+        "priority": row.priority,
+        "size_bytes": row.content_size,
+        "attachments": row.attachments,
+        "tags": row.tags,
+        "metadata": row.metadata,
+        "created_at": row.created_at,
+        "send_at": row.send_at,
+        "expires_at": row.expires_at,
+        "states": states,
+    }
+
+
+_WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)
+
+
+def delivery_json(row: Delivery, attempts: list[Attempt] | None) -> dict[str, Any]:
+    """A delivery as `DeliveryOut`."""
+    return {
+        "id": row.pk,
+        "message": row.message_id,
+        "recipient": row.recipient,
+        "state": row.state,
+        "server": row.server.name if row.server else None,
+        "due_at": row.due_at if row.state in _WAITING else None,
+        "attempt_count": row.attempt_count,
+        "uncertain_count": row.uncertain_count,
+        "reply": row.last_reply,
+        "cause": row.cause,
+        "finding": row.finding,
+        "updated_at": row.updated_at,
+        "attempts": None if attempts is None else [_attempt_json(a) for a in sorted(attempts, key=lambda a: a.number)],
+    }
+
+
+def _attempt_json(row: Attempt) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "server": row.server_name,
+        "started_at": row.started_at,
+        "ended_at": row.ended_at,
+        "outcome": row.outcome,
+        "stage": row.stage,
+        "reply_code": row.reply_code,
+        "enhanced_code": row.enhanced_code,
+        "reply": row.reply,
+        "cause": row.cause,
+        "finding": row.finding,
+    }

@@ -1,0 +1,127 @@
+"""The OpenAPI document of the whole API, the intake's addresses included, and the page that people read."""
+
+from functools import cache
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+from ninja.openapi.schema import get_schema
+
+from postroom.flow.submitted import BATCH, SubmittedMessage
+
+from .docs_page import page_of
+from .schemas import ProblemOut
+from .v1 import api
+
+_REFS = "#/components/schemas/{model}"
+
+
+@require_safe
+def openapi(request: HttpRequest) -> JsonResponse:
+    del request
+    return JsonResponse(document(), json_dumps_params={"indent": 2, "ensure_ascii": False})
+
+
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    del request
+    return HttpResponse(page_of(document()))
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document."""
+    made: dict[str, Any] = dict(get_schema(api, path_prefix="/api/v1/"))
+    schemas = made["components"]["schemas"]
+    message = SubmittedMessage.model_json_schema(ref_template=_REFS)
+    schemas.update(message.pop("$defs", {}))
+    schemas["SubmittedMessage"] = message
+    schemas["ProblemOut"] = ProblemOut.model_json_schema(ref_template=_REFS)
+    schemas["Accepted"] = _ACCEPTED
+    paths: dict[str, Any] = made["paths"]
+    paths.setdefault("/api/v1/messages", {})["post"] = _intake_operation(
+        "Send a message", "postMessage", _ref("SubmittedMessage"), _ref("Accepted")
+    )
+    paths["/api/v1/messages/batch"] = {
+        "post": _intake_operation(
+            "Send several messages, all or none", "postBatch", _list_of("SubmittedMessage"), _list_of("Accepted")
+        )
+    }
+    for path in paths.values():
+        for operation in path.values():
+            operation["responses"].update(_refusals(operation))
+    made["components"]["securitySchemes"] = {"Bearer": {"type": "http", "scheme": "bearer"}}
+    return made
+
+
+def _intake_operation(summary: str, name: str, body: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "The same key and body are answered alike and sent once; another body is refused with 409.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    }
+    return {
+        "operationId": name,
+        "summary": summary,
+        "tags": ["Messages"],
+        "parameters": [key],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {202: {"description": "Stored", "content": {"application/json": {"schema": answer}}}},
+        "security": [{"Bearer": ["send"]}],
+    }
+
+
+def _ref(model: str) -> dict[str, Any]:
+    return {"$ref": _REFS.format(model=model)}
+
+
+def _list_of(model: str) -> dict[str, Any]:
+    messages = {"type": "array", "items": _ref(model), "minItems": 1, "maxItems": BATCH}
+    return {
+        "type": "object",
+        "properties": {"messages": messages},
+        "required": ["messages"],
+        "additionalProperties": False,
+    }
+
+
+def _refusals(operation: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """The refusals that the operation may give, without those it already describes."""
+    intake = operation["operationId"] in ("postMessage", "postBatch")
+    statuses = {400, 401, 403, 404, 409, 413, 415, 422, 503} | ({408, 507} if intake else set())
+    content = {"application/problem+json": {"schema": _ref("ProblemOut")}}
+    return {status: {"description": REFUSALS[status], "content": content} for status in sorted(statuses)}
+
+
+REFUSALS = {
+    400: "The request can't be read.",
+    401: "A valid token is needed.",
+    403: "The token's scope does not reach that far.",
+    404: "There is no such thing.",
+    408: "The body came too slowly.",
+    409: "It does not fit the present state, or the Idempotency-Key is taken.",
+    413: "The content is too large.",
+    415: "The body isn't JSON.",
+    422: "Fields can't be taken; `errors` names each.",
+    503: "The database is busy, or there is no SMTP server; send again.",
+    507: "The disk is full; nothing was accepted.",
+}
+
+_ACCEPTED = {
+    "title": "Accepted",
+    "type": "object",
+    "required": ["id", "deliveries"],
+    "properties": {
+        "id": {"type": "string"},
+        "deliveries": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["id", "recipient", "state"],
+                "properties": {"id": {"type": "string"}, "recipient": {"type": "string"}, "state": {"type": "string"}},
+            },
+        },
+    },
+}

@@ -1,0 +1,220 @@
+"""What the API takes and gives, apart from messages to send. Types are strict, unknown fields refused (W11)."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from ninja import Schema
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, StrictStr
+
+Text = Annotated[StrictStr, Field(max_length=500)]
+Count = Annotated[StrictInt | None, Field(ge=1, le=2**53)]
+
+
+class Strict(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+
+class LimitsIn(Strict):
+    """What a server allows; null means no limit."""
+
+    connections: Count = None
+    messages_per_connection: Count = None
+    messages_per_minute: Count = None
+    messages_per_day: Count = None
+    recipients_per_message: Count = None
+    size_bytes: Count = None
+
+
+class SettingsIn(Strict):
+    """Settings of an SMTP server."""
+
+    name: Text = ""
+    description: Text = ""
+    from_name: Text = ""
+    from_address: Text = ""
+    subject_prefix: Text = ""
+    host: Text = ""
+    port: Annotated[StrictInt, Field(ge=1, le=65_535)] = 587
+    security: Literal["none", "starttls", "tls"] = "starttls"
+    auth: Literal["none", "password"] = "none"
+    username: Text = ""
+    password: Annotated[StrictStr | None, Field(max_length=2_000, description="Write-only.")] = None
+    test_recipient: Text = ""
+    ehlo_name: Text = ""
+    ca_pem: Annotated[StrictStr, Field(max_length=200_000, description="Further trusted roots, as PEM.")] = ""
+    verify_certificate: StrictBool = True
+    allow_plain_auth: StrictBool = False
+    from_policy: Literal["server", "client"] = "server"
+    uncertain: Literal["retry", "hold"] | None = None
+    limits: LimitsIn = LimitsIn()
+
+
+class ServerIn(SettingsIn):
+    """A server to save without a test, or changes to one: only the fields that are there change."""
+
+    enabled: StrictBool = True
+    is_default: StrictBool = False
+    use_unverified: Annotated[
+        StrictBool, Field(description="Take deliveries although no live test has passed; needs a reason.")
+    ] = False
+    reason: Text = ""
+
+
+class TestIn(SettingsIn):
+    """Settings to test without saving them."""
+
+    __test__ = False
+
+    based_on: Annotated[
+        StrictStr | None,
+        Field(max_length=26, description="Id of a server: lends missing fields, and its password for its destination."),
+    ] = None
+    send: Annotated[StrictBool, Field(description="False checks the connection and sends nothing.")] = True
+
+
+class SendIn(Strict):
+    send: Annotated[StrictBool, Field(description="False checks the connection and sends nothing.")] = True
+
+
+class ServerOut(Schema):
+    id: str
+    state: Literal["unverified", "verified", "failing", "paused"]
+    verified_at: datetime | None
+    name: str
+    description: str
+    from_name: str
+    from_address: str
+    subject_prefix: str
+    host: str
+    port: int
+    security: str
+    auth: str
+    username: str
+    has_password: bool
+    test_recipient: str
+    ehlo_name: str
+    ca_pem: str
+    verify_certificate: bool
+    allow_plain_auth: bool
+    from_policy: str
+    uncertain: str | None
+    limits: dict[str, int | None]
+    enabled: bool
+    is_default: bool
+    use_unverified: bool
+    reason: str
+    finding: dict[str, Any] | None
+    warnings: list[dict[str, Any]]
+
+
+class Servers(Schema):
+    smtp_servers: list[ServerOut]
+
+
+class Started(Schema):
+    id: str
+
+
+class StageOut(Schema):
+    name: str
+    status: str
+    ms: float | None = None
+    detail: str = ""
+
+
+class TestOut(Schema):
+    __test__ = False
+
+    id: str
+    status: Literal["queued", "running", "passed", "failed", "stopped"]
+    stages: list[StageOut]
+    finding: dict[str, Any] | None
+    log_url: str
+    send: bool
+    server: str | None
+    facts: dict[str, Any]
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class AttemptOut(Schema):
+    number: int
+    server: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str
+    stage: str
+    reply_code: int | None
+    enhanced_code: str
+    reply: str
+    cause: str
+    finding: dict[str, Any] | None
+
+
+class DeliveryOut(Schema):
+    id: str
+    message: str
+    recipient: str
+    state: str
+    server: str | None
+    due_at: datetime | None
+    attempt_count: int
+    uncertain_count: int
+    reply: str
+    cause: str
+    finding: dict[str, Any] | None
+    updated_at: datetime
+    attempts: list[AttemptOut] | None = None
+
+
+class Deliveries(Schema):
+    deliveries: list[DeliveryOut]
+    next_before: str | None
+
+
+class MessageOut(Schema):
+    id: str
+    message_id: str
+    client: str
+    server: str | None
+    from_: Annotated[str, Field(serialization_alias="from")]
+    subject: str
+    purpose: str
+    priority: int
+    size_bytes: int
+    attachments: list[dict[str, Any]]
+    tags: list[str]
+    metadata: dict[str, Any]
+    created_at: datetime
+    send_at: datetime | None
+    expires_at: datetime
+    states: dict[str, int]
+    deliveries: list[DeliveryOut] | None = None
+
+
+class Messages(Schema):
+    messages: list[MessageOut]
+    next_before: str | None
+
+
+class Changed(Schema):
+    """How many deliveries of the message changed."""
+
+    id: str
+    deliveries: int
+
+
+class Activity(Schema):
+    day: str
+    entries: list[dict[str, Any]]
+    days: list[str]
+
+
+class ProblemOut(Schema):
+    """A refusal (RFC 9457). `type` is stable and leads to its explanation."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] | None = None

@@ -1,0 +1,27 @@
+"""The addresses of the API, its documentation and health."""
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, path, re_path
+from django.views.decorators.csrf import csrf_exempt
+
+from .health import live, ready
+from .openapi import docs, openapi
+from .refusals import not_found, response_of
+from .v1 import api
+
+
+@csrf_exempt
+def nothing(request: HttpRequest) -> HttpResponse:
+    """Any other address below /api/: a problem, not a page."""
+    del request
+    return response_of(not_found())
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("health/live", live),
+    path("health/ready", ready),
+    path("api/docs", docs),
+    path("api/v1/openapi.json", openapi),
+    path("api/v1/", api.urls),
+    re_path(r"^api(?:/|$)", nothing),
+]

@@ -1,0 +1,25 @@
+"""The API, version 1: everything but the intake's two hot addresses, which stand in front of Django."""
+
+from ninja import NinjaAPI
+
+import postroom
+
+from .activity import router as activity
+from .messages import router as messages
+from .refusals import add_refusals
+from .smtp_servers import router as smtp_servers
+from .strict_parser import StrictParser
+
+api = NinjaAPI(
+    title="Postroom",
+    version=postroom.__version__,
+    description="Hand over messages, follow what became of them, configure and test SMTP servers.",
+    urls_namespace="api",
+    docs_url=None,
+    openapi_url=None,
+    parser=StrictParser(),
+)
+add_refusals(api)
+api.add_router("", messages)
+api.add_router("", smtp_servers)
+api.add_router("", activity)

@@ -1,0 +1,98 @@
+"""Who may call what (W1): every address of the OpenAPI document × every kind of caller; one without an entry fails."""
+
+from typing import Any
+
+import pytest
+
+from postroom.api.openapi import document
+from postroom.flow.tokens import create_token
+from postroom.store.models import ApiToken
+
+from .conftest import Call, caller
+
+READ = {"read", "admin"}
+SEND = {"send", "admin"}
+ADMIN = {"admin"}
+ALLOWED = {
+    ("get", "/api/v1/messages"): READ | SEND,
+    ("get", "/api/v1/messages/{message_id}"): READ | SEND,
+    ("post", "/api/v1/messages/{message_id}/cancel"): SEND,
+    ("post", "/api/v1/messages/{message_id}/retry"): SEND,
+    ("get", "/api/v1/deliveries"): READ | SEND,
+    ("get", "/api/v1/activity"): READ,
+    ("get", "/api/v1/smtp-servers"): READ,
+    ("post", "/api/v1/smtp-servers"): ADMIN,
+    ("post", "/api/v1/smtp-servers/test"): ADMIN,
+    ("get", "/api/v1/smtp-servers/{server_id}"): READ,
+    ("patch", "/api/v1/smtp-servers/{server_id}"): ADMIN,
+    ("delete", "/api/v1/smtp-servers/{server_id}"): ADMIN,
+    ("post", "/api/v1/smtp-servers/{server_id}/test"): ADMIN,
+    ("get", "/api/v1/tests/{test_id}"): READ,
+    ("get", "/api/v1/tests/{test_id}/log"): READ,
+    ("post", "/api/v1/tests/{test_id}/stop"): ADMIN,
+}
+# The intake stands in front of Django; tests/intake/test_authorization.py asks it the same.
+INTAKE = {("post", "/api/v1/messages"), ("post", "/api/v1/messages/batch")}
+OPERATIONS = sorted((method, path) for path, item in document()["paths"].items() for method in item)
+
+
+def test_every_operation_has_an_entry() -> None:
+    assert set(OPERATIONS) - INTAKE == set(ALLOWED)
+    assert set(OPERATIONS) >= INTAKE
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(ALLOWED))
+def test_only_the_scopes_of_the_matrix_come_in(callers: dict[str, Call], method: str, path: str) -> None:
+    for who, call in callers.items():
+        answer = call(method, path.format(message_id="X", server_id="X", test_id="X"), {})
+        if who in ("stranger", "revoked"):
+            assert answer.status_code == 401, who
+            assert answer["WWW-Authenticate"].startswith("Bearer")
+        elif who in ALLOWED[method, path]:
+            assert answer.status_code in (200, 404, 422), (who, answer.content)
+        else:
+            assert answer.status_code == 403, who
+        if answer.status_code >= 400:
+            assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_an_expired_token_is_a_stranger() -> None:
+    token, plain = create_token("Old", "admin", "test")
+    call = caller(plain)
+    assert call("get", "/api/v1/messages").status_code == 200
+    ApiToken.objects.filter(pk=token.pk).update(expires_at="2026-01-01T00:00:00Z")
+    assert call("get", "/api/v1/messages").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "pr_x", "Bearer pr_", "Bearer " + "x" * 5000, "Bearer pr_é"],
+)
+def test_anything_but_a_token_is_answered_alike(authorization: str) -> None:
+    answer = caller(None)("get", "/api/v1/messages", Authorization=authorization)
+    assert answer.status_code == 401
+    assert answer.json() == caller(None)("get", "/api/v1/messages").json()
+
+
+def test_a_token_s_use_is_noted_and_its_text_is_not_stored(reader: Call) -> None:
+    assert reader("get", "/api/v1/messages").status_code == 200
+    token = ApiToken.objects.get(name="Reader")
+    assert token.last_used_at is not None
+    assert not token.digest.startswith("pr_")
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/api/docs", "/api/v1/openapi.json"])
+def test_health_and_documentation_are_public(path: str) -> None:
+    assert caller(None)("get", path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1/", "/api/v1/nothing", "/api/v2/messages"])
+def test_any_other_address_is_a_problem(reader: Call, path: str) -> None:
+    answer = reader("get", path)
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+
+
+def test_a_method_that_an_address_has_not_is_a_problem(admin: Call) -> None:
+    answer: Any = admin("put", "/api/v1/smtp-servers", {})
+    assert (answer.status_code, answer["Content-Type"]) == (405, "application/problem+json")
+    assert "POST" in answer["Allow"]
