@@ -170,7 +170,11 @@ def _octets(text: str) -> bytes:
 
 @contextlib.asynccontextmanager
 async def playing(
-    *dialogs: Dialog, context: ssl.SSLContext | None = None, implicit_tls: bool = False, host: str = "127.0.0.1"
+    *dialogs: Dialog,
+    context: ssl.SSLContext | None = None,
+    implicit_tls: bool = False,
+    host: str = "127.0.0.1",
+    limit: int = _FLOOD_BYTES,
 ) -> AsyncIterator[Playing]:
     """A server on loopback that plays `dialogs`; every problem it met fails the test at the end."""
     state = Playing()
@@ -186,7 +190,7 @@ async def playing(
             await _Player(state, reader, writer, context).play(acts)
 
     server = await asyncio.start_server(
-        connected, host, 0, ssl=context if implicit_tls else None, limit=_FLOOD_BYTES
+        connected, host, 0, ssl=context if implicit_tls else None, limit=limit
     )
     state.port = server.sockets[0].getsockname()[1]
     try:

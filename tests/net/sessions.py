@@ -6,7 +6,7 @@ from typing import Any
 
 from postroom.net.session import Deadlines, Recorder, Session, open_session
 from postroom.terms.envelope import Envelope
-from postroom.terms.server import Auth, ServerSettings
+from postroom.terms.server import Auth, Security, ServerSettings
 
 USERNAME, PASSWORD = "user", "hunter2-hunter2"
 # Every form of the password that a dialog lets a hostile server say.
@@ -42,8 +42,9 @@ def envelope(recipients: int = 1, size_bytes: int = 0, **needs: bool) -> Envelop
 
 
 async def opened(port: int, recorder: Recorder, timeout_s: float = 10.0, **values: Any) -> Session:
-    """A session with 127.0.0.1; `values` are settings."""
-    settings = ServerSettings(**{"host": "127.0.0.1", "port": port, "username": USERNAME} | values)
+    """A session with 127.0.0.1 in clear; `values` are settings."""
+    usual = {"host": "127.0.0.1", "port": port, "username": USERNAME, "security": Security.NONE}
+    settings = ServerSettings(**usual | values)
     password = PASSWORD if settings.auth is Auth.PASSWORD else None
     return await open_session(
         settings, password, recorder, deadlines(timeout_s), default_ehlo_name="client.example", allowed=lambda _: True

@@ -1,9 +1,10 @@
 """One TCP connection to a peer that is not trusted, with TLS on top when asked.
 
-Contract: octets become replies as they arrive, whether or not somebody waits, so that a reply nobody asked for is
-seen. Every wait ends at an instant the caller gives; dripping octets do not move it. Memory is bounded: after a fault
-of framing, and when more replies come than were asked for, the peer is not read any more. Replies that arrived
-before the connection broke are delivered first. All failures are WireFault.
+Contract: what arrives is held until `listen` or `start_tls` says what it is. Octets then become replies as they
+arrive, whether or not somebody waits, so that a reply nobody asked for is seen. Every wait ends at an instant the
+caller gives; dripping octets do not move it. Memory is bounded: after a fault of framing, and when more replies come
+than were asked for, the peer is not read any more. Replies that arrived before the connection broke are delivered
+first. All failures are WireFault.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import ssl
 
 from postroom.smtp.framing import ReplyParser
 from postroom.smtp.trace import TlsEnded
+from postroom.terms.limits import REPLY_BYTES
 from postroom.terms.reply import Reply
 
 from .failure import WireFault
@@ -27,7 +29,7 @@ _LAST_READS = 16
 class Connection(asyncio.Protocol):
     """See the contract above. Made by net/dial; used by one task at a time."""
 
-    def __init__(self, sock: socket.socket, *, raw: bool = False) -> None:
+    def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._transport: asyncio.Transport | None = None
         self._parser = ReplyParser()
@@ -37,7 +39,7 @@ class Connection(asyncio.Protocol):
         self._loss: WireFault | None = None
         self._changed = asyncio.Event()
         self._is_full = False
-        self._raw: bytearray | None = bytearray() if raw else None  # a look at words that may be no SMTP
+        self._held: bytearray | None = bytearray()
 
     # What asyncio calls.
 
@@ -77,9 +79,21 @@ class Connection(asyncio.Protocol):
 
     # Taking in.
 
+    def listen(self) -> None:
+        """From here on, and from what came before, octets are replies."""
+        held, self._held = bytes(self._held or b""), None
+        self._resume()
+        self.data_received(held)
+
+    def _resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing() and not self._transport.is_reading():
+            self._transport.resume_reading()
+
     def _take(self, data: bytes) -> None:
-        if self._raw is not None:
-            self._raw += data[: RAW_OCTETS - len(self._raw)]
+        if self._held is not None:
+            self._held += data
+            if len(self._held) > REPLY_BYTES and self._transport is not None:
+                self._transport.pause_reading()
             return
         if self._tls is None:
             self._feed(data)
@@ -211,11 +225,14 @@ class Connection(asyncio.Protocol):
     async def start_tls(self, context: ssl.SSLContext, server_name: str, at_s: float, ends_at: float) -> TlsEnded:
         """Shakes hands; the event says how it ended (its `at_s` is `at_s`: the caller puts the true time). Never raises
         for a peer's fault. What the parser knew is forgotten: after TLS nothing from before it counts (RFC 3207)."""
+        held, self._held = bytes(self._held or b""), None
         self._parser, self._outstanding = ReplyParser(), 0
         self._tls = TlsLayer(context, server_name)
         try:
             self._tls.handshake()
             self._flush_tls()
+            self._resume()
+            self.data_received(held)
             while not self._tls.is_open:
                 if self._tls_error is not None:
                     await self._send_alert()
@@ -262,19 +279,19 @@ class Connection(asyncio.Protocol):
         """With implicit TLS the greeting comes after the handshake."""
         self._outstanding = 1
 
-    # Raw looks.
+    # Looks.
 
     async def raw_words(self, send: bytes, ends_at: float) -> bytes:
-        """The first octets of a peer of a raw connection, until a line end, 512 octets, its end, or `ends_at`."""
-        assert self._raw is not None
+        """The first octets of a peer, until a line end, 512 octets, its end, or `ends_at`; nobody listens then."""
+        assert self._held is not None
         if send:
             self._write(send)
         try:
-            while self._loss is None and len(self._raw) < RAW_OCTETS and not self._raw.endswith(b"\n"):
+            while self._loss is None and len(self._held) < RAW_OCTETS and not self._held.endswith(b"\n"):
                 await self._change(ends_at)
         except TimeoutError:
             pass  # what has come by now is the answer
-        return bytes(self._raw)
+        return bytes(self._held[:RAW_OCTETS])
 
     # The end.
 

@@ -86,7 +86,7 @@ async def _attempt(
     return connection, address
 
 
-async def connected(address: str, port: int, *, raw: bool = False) -> tuple[Connection, str]:
+async def connected(address: str, port: int) -> tuple[Connection, str]:
     """A connection to exactly this address, and the local address it left from. Raises OSError."""
     loop = asyncio.get_running_loop()
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
@@ -95,7 +95,7 @@ async def connected(address: str, port: int, *, raw: bool = False) -> tuple[Conn
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await loop.sock_connect(sock, (address, port))
         local = str(sock.getsockname()[0])
-        _, connection = await loop.create_connection(lambda: Connection(sock, raw=raw), sock=sock)
+        _, connection = await loop.create_connection(lambda: Connection(sock), sock=sock)
     except BaseException:
         sock.close()
         raise

@@ -48,7 +48,7 @@ async def first_words(address: str, port: int, timeout_s: float = 5.0, send: byt
     """
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + timeout_s
-    connection = await _reached(address, port, timeout_s, raw=True)
+    connection = await _reached(address, port, timeout_s)
     if connection is None:
         return b""
     try:
@@ -103,6 +103,7 @@ async def _hello(
 
 async def _up_to_tls(connection: Connection, ends_at: float) -> None:
     """Greeting, EHLO, STARTTLS. Raises WireFault, TimeoutError."""
+    connection.listen()
     reply = await connection.reply(ends_at)
     for line in (command.ehlo(_EHLO_NAME), command.STARTTLS):
         if not reply.is_positive:
@@ -115,12 +116,12 @@ async def _up_to_tls(connection: Connection, ends_at: float) -> None:
         raise WireFault("injection", "octets in clear after the reply to STARTTLS")
 
 
-async def _reached(address: str, port: int, timeout_s: float, *, raw: bool = False) -> Connection | None:
+async def _reached(address: str, port: int, timeout_s: float) -> Connection | None:
     if not may_dial(address):
         return None
     try:
         async with asyncio.timeout(timeout_s):
-            connection, _ = await connected(address, port, raw=raw)
+            connection, _ = await connected(address, port)
     except (OSError, TimeoutError):
         return None
     return connection

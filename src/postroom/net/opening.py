@@ -43,6 +43,8 @@ class Opening:
         self.mechanism: str | None = None
 
     async def greeting(self) -> None:
+        if self.tls is None:
+            self._dialogue.connection.listen()
         reply = await self._dialogue.hear(Stage.GREETING, self._deadlines.greeting_s)
         if reply.code == _GREETING:
             return
