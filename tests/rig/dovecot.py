@@ -33,6 +33,12 @@ service auth {{
     mode = 0666
   }}
 }}
+service anvil {{
+  # Without its list of failures a wrong password is answered at once, every time.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 service stats {{
   unix_listener stats-writer {{
     mode = 0666
