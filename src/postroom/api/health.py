@@ -1,4 +1,4 @@
-"""Is Postroom up, and can it work? The public answer names no cause; a reading token hears them (O3)."""
+"""Is Postroom up, and can it work? The public answer names no cause; whoever has a token hears them (O3)."""
 
 from datetime import timedelta
 
@@ -31,34 +31,33 @@ def ready(request: HttpRequest) -> JsonResponse:
         causes = _causes()
         status = "degraded" if causes else "ready"
     except DatabaseError:
-        causes, status = ["The database can't be read."], "unavailable"
+        causes, status = [], "unavailable"
     document: dict[str, object] = {"status": status}
-    if causes and _may_hear_causes(request, status):
-        document["causes"] = causes
+    if causes and status == "degraded" and _has_token(request):
+        document["causes"] = [{"cause": cause, "text": text} for cause, text in causes]
     return JsonResponse(document, status=503 if status == "unavailable" else 200)
 
 
 def engine_is_running() -> bool:
     """Whether an engine has given a sign of life lately."""
     row = InstanceValue.objects.filter(name="engine_heartbeat").first()
-    value = row.value.get("at") if row is not None and isinstance(row.value, dict) else None
-    at = parse_datetime(value) if isinstance(value, str) else None
-    return at is not None and at.tzinfo is not None and timezone.now() - at < HEARTBEAT_MAX_AGE
+    value = row.value if row is not None and isinstance(row.value, dict) else {}
+    at = parse_datetime(str(value.get("at", "")))
+    is_fresh = at is not None and at.tzinfo is not None and timezone.now() - at < HEARTBEAT_MAX_AGE
+    return is_fresh and value.get("state") != "stopped"
 
 
-def _causes() -> list[str]:
+def _causes() -> list[tuple[str, str]]:
     causes = []
     if not engine_is_running():
-        causes.append("No engine is running: accepted messages wait.")
+        causes.append(("engine-stopped", "No engine is running: accepted messages wait."))
     servers = list(SmtpServer.objects.filter(enabled=True))
     if not any(server.takes_deliveries for server in servers):
-        causes.append("No SMTP server takes deliveries: accepted messages wait.")
-    causes += [f"The SMTP server {server.name} is failing." for server in servers if server.state == "failing"]
+        causes.append(("no-smtp-server", "No SMTP server takes deliveries: accepted messages wait."))
+    failing = (server for server in servers if server.state == "failing")
+    causes += [("smtp-server-failing", f"The SMTP server {server.name} is failing.") for server in failing]
     return causes
 
 
-def _may_hear_causes(request: HttpRequest, status: str) -> bool:
-    if status == "unavailable":
-        return False
-    token = client_of(bearer_of(request.headers.get("Authorization", "")))
-    return token is not None and token.scope in ("read", "admin")
+def _has_token(request: HttpRequest) -> bool:
+    return client_of(bearer_of(request.headers.get("Authorization", ""))) is not None

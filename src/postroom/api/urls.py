@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/ready", ready),
     path("api/docs", docs),
     path("api/v1/openapi.json", openapi),
+    re_path(r"^api/v1/$", nothing),
     path("api/v1/", api.urls),
     re_path(r"^api(?:/|$)", nothing),
 ]

@@ -1,0 +1,32 @@
+"""The queue of this machine's data directory, for the command line. Import it only with Django set up."""
+
+import asyncio
+from typing import Any
+
+from django.conf import settings
+
+from postroom.api.health import engine_is_running
+from postroom.flow.accept import Acceptor
+from postroom.store.blobs import Blobs
+from postroom.store.models import Delivery
+from postroom.store.queue_sqlite import SqliteQueue
+from postroom.store.writer import GroupWriter
+
+
+class IntoQueue:
+    """Into the queue directly, without any token: whoever may write the data directory may send."""
+
+    def accept(self, body: dict[str, Any], key: str | None) -> str:
+        writer = GroupWriter(settings.DATA_DIR / "postroom.sqlite3")
+        try:
+            acceptor = Acceptor(SqliteQueue(writer), Blobs(settings.DATA_DIR / "blobs"))
+            return asyncio.run(acceptor.accept(body, None, key)).enqueued.id
+        finally:
+            writer.close()
+
+    def deliveries(self, message_id: str) -> list[dict[str, Any]]:
+        rows = Delivery.objects.filter(message_id=message_id).order_by("pk")
+        return [{"recipient": d.recipient, "state": d.state, "finding": d.finding} for d in rows]
+
+    def engine_runs(self) -> bool:
+        return engine_is_running()
