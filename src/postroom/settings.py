@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from postroom.policy.ports import Ports
 from csp.constants import NONE, SELF
 
+from postroom.policy.ports import Ports
 from postroom.store.vault import Vault
 
 DATA_DIR = Path(os.environ.get("POSTROOM_DATA", "data")).absolute()

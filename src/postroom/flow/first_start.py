@@ -16,6 +16,10 @@ SETUP_CODE = "setup_code"
 CHECKLIST_HIDDEN = "checklist_hidden"
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LENGTH = 12
+_WRONG_CODE = (
+    "This code does not match. Copy the newest one from the output of the service; a restart prints a new code."
+)
+_COMMON = "This password is on the list of common ones. Choose another, such as four words of your own."
 NAME_LENGTH = 150
 
 
@@ -51,12 +55,12 @@ def create_administrator(code: str, name: str, email: str, password: str, time_z
         if not needs_administrator():
             raise SetupRefused({"code": "Postroom is set up already. Log in instead."})
         if not _code_matches(code):
-            text = "This code does not match. Copy the newest one from the output of the service; a restart prints a new code."
-            problems = {"code": text, **problems}
+            problems = {"code": _WRONG_CODE, **problems}
         if problems:
             raise SetupRefused(problems)
         user = User.objects.create_user(
-            email.strip().lower(), password, name=name.strip(), role=User.Role.ADMINISTRATOR, time_zone=time_zone or "UTC"
+            email.strip().lower(), password,
+            name=name.strip(), role=User.Role.ADMINISTRATOR, time_zone=time_zone or "UTC",
         )
         InstanceValue.objects.filter(name=SETUP_CODE).delete()
         audit.record(user.email, "user.create", user.email, {"role": user.role})
@@ -86,7 +90,7 @@ def password_problem(password: str, user: User | None = None) -> dict[str, str]:
         codes = {problem.code for problem in error.error_list}
         if "password_too_short" in codes:
             return {"password": f"Use at least 12 characters; these are {len(password)}."}
-        return {"password": "This password is on the list of common ones. Choose another, such as four words of your own."}
+        return {"password": _COMMON}
     return {}
 
 

@@ -61,6 +61,12 @@ def short_span(seconds: float) -> str:
 
 
 @register.filter
+def sentence(text: str) -> str:
+    """With a full stop, unless it ends a sentence already."""
+    return text if not text or text[-1] in ".!?…:" else f"{text}."
+
+
+@register.filter
 def first_lower(text: str) -> str:
     return words.first_lower(text)
 

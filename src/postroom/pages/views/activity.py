@@ -31,7 +31,7 @@ def activity(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def download(request: HttpRequest, day: str) -> HttpResponseBase:
+def download(_request: HttpRequest, day: str) -> HttpResponseBase:
     on = _day(day)
     path = queries.file_of(on) if on else None
     if path is None or not path.is_file():

@@ -1,5 +1,7 @@
 """Messages: the list with its filters, and one message with its deliveries."""
 
+from typing import Any
+
 from django.contrib import messages as notices
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +12,6 @@ from postroom.flow import outbox
 from postroom.pages.access import operator_only, person
 from postroom.pages.queries import messages as queries
 from postroom.store.models import Message
-
 
 
 @require_GET
@@ -37,7 +38,7 @@ def messages(request: HttpRequest) -> HttpResponse:
 @require_GET
 def message(request: HttpRequest, message_id: str) -> HttpResponse:
     found = get_object_or_404(Message.objects.select_related("server", "client"), pk=message_id)
-    deliveries = [
+    deliveries: list[dict[str, Any]] = [
         {"delivery": delivery, "attempts": queries.attempt_rows(delivery), "note": queries.state_note(delivery),
          "finding": delivery.finding or {}}
         for delivery in found.deliveries.select_related("server").order_by("pk")

@@ -37,6 +37,6 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 @administrator_only
 @require_POST
-def hide(request: HttpRequest) -> HttpResponse:
+def hide(_request: HttpRequest) -> HttpResponse:
     hide_checklist()
     return redirect("pages:overview")

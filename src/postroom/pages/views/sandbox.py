@@ -54,7 +54,7 @@ def sandbox_message(request: HttpRequest, message_id: str) -> HttpResponse:
 @login_not_required
 @xframe_options_exempt
 @never_cache
-@csp_replace(_FRAME_POLICY)
+@csp_replace(_FRAME_POLICY)  # type: ignore[arg-type]
 @require_GET
 def frame(request: HttpRequest, message_id: str) -> HttpResponse:
     """The HTML as it came. The address carries its own short-lived permission, so no cookie is read or set."""
@@ -70,7 +70,7 @@ def frame(request: HttpRequest, message_id: str) -> HttpResponse:
 
 
 @require_GET
-def attachment(request: HttpRequest, message_id: str, number: int) -> HttpResponse:
+def attachment(_request: HttpRequest, message_id: str, number: int) -> HttpResponse:
     found = queries.attachment(queries.content_of(get_object_or_404(SandboxMessage, pk=message_id)), number)
     if found is None:
         raise Http404("no such attachment")
@@ -79,7 +79,7 @@ def attachment(request: HttpRequest, message_id: str, number: int) -> HttpRespon
 
 
 @require_GET
-def source(request: HttpRequest, message_id: str) -> HttpResponse:
+def source(_request: HttpRequest, message_id: str) -> HttpResponse:
     message = get_object_or_404(SandboxMessage, pk=message_id)
     return _download(queries.content_of(message), f"{message.pk}.eml")
 

@@ -19,7 +19,7 @@ _WAIT = "Too many failed tries. Wait five minutes, then try again."
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
 def log_in(request: HttpRequest) -> HttpResponse:
-    after = _relative(request, request.POST.get("next") or request.GET.get("next") or "")
+    after = _relative(request.POST.get("next") or request.GET.get("next") or "")
     if request.user.is_authenticated:
         return redirect(after or "pages:overview")
     if request.method == "GET":
@@ -48,7 +48,7 @@ def _page(request: HttpRequest, email: str, after: str, problem: str, status: in
     return render(request, "pages/login.html", context, status=status)
 
 
-def _relative(request: HttpRequest, target: str) -> str:
+def _relative(target: str) -> str:
     """Only a path of our own is followed (W6)."""
     safe = url_has_allowed_host_and_scheme(target, allowed_hosts=None) and target.startswith("/")
     return target if safe and not target.startswith(("//", "/\\")) else ""

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from postroom.flow import configure
 from postroom.pages.access import administrator_only, person
 from postroom.pages.forms.smtp_server import LABELS, setting_words
-from postroom.pages.queries.servers import ordered_servers
-from postroom.pages.queries.server_tests import view_of
 from postroom.pages.queries.server_facts import allowances, encryption
+from postroom.pages.queries.server_tests import view_of
+from postroom.pages.queries.servers import ordered_servers
 from postroom.store.models import ServerTest
 from postroom.terms.server import Auth
 
@@ -38,7 +38,7 @@ def progress(request: HttpRequest, test_id: str) -> HttpResponse:
 
 
 @require_GET
-def log(request: HttpRequest, test_id: str) -> HttpResponse:
+def log(_request: HttpRequest, test_id: str) -> HttpResponse:
     test = _test(test_id)
     text = "\n".join(str(line) for line in test.transcript) + "\n"
     response = HttpResponse(text, content_type="text/plain; charset=utf-8")
@@ -62,7 +62,7 @@ def again(request: HttpRequest, test_id: str) -> HttpResponse:
     try:
         new = configure.start_test(
             test.typed_settings, password=None, based_on=test, server=test.server,
-            send=test.send and request.POST.get("send") != "no" or request.POST.get("send") == "yes",
+            send=(test.send and request.POST.get("send") != "no") or request.POST.get("send") == "yes",
             actor=person(request).email,
         )
     except configure.SettingsRefused as refused:
@@ -85,7 +85,8 @@ def save(request: HttpRequest, test_id: str) -> HttpResponse:
     except configure.SettingsRefused as refused:
         messages.error(request, refused.problems[0].text)
         return redirect(f"/smtp-servers/new?test={test.pk}")
-    messages.success(request, f"{server.name} is saved and verified." + (" It is the default." if server.is_default else ""))
+    default = " It is the default." if server.is_default else ""
+    messages.success(request, f"{server.name} is saved and verified.{default}")
     return redirect("pages:smtp-servers")
 
 
