@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from tests.outbox import NOW, add_server, new_message, rows
 
+from postroom.store import queue_sqlite
 from postroom.store.models import Attempt, Delivery
 from postroom.store.queue import Claimed, IdempotencyConflict, Lease, Settlement
 from postroom.store.queue_sqlite import SqliteQueue, text_of, time_of
@@ -190,7 +191,10 @@ async def test_overdue_deliveries_end_without_an_attempt_unless_they_were_claime
     await queue.enqueue(new_message(server_id, "ann@example.org", "bob@example.org", expires_at=NOW))
     overdue = await queue.overdue(NOW, 10)
     assert [o.recipient for o in overdue] == ["ann@example.org", "bob@example.org"]
-    await claimed_by(queue, server_id, limit=1)
+    queue_row = "UPDATE store_delivery SET state = 'sending', fence = fence + 1 WHERE recipient = 'ann@example.org'"
+    connection = connect(database)
+    connection.execute(queue_row)
+    connection.close()
     ends = [Settlement(o.lease, DeliveryState.FAILED, NOW, cause="queue-expired") for o in overdue]
     assert await queue.expire(ends) == [False, True]
     assert rows(database, "SELECT state, cause FROM store_delivery ORDER BY rowid") == [
@@ -224,3 +228,29 @@ async def test_pages_read_the_same_rows_through_the_orm() -> None:
     assert (delivery.message.metadata, delivery.message.tags, delivery.message.created_at) == ({"a": 1}, ["x"], NOW)
     assert (attempt.started_at, attempt.ended_at, attempt.finding, attempt.number) == (NOW, NOW, finding, 1)
     assert await Delivery.objects.filter(updated_at__lte=NOW).acount() == 1
+
+
+async def test_a_claim_brings_the_recipients_of_a_message_together_within_its_bounds(
+    queue: SqliteQueue, server_id: str
+) -> None:
+    await queue.enqueue(new_message(server_id, *(f"r{n}@example.org" for n in range(150))))
+    for number in range(3):
+        await queue.enqueue(new_message(server_id, f"single{number}@example.org"))
+    first = await claimed_by(queue, server_id, limit=2)
+    assert len(first) == 151
+    assert [c.recipient for c in await claimed_by(queue, server_id, limit=9)] == [
+        "single1@example.org", "single2@example.org"
+    ]
+
+
+def test_a_claim_reads_its_rows_in_the_order_of_an_index(database: Path) -> None:
+    connection = connect(database)
+    seen: list[str] = []
+    connection.set_trace_callback(seen.append)
+    queue_sqlite.claim(connection, "s", NOW, NOW, 1)
+    connection.set_trace_callback(None)
+    statement = next(s for s in seen if "CROSS JOIN" in s)
+    plans = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    connection.close()
+    assert any("delivery_next" in plan for plan in plans)
+    assert not any("TEMP B-TREE" in plan for plan in plans)

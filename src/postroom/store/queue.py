@@ -148,11 +148,12 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """A waiting delivery whose message has expired."""
+    """A waiting delivery whose message has expired. `message` is the message's id here, `message_id` its header's."""
 
     lease: Lease
     recipient: str
     server_id: str | None
+    message: str
     message_id: str
     subject: str
     last_reply: str
@@ -167,7 +168,7 @@ class Queue(Protocol):
         Raises IdempotencyConflict when the key was used with another request."""
 
     async def claim(self, server_id: str, *, now: datetime, lease_until: datetime, limit: int) -> Claims:
-        """Lease at most `limit` due deliveries of a server, most urgent first, recipients of a message together."""
+        """Lease due deliveries of a server, most urgent first, of at most `limit` messages and at most 200 in all."""
 
     async def mark_transacting(self, leases: Sequence[Lease]) -> None:
         """Record that content may leave from now on (U10)."""

@@ -5,6 +5,7 @@ read these rows through the ORM and texts compare in order of time.
 """
 
 import asyncio
+import heapq
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -29,6 +30,7 @@ from .queue import (
 from .writer import GroupWriter
 
 T = TypeVar("T")
+CLAIM_DELIVERIES = 200
 WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)
 
 _MESSAGE_COLUMNS = (
@@ -101,17 +103,17 @@ def _earlier(connection: sqlite3.Connection, new: NewMessage) -> Enqueued | None
 def claim(
     connection: sqlite3.Connection, server_id: str, now: datetime, lease_until: datetime, limit: int
 ) -> Claims:
-    due: list[tuple[Any, ...]] = []
-    for state in WAITING:
-        due += connection.execute(
-            "SELECT d.priority, d.due_at, d.rowid, d.id, d.recipient, d.server_id, d.fence + 1, d.attempt_count + 1,"
-            f" d.uncertain_count, '', {_MESSAGE_COLUMNS} FROM store_delivery d"
-            " JOIN store_message m ON m.id = d.message_id"
-            " WHERE d.server_id = ? AND d.state = ? AND d.due_at <= ? ORDER BY d.priority DESC, d.due_at LIMIT ?",
-            (server_id, state, text_of(now), limit),
-        ).fetchall()
-    due.sort(key=lambda row: (-row[0], row[1], row[2]))
-    rows = [(*row[3:9], new_id(), *row[9:]) for row in due[:limit]]
+    due = heapq.merge(
+        *(_due(connection, server_id, state, text_of(now)) for state in WAITING),
+        key=lambda row: (-row[0], row[1], row[2]),
+    )
+    messages: set[str] = set()
+    rows: list[tuple[Any, ...]] = []
+    for row in due:
+        messages.add(row[10])
+        if len(messages) > limit or len(rows) >= CLAIM_DELIVERIES:
+            break
+        rows.append((*row[3:9], new_id(), *row[9:]))
     at = text_of(now)
     connection.executemany(
         "UPDATE store_delivery SET state = 'sending', fence = fence + 1, attempt_count = attempt_count + 1,"
@@ -125,6 +127,18 @@ def claim(
         [(row[6], at, row[0]) for row in rows],
     )
     return _claims(rows)
+
+
+def _due(connection: sqlite3.Connection, server_id: str, state: str, now: str) -> sqlite3.Cursor:
+    """Read lazily: the index `delivery_next` gives the order, so that only the rows that are claimed are visited."""
+    return connection.execute(
+        "SELECT d.priority, d.due_at, d.rowid, d.id, d.recipient, d.server_id, d.fence + 1, d.attempt_count + 1,"
+        f" d.uncertain_count, '', {_MESSAGE_COLUMNS} FROM store_delivery d INDEXED BY delivery_next"
+        " CROSS JOIN store_message m"
+        " WHERE m.id = d.message_id AND d.server_id = ? AND d.state = ? AND d.due_at <= ? AND m.expires_at > ?"
+        " ORDER BY d.priority DESC, d.due_at, d.rowid",
+        (server_id, state, now, now),
+    )
 
 
 def _claims(rows: Iterable[Sequence[Any]]) -> Claims:
@@ -234,8 +248,9 @@ def abandoned(connection: sqlite3.Connection, lease_until: datetime | None) -> C
 
 def overdue(connection: sqlite3.Connection, now: datetime, limit: int) -> list[Overdue]:
     rows = connection.execute(
-        "SELECT d.id, d.fence, d.recipient, d.server_id, m.message_id, m.subject, d.last_reply FROM store_delivery d"
-        " JOIN store_message m ON m.id = d.message_id WHERE d.state IN (?, ?, ?) AND m.expires_at <= ? LIMIT ?",
+        "SELECT d.id, d.fence, d.recipient, d.server_id, m.id, m.message_id, m.subject, d.last_reply"
+        " FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
+        " WHERE d.state IN (?, ?, ?) AND m.expires_at <= ? LIMIT ?",
         (*WAITING, text_of(now), limit),
     ).fetchall()
     return [Overdue(Lease(row[0], "", row[1]), *row[2:]) for row in rows]

@@ -64,6 +64,7 @@ class Delivery(models.Model):
             models.Index(fields=("state", "due_at", "priority"), name="delivery_due"),
             models.Index(fields=("state", "lease_until"), name="delivery_lease"),
             models.Index(fields=("recipient",), name="delivery_recipient"),
+            models.Index(fields=("server", "state", "-priority", "due_at"), name="delivery_next"),
         )
 
 

@@ -1,0 +1,156 @@
+"""The engine at work: a lane for each server, tests beside them, and the chores of the outbox."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+
+import structlog
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError, connection
+
+from postroom.flow.deliver import Courier, name_of
+from postroom.flow.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
+from postroom.policy.route import Candidate, route
+from postroom.store.models import Delivery, InstanceValue, SmtpServer
+from postroom.store.queue import Queue
+from postroom.store.queue_sqlite import WAITING
+from postroom.store.writer import StorageBusy, StorageUnknown
+
+from .change import DatabaseChange
+from .lane import LEASE, Lane
+from .server_tests import ServerTests
+
+HEARTBEAT = "engine_heartbeat"
+SESSIONS = 100
+LOOK_S = 0.05
+RELOAD_S = 0.5
+UNHURRIED_S = 1.0
+HEARTBEAT_S = 5.0
+CHORES_S = LEASE.total_seconds() / 4
+# D12: from the stop signal on, transactions have this long to finish.
+STOP_S = 20.0
+
+_log = structlog.get_logger("postroom.engine")
+
+
+class Engine:
+    """Runs until `stop`; `recover` comes first, while no other engine works on this data directory."""
+
+    def __init__(
+        self, queue: Queue, courier: Courier, settler: Settler, tests: ServerTests, change: DatabaseChange
+    ) -> None:
+        self._queue, self._courier, self._settler, self._tests = queue, courier, settler, tests
+        self._change = change
+        self._lanes: dict[str, Lane] = {}
+        self._servers: dict[str, ServerName] = {}
+        self._sessions = asyncio.Semaphore(SESSIONS)
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin to stop: no new claims (D12)."""
+        self._stopping.set()
+
+    async def recover(self) -> None:
+        """Take up what an engine that is gone left under lease (D7)."""
+        await self._reload()
+        abandoned = await self._queue.abandoned(datetime.now(UTC), lease_over=False)
+        await self._settler.settle_abandoned(abandoned, self._server_name)
+        await sync_to_async(self._tests.requeue_abandoned)()
+
+    async def run(self) -> None:
+        """Work until `stop`, then let what runs come to its end."""
+        tasks = [
+            asyncio.create_task(self._watch()),
+            asyncio.create_task(self._every(HEARTBEAT_S, self._beat)),
+            asyncio.create_task(self._every(CHORES_S, self._chores)),
+        ]
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            done, _ = await asyncio.wait((*tasks, stopping), return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()
+        finally:
+            for task in (*tasks, stopping):
+                task.cancel()
+            await asyncio.gather(*tasks, stopping, return_exceptions=True)
+            await self._wind_down()
+
+    async def _wind_down(self) -> None:
+        await asyncio.gather(self._tests.stop(), *(lane.stop(STOP_S) for lane in self._lanes.values()))
+        await self._guarded(lambda: sync_to_async(_store_heartbeat)("stopped"))
+
+    async def _watch(self) -> None:
+        """Nudge the lanes when the database changed, and once a second for what has become due."""
+        reloaded_s = nudged_s = 0.0
+        while True:
+            now_s = time.monotonic()
+            changed = self._change.has_come()
+            if now_s - reloaded_s >= (RELOAD_S if changed else UNHURRIED_S):
+                reloaded_s = now_s
+                await self._guarded(self._reload)
+            if changed or now_s - nudged_s >= UNHURRIED_S:
+                nudged_s = now_s
+                self._tests.nudge()
+                for lane in self._lanes.values():
+                    lane.check()
+                    lane.nudge()
+            await asyncio.sleep(LOOK_S)
+
+    async def _reload(self) -> None:
+        """Lanes for the present servers; deliveries without a server get the one that routing names."""
+        servers, homeless = await sync_to_async(_servers)()
+        self._servers = {server.pk: name_of(server) for server in servers}
+        for server in servers:
+            if server.pk in self._lanes:
+                self._lanes[server.pk].update(server)
+            else:
+                self._lanes[server.pk] = Lane(server, self._queue, self._courier, self._settler, self._sessions)
+        for gone in self._lanes.keys() - self._servers.keys():
+            await self._lanes.pop(gone).stop(STOP_S)
+        if homeless and (chosen := route(_candidates(servers))) is not None:
+            await self._queue.assign(chosen.id)
+
+    async def _beat(self) -> None:
+        await sync_to_async(_store_heartbeat)("running")
+
+    async def _chores(self) -> None:
+        """Keep the leases of what is under way, take up abandoned ones, give up on expired messages."""
+        now = datetime.now(UTC)
+        held = [lease for lane in self._lanes.values() for lease in lane.leases]
+        if held:
+            await self._queue.renew(held, now + LEASE)
+        abandoned = await self._queue.abandoned(now, lease_over=True)
+        await self._settler.settle_abandoned(abandoned, self._server_name)
+        while await self._settler.settle_overdue(self._server_name) == OVERDUE_AT_ONCE:
+            continue
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._guarded(work)
+            await asyncio.sleep(seconds)
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Storage that does not answer now is tried again later; anything else ends the engine."""
+        try:
+            await work()
+        except (StorageBusy, StorageUnknown, DatabaseError) as error:
+            _log.error("the database did not answer", error=str(error))
+            await sync_to_async(connection.close)()
+
+    def _server_name(self, server_id: str) -> ServerName:
+        return self._servers.get(server_id, NOBODY)
+
+
+def _servers() -> tuple[list[SmtpServer], bool]:
+    homeless = Delivery.objects.filter(server=None, state__in=[str(state) for state in WAITING]).exists()
+    return list(SmtpServer.objects.all()), homeless
+
+
+def _candidates(servers: Iterable[SmtpServer]) -> list[Candidate]:
+    return [Candidate(s.pk, s.is_default, s.is_sandbox, s.position, s.takes_deliveries) for s in servers]
+
+
+def _store_heartbeat(state: str) -> None:
+    value = {"at": datetime.now(UTC).isoformat(), "state": state}
+    InstanceValue.objects.update_or_create(name=HEARTBEAT, defaults={"value": value})

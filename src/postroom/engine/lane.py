@@ -1,0 +1,331 @@
+"""A lane: the deliveries to one server, over as many sessions as it allows.
+
+One task feeds the lane from the queue, a few at a time, so that little is under lease when the process dies; each slot
+is a task with a session of its own that takes one group after the other. A fault of the server as a whole gives back
+what was not tried, and leaves the server alone for a while; other lanes do not notice (B9).
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from postroom.flow.deliver import Courier, Group, OpenSession, ServerFault, Unusable, groups_of, name_of, session_key
+from postroom.flow.server_health import note_failing, note_working
+from postroom.flow.settle import Settler
+from postroom.policy.retry import cooldown_s
+from postroom.store.blobs import DamagedBlob
+from postroom.store.models import SmtpServer
+from postroom.store.queue import Lease, Queue
+from postroom.store.writer import StorageBusy, StorageUnknown
+from postroom.terms.outcome import Stage
+
+LEASE = timedelta(seconds=60)
+CONNECTIONS = 4
+CLAIMED_PER_SLOT = 8
+WAITING_DELIVERIES = 200
+UNSETTLED = 64
+STORAGE_PAUSE_S = 1.0
+IDLE_S = 5.0
+# After the server refused one more connection while others were open: how long no more are tried.
+CROWDED_S = 60.0
+
+_log = structlog.get_logger("postroom.engine")
+
+
+class Lane:
+    """See above. `sessions` bounds the sessions of all lanes together."""
+
+    def __init__(
+        self, server: SmtpServer, queue: Queue, courier: Courier, settler: Settler, sessions: asyncio.Semaphore
+    ) -> None:
+        self._server = server
+        self._queue, self._courier, self._settler, self._sessions = queue, courier, settler, sessions
+        self._pending: deque[Group] = deque()
+        self._held: dict[str, Lease] = {}
+        self._slots: set[asyncio.Task[None]] = set()
+        self._settling: set[asyncio.Task[None]] = set()
+        self._unsettled = asyncio.Semaphore(UNSETTLED)
+        self._idle: list[OpenSession] = []
+        self._open = 0
+        self._failures = 0
+        self._cool_until_s = self._crowded_until_s = 0.0
+        self._crowded_limit = 1
+        self._recent: deque[tuple[float, int]] = deque()
+        self._nudge = asyncio.Event()
+        self._stopping = False
+        self._feeder = asyncio.create_task(self._feed())
+
+    @property
+    def leases(self) -> list[Lease]:
+        """What this lane holds and has not settled."""
+        return list(self._held.values())
+
+    def check(self) -> None:
+        """Raise what ended the feeding of this lane, if anything did."""
+        if self._feeder.done() and not self._stopping:
+            self._feeder.result()
+
+    def nudge(self) -> None:
+        """There may be something to do."""
+        self._nudge.set()
+
+    def update(self, server: SmtpServer) -> None:
+        """Go on with the server's present row; changed settings end sessions and forgive earlier failures."""
+        before, self._server = self._server, server
+        if session_key(before) != session_key(server):
+            self._failures, self._cool_until_s, self._crowded_until_s = 0, 0.0, 0.0
+            self._discard_idle()
+            self._nudge.set()
+
+    async def stop(self, within_s: float) -> None:
+        """Claim no more, give back what was not begun, let transactions finish (D12)."""
+        self._stopping = True
+        self._nudge.set()
+        await self._feeder
+        if self._slots:
+            await asyncio.wait(self._slots, timeout=within_s)
+        for slot in self._slots:
+            slot.cancel()
+        if pending := self._slots | self._settling:
+            await asyncio.wait(pending, timeout=within_s)
+        self._discard_idle()
+
+    async def _feed(self) -> None:
+        while not self._stopping:
+            try:
+                while self._wants_more() and await self._claim():
+                    self._start_slots()
+            except (StorageBusy, StorageUnknown) as error:
+                _log.error("nothing could be claimed", server=self._server.name, error=str(error))
+                await asyncio.sleep(STORAGE_PAUSE_S)
+            if not self._may_begin:
+                await self._give_back()
+            await self._nudge.wait()
+            self._nudge.clear()
+        await self._give_back()
+
+    @property
+    def _may_begin(self) -> bool:
+        return not self._stopping and self._server.takes_deliveries and time.monotonic() >= self._cool_until_s
+
+    def _wants_more(self) -> bool:
+        waiting = sum(len(group.claimed) for group in self._pending)
+        return (
+            self._may_begin
+            and len(self._pending) < self._limit * CLAIMED_PER_SLOT // 2
+            and waiting < WAITING_DELIVERIES
+            and self._allowance() > 0
+        )
+
+    @property
+    def _limit(self) -> int:
+        """How many sessions may be open now; one as long as none has come about."""
+        if self._open == 0:
+            return 1
+        allowed = self._server.typed_settings.limits.connections or CONNECTIONS
+        return min(allowed, self._crowded_limit) if time.monotonic() < self._crowded_until_s else allowed
+
+    def _allowance(self) -> int:
+        """How many messages may be claimed now: a share for each slot, within the server's messages per minute."""
+        share = 1 if self._failures else self._limit * CLAIMED_PER_SLOT
+        per_minute = self._server.typed_settings.limits.messages_per_minute
+        if per_minute is None:
+            return share
+        now_s = time.monotonic()
+        while self._recent and self._recent[0][0] < now_s - 60:
+            self._recent.popleft()
+        return min(share, per_minute - sum(count for _, count in self._recent))
+
+    async def _claim(self) -> int:
+        now, limit = datetime.now(UTC), self._allowance()
+        claims = await self._queue.claim(self._server.pk, now=now, lease_until=now + LEASE, limit=limit)
+        for claimed in claims.claimed:
+            self._held[claimed.lease.delivery_id] = claimed.lease
+        limits = self._server.typed_settings.limits
+        groups = groups_of(claims.claimed, limits.recipients_per_message)
+        self._pending.extend(groups)
+        if limits.messages_per_minute is not None:
+            self._recent.append((time.monotonic(), len(groups)))
+        if claims.damaged:
+            await self._settler.hold_damaged(name_of(self._server), claims.damaged)
+        return len(claims.claimed) + len(claims.damaged)
+
+    def _start_slots(self) -> None:
+        for _ in range(min(self._limit - len(self._slots), len(self._pending))):
+            slot = asyncio.create_task(self._work())
+            self._slots.add(slot)
+            slot.add_done_callback(self._slot_ended)
+
+    def _slot_ended(self, slot: "asyncio.Task[None]") -> None:
+        self._slots.discard(slot)
+        if not slot.cancelled() and (error := slot.exception()) is not None:
+            _log.error("a delivery slot failed", server=self._server.name, exc_info=error)
+        if self._pending and not self._stopping:
+            self._start_slots()
+        self._nudge.set()
+
+    async def _work(self) -> None:
+        opened: OpenSession | None = None
+        async with self._sessions:
+            try:
+                while self._pending and self._may_begin:
+                    group = self._pending.popleft()
+                    if opened is not None and not opened.is_for(self._server):
+                        await self._ended(opened)
+                        opened = None
+                    opened = await self._deliver_or_forget(opened or self._idle_session(), group)
+                    self._nudge.set()
+                    if opened is None and len(self._slots) > self._limit:
+                        return
+            finally:
+                if opened is not None:
+                    self._park(opened)
+
+    async def _deliver_or_forget(self, opened: OpenSession | None, group: Group) -> OpenSession | None:
+        """`_deliver`; after an unforeseen error the leases run out, and the attempt counts as uncertain."""
+        try:
+            return await self._deliver(opened, group)
+        except BaseException:
+            self._forget(group)
+            raise
+
+    async def _deliver(self, opened: OpenSession | None, group: Group) -> OpenSession | None:
+        """Try one group; the session for the next one, None where there is none."""
+        server, reused = self._server, opened is not None
+        try:
+            opened = opened or await self._opened(server)
+        except Unusable as unusable:
+            await self._failed(server, group, unusable.fault)
+            return None
+        try:
+            carried = await self._courier.carry(server, opened, group)
+        except (DamagedBlob, ValueError) as error:
+            await self._settled(group, self._courier.hold(server, group, error))
+            return await self._kept(opened)
+        except (StorageBusy, StorageUnknown) as error:
+            _log.error("a delivery was put back", server=server.name, error=str(error))
+            self._pending.append(group)
+            await asyncio.sleep(STORAGE_PAUSE_S)
+            return await self._kept(opened)
+        except BaseException:
+            await self._ended(opened)
+            raise
+        if reused and carried.was_cut_before_anything:
+            await self._ended(opened)
+            return await self._deliver(None, group)
+        fault = carried.server_fault(server.typed_settings)
+        if fault is not None:
+            wait_s = await self._cool_down(server, fault)
+            await self._settled(group, self._courier.settle(server, carried, wait_s))
+            await self._ended(opened)
+            return None
+        await self._worked(server)
+        await self._settled(group, self._courier.settle(server, carried))
+        return await self._kept(opened)
+
+    async def _opened(self, server: SmtpServer) -> OpenSession:
+        opened = await self._courier.opened(server)
+        self._open += 1
+        self._start_slots()
+        return opened
+
+    async def _kept(self, opened: OpenSession) -> OpenSession | None:
+        most = self._server.typed_settings.limits.messages_per_connection
+        if opened.session.is_usable and (most is None or opened.carried < most):
+            return opened
+        await self._ended(opened)
+        return None
+
+    async def _ended(self, opened: OpenSession) -> None:
+        self._open -= 1
+        await opened.close()
+
+    async def _failed(self, server: SmtpServer, group: Group, fault: ServerFault) -> None:
+        """No session came about. While others are open the server is only crowded; else it is left alone."""
+        if fault.stage in (Stage.CONNECT, Stage.GREETING) and self._open > 0:
+            self._crowded_limit, self._crowded_until_s = self._open, time.monotonic() + CROWDED_S
+            self._pending.appendleft(group)
+            return
+        wait_s = await self._cool_down(server, fault)
+        await self._settled(group, self._courier.settle_fault(server, group, fault, wait_s))
+
+    async def _cool_down(self, server: SmtpServer, fault: ServerFault) -> float:
+        """Leave the server alone, once for failures at the same time; the seconds until it is tried again."""
+        now_s = time.monotonic()
+        if now_s >= self._cool_until_s:
+            self._failures += 1
+            wait_s = cooldown_s(self._failures, random.random(), sign_in=fault.sign_in)
+            self._cool_until_s = now_s + wait_s
+            asyncio.get_running_loop().call_later(wait_s + 0.05, self._nudge.set)
+            await self._give_back()
+            await note_failing(server.pk, fault.finding)
+        return max(0.0, self._cool_until_s - now_s)
+
+    async def _worked(self, server: SmtpServer) -> None:
+        if self._failures or server.failing_since is not None:
+            self._failures, self._cool_until_s, server.failing_since = 0, 0.0, None
+            await note_working(server.pk)
+
+    async def _settled(self, group: Group, settling: Awaitable[None]) -> None:
+        """Settle beside the next transaction, at most `UNSETTLED` at a time; the lease is kept until it is stored."""
+        await self._unsettled.acquire()
+        task = asyncio.ensure_future(self._settle(group, settling))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def _settle(self, group: Group, settling: Awaitable[None]) -> None:
+        try:
+            await settling
+        finally:
+            self._unsettled.release()
+            self._forget(group)
+
+    def _forget(self, group: Group) -> None:
+        for claimed in group.claimed:
+            if self._held.get(claimed.lease.delivery_id) == claimed.lease:
+                del self._held[claimed.lease.delivery_id]
+
+    async def _give_back(self) -> None:
+        """Return to the queue what was claimed and not begun."""
+        groups, self._pending = list(self._pending), deque()
+        for group in groups:
+            self._forget(group)
+        if leases := [claimed.lease for group in groups for claimed in group.claimed]:
+            try:
+                await self._queue.release(leases, datetime.now(UTC))
+            except (StorageBusy, StorageUnknown) as error:
+                _log.error("deliveries return only when their lease is over", error=str(error))
+
+    def _idle_session(self) -> OpenSession | None:
+        while self._idle:
+            opened = self._idle.pop()
+            if opened.session.is_usable and opened.is_for(self._server):
+                return opened
+            self._close_soon(opened)
+        return None
+
+    def _park(self, opened: OpenSession) -> None:
+        if self._stopping:
+            self._close_soon(opened)
+            return
+        self._idle.append(opened)
+        asyncio.get_running_loop().call_later(IDLE_S, self._discard, opened)
+
+    def _discard(self, opened: OpenSession) -> None:
+        if opened in self._idle:
+            self._idle.remove(opened)
+            self._close_soon(opened)
+
+    def _discard_idle(self) -> None:
+        while self._idle:
+            self._close_soon(self._idle.pop())
+
+    def _close_soon(self, opened: OpenSession) -> None:
+        task = asyncio.create_task(self._ended(opened))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)

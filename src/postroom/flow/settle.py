@@ -1,0 +1,256 @@
+"""Settle: turn what an attempt came to into one fenced commit, with a finding for everything that was not sent.
+
+Only this file writes the end of an attempt or a delivery's final state. A line goes to the activity log after the
+commit, and only for settlements that the queue took.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
+
+from postroom.diagnosis.explain import finding_of_cause
+from postroom.policy.outcome import decision, uncertain_policy
+from postroom.policy.retry import backoff_s, next_due
+from postroom.smtp.text import printable
+from postroom.store.activity_log import ActivityLog
+from postroom.store.queue import Claimed, Claims, Damaged, Lease, Overdue, Queue, Settlement
+from postroom.store.writer import StorageBusy, StorageUnknown
+from postroom.terms.envelope import RecipientResult
+from postroom.terms.finding import Finding
+from postroom.terms.outcome import DeliveryState, Outcome, Stage
+from postroom.terms.server import UncertainPolicy
+
+REPLY_CHARACTERS = 1_000
+OVERDUE_AT_ONCE = 200
+# After a crash a delivery is tried again at once this often, then with the usual pauses.
+PROMPT_ATTEMPTS = 5
+STORAGE_PAUSES_S = (0.1, 0.3, 1.0, 3.0)
+
+_log = structlog.get_logger("postroom.settle")
+T = TypeVar("T")
+Explain = Callable[[RecipientResult], Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerName:
+    """How the log names a server, and what it does with uncertain mail."""
+
+    id: str
+    name: str
+    uncertain: UncertainPolicy | None = None
+
+
+NOBODY = ServerName("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """A settlement and its line of the activity log."""
+
+    settlement: Settlement
+    entry: dict[str, object]
+
+
+class Settler:
+    """Settles attempts. `now` and `jitter` are the wall clock and randomness from 0 up to 1."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        log: ActivityLog,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._queue = queue
+        self._log = log
+        self._now = now
+        self._jitter = jitter
+
+    async def settle_results(
+        self,
+        server: ServerName,
+        pairs: Sequence[tuple[Claimed, RecipientResult]],
+        explain: Explain,
+        *,
+        seconds: float,
+        wait_s: float | None = None,
+    ) -> None:
+        """End the attempts of one transaction, each recipient by its own result (U6).
+
+        `explain` makes the finding of a result; equal replies are explained once. `wait_s` replaces the usual pause
+        before the next attempt: the time for which the server is left alone."""
+        findings: dict[tuple[object, ...], Finding] = {}
+        endings = []
+        for claimed, result in pairs:
+            finding = None
+            if result.outcome is not Outcome.SENT:
+                key = (result.outcome, result.stage, result.reply, result.reason)
+                finding = findings.get(key) or findings.setdefault(key, explain(result))
+            endings.append(self._ending(server, claimed, result, finding, seconds, wait_s))
+        await self._commit(endings)
+
+    async def hold(self, server: ServerName, claimed: Sequence[Claimed], cause: str, problem: str) -> None:
+        """Set deliveries apart whose content or envelope can't be sent as it is (D9, D10)."""
+        finding = finding_of_cause(cause, quotes=(problem,))
+        await self._commit([
+            _Ending(self._held(c.lease, finding), _entry(server, c, Outcome.FAILED, finding)) for c in claimed
+        ])
+
+    async def hold_damaged(self, server: ServerName, damaged: Sequence[Damaged]) -> None:
+        """Set deliveries apart whose rows can't be read (D9)."""
+        endings = []
+        for row in damaged:
+            finding = finding_of_cause("message-row-damaged", quotes=(row.problem,))
+            entry: dict[str, object] = {"recipient": row.recipient, "delivery": row.lease.delivery_id}
+            entry |= {"server": server.name, "server_id": server.id, **_logged(Outcome.FAILED, finding)}
+            endings.append(_Ending(self._held(row.lease, finding), entry))
+        await self._commit(endings)
+
+    def _held(self, lease: Lease, finding: Finding) -> Settlement:
+        return Settlement(
+            lease, DeliveryState.HELD, self._now(), outcome=Outcome.FAILED, cause=finding.cause,
+            finding=finding.as_json(),
+        )
+
+    async def settle_abandoned(self, claims: Claims, servers: Callable[[str], ServerName]) -> None:
+        """End the attempts of a process that is gone; deliveries return to the queue or are held (D7, U1).
+
+        The message may have left, so the attempt is uncertain; only where nothing can have left it is not. The mark
+        that tells is made for deliveries that would be held."""
+        now = self._now()
+        endings, untried = [], []
+        for claimed in claims.claimed:
+            server = servers(claimed.server_id)
+            policy = uncertain_policy(claimed.message.purpose, server.uncertain)
+            if policy is UncertainPolicy.HOLD and not claimed.transacting:
+                untried.append(claimed.lease)
+                continue
+            endings.append(self._loss(server, claimed, policy, now))
+        await self._commit(endings)
+        if untried:
+            await _stored(lambda: self._queue.release(untried, now))
+        for row in claims.damaged:
+            await self.hold_damaged(servers(row.server_id), [row])
+
+    def _loss(self, server: ServerName, claimed: Claimed, policy: UncertainPolicy, now: datetime) -> _Ending:
+        held, finding = policy is UncertainPolicy.HOLD, finding_of_cause("engine-stopped")
+        # What ends the process again and again must not be what it begins with each time.
+        wait_s = 0.0 if claimed.attempt_count <= PROMPT_ATTEMPTS else backoff_s(claimed.attempt_count, self._jitter())
+        settlement = Settlement(
+            claimed.lease, DeliveryState.HELD if held else DeliveryState.UNCERTAIN, now,
+            None if held else next_due(now, wait_s, claimed.message.expires_at), outcome=Outcome.UNCERTAIN,
+            stage=Stage.MESSAGE if claimed.transacting else "", cause=finding.cause, finding=finding.as_json(),
+            uncertain=True,
+        )
+        return _Ending(settlement, _entry(server, claimed, Outcome.UNCERTAIN, finding))
+
+    async def settle_overdue(self, servers: Callable[[str], ServerName]) -> int:
+        """Give up on waiting deliveries whose message has expired; how many there were."""
+        now = self._now()
+        overdue = await self._queue.overdue(now, OVERDUE_AT_ONCE)
+        endings = [self._expiry(row, servers(row.server_id or ""), now) for row in overdue]
+        taken = await _stored(lambda: self._queue.expire([e.settlement for e in endings])) if endings else []
+        self._write(endings, taken)
+        return len(overdue)
+
+    def _expiry(self, row: Overdue, server: ServerName, now: datetime) -> _Ending:
+        finding = finding_of_cause("queue-expired", quotes=(row.last_reply,) if row.last_reply else ())
+        settlement = Settlement(row.lease, DeliveryState.FAILED, now, cause=finding.cause, finding=finding.as_json())
+        entry = {
+            "recipient": row.recipient, "message_id": row.message_id, "message": row.message,
+            "delivery": row.lease.delivery_id, "subject": row.subject, "server": server.name, "server_id": server.id,
+        }
+        return _Ending(settlement, {**entry, **_logged(Outcome.FAILED, finding)})
+
+    def _ending(
+        self,
+        server: ServerName,
+        claimed: Claimed,
+        result: RecipientResult,
+        finding: Finding | None,
+        seconds: float,
+        wait_s: float | None,
+    ) -> _Ending:
+        now = self._now()
+        made = decision(
+            result, purpose=claimed.message.purpose, setting=server.uncertain, attempt_count=claimed.attempt_count,
+            jitter=self._jitter(),
+        )
+        due_at = None
+        if made.wait_s is not None:
+            due_at = next_due(now, made.wait_s if wait_s is None else wait_s, claimed.message.expires_at)
+        reply = printable(str(result.reply) if result.reply else result.reason, REPLY_CHARACTERS)
+        outcome = Outcome.DEFERRED if made.state is DeliveryState.DEFERRED else result.outcome
+        settlement = Settlement(
+            claimed.lease, made.state, now, due_at, outcome=outcome, stage=result.stage,
+            reply_code=result.reply.code if result.reply else None,
+            enhanced_code=(result.reply.enhanced or "") if result.reply else "", reply=reply,
+            cause=finding.cause if finding else "", finding=finding.as_json() if finding else None,
+            uncertain=result.outcome is Outcome.UNCERTAIN,
+        )
+        entry = _entry(server, claimed, outcome, finding)
+        entry.update(
+            stage=str(result.stage), code=settlement.reply_code, enhanced=settlement.enhanced_code or None, reply=reply,
+            seconds=round(seconds, 3),
+        )
+        return _Ending(settlement, entry)
+
+    async def _commit(self, endings: Sequence[_Ending]) -> None:
+        if endings:
+            settlements = [ending.settlement for ending in endings]
+            self._write(endings, await _stored(lambda: self._queue.settle(settlements)))
+
+    def _write(self, endings: Sequence[_Ending], taken: Sequence[bool]) -> None:
+        for ending, was_taken in zip(endings, taken, strict=True):
+            if not was_taken:
+                _log.warning("a late settlement was refused", delivery=ending.settlement.lease.delivery_id)
+                continue
+            note(self._log, {"at": ending.settlement.at, **ending.entry})
+
+
+def note(log: ActivityLog, entry: Mapping[str, object]) -> None:
+    """Add a line to the activity log; a disk that refuses it is no reason to stop delivering."""
+    try:
+        log.append(entry)
+    except OSError as error:
+        _log.error("the activity log could not be written", error=str(error))
+
+
+async def _stored(write: Callable[[], Awaitable[T]]) -> T:
+    """What `write` returns, tried until the storage takes it: an outcome that is known must not be forgotten (D6).
+
+    A repeated settlement is harmless, for the fence refuses it where the first one was stored after all (D4)."""
+    tries = 0
+    while True:
+        try:
+            return await write()
+        except (StorageBusy, StorageUnknown) as error:
+            _log.error("a settlement could not be stored; trying again", error=str(error))
+            await asyncio.sleep(STORAGE_PAUSES_S[min(tries, len(STORAGE_PAUSES_S) - 1)])
+            tries += 1
+
+
+def _entry(server: ServerName, claimed: Claimed, outcome: Outcome, finding: Finding | None) -> dict[str, object]:
+    return {
+        "server": server.name, "server_id": server.id, "recipient": claimed.recipient,
+        "message_id": claimed.message.message_id, "message": claimed.message.id, "delivery": claimed.lease.delivery_id,
+        "subject": claimed.message.subject, **_logged(outcome, finding),
+    }
+
+
+_SEVERITY = {
+    Outcome.SENT: "information", Outcome.DEFERRED: "warning", Outcome.UNCERTAIN: "warning", Outcome.FAILED: "error",
+}
+
+
+def _logged(outcome: Outcome, finding: Finding | None) -> dict[str, object]:
+    return {
+        "kind": "delivery", "outcome": str(outcome), "severity": _SEVERITY[outcome],
+        "cause": finding.cause if finding else None, "title": finding.title if finding else None,
+    }
