@@ -1,0 +1,133 @@
+"""`postroom diagnose`: test one SMTP server from here, without any database, and explain what is wrong."""
+
+import argparse
+import asyncio
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from postroom.flow.probe import ProbeReport, probe
+from postroom.terms.finding import Finding
+from postroom.terms.outcome import TestStatus
+from postroom.terms.server import Auth, Security, ServerSettings
+
+from .finding_text import finding_text
+
+_FINDING_FIELDS = (
+    "cause", "confidence", "title", "explanation", "fix", "field", "retry", "evidence", "proposal", "alternatives",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", required=True, help="the server's name or address")
+    parser.add_argument("--port", required=True, type=_port)
+    modes = [str(security) for security in Security]
+    parser.add_argument("--security", choices=modes, default="starttls", help="default: %(default)s")
+    parser.add_argument("--username", default="")
+    parser.add_argument("--password-stdin", action="store_true", help="read the password's line from standard input")
+    parser.add_argument("--from", dest="from_address", required=True, metavar="ADDRESS")
+    parser.add_argument("--to", dest="recipient", required=True, metavar="ADDRESS")
+    parser.add_argument("--ehlo-name", default="", help="default: this machine's name")
+    parser.add_argument("--ca-file", type=Path, help="PEM file of further authorities to trust for this server")
+    parser.add_argument("--no-send", action="store_true", help="stop after signing in: no mail is sent")
+    parser.add_argument("--allow-plain-auth", action="store_true", help="send the password without TLS if need be")
+    parser.add_argument("--timeout-s", type=_seconds, default=30.0, help="default: %(default)s")
+    parser.add_argument("--language", choices=("en", "fr"), default="en", help="default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 when the test passed, 1 with a finding, 2 when an argument is of no use."""
+    if args.username and not args.password_stdin:
+        print("postroom diagnose: --username needs --password-stdin", file=sys.stderr)
+        return 2
+    try:
+        settings = _settings(args)
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"postroom diagnose: --ca-file cannot be read: {error}", file=sys.stderr)
+        return 2
+    password = _password() if args.password_stdin else None
+    report = asyncio.run(probe(
+        settings, password if args.username else None, send=not args.no_send, timeout_s=args.timeout_s,
+        default_ehlo_name=_own_name(), language=args.language,
+    ))
+    print(json.dumps(_as_json(report), ensure_ascii=False) if args.json else _as_text(report, args.language))
+    return 0 if report.status is TestStatus.PASSED else 1
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1 <= port <= 65_535:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return port
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 2 <= seconds <= 600:
+        raise argparse.ArgumentTypeError("from 2 to 600 seconds")
+    return seconds
+
+
+def _password() -> str:
+    """The first line of standard input without its line end; every other blank belongs to the password."""
+    return sys.stdin.buffer.readline().decode("utf-8", "surrogateescape").rstrip("\r\n")
+
+
+def _own_name() -> str:
+    name = platform.node()
+    return name if name.isascii() and name.replace("-", "").replace(".", "").isalnum() else "localhost"
+
+
+def _settings(args: argparse.Namespace) -> ServerSettings:
+    return ServerSettings(
+        name=args.host,
+        from_address=args.from_address,
+        host=args.host,
+        port=args.port,
+        security=Security(args.security),
+        auth=Auth.PASSWORD if args.username else Auth.NONE,
+        username=args.username,
+        test_recipient=args.recipient,
+        ehlo_name=args.ehlo_name,
+        ca_pem=args.ca_file.read_text(encoding="ascii") if args.ca_file else "",
+        allow_plain_auth=args.allow_plain_auth,
+    )
+
+
+def _as_json(report: ProbeReport) -> dict[str, Any]:
+    finding = report.finding.as_json() if report.finding else {}
+    return {
+        "verdict": "success" if report.status is TestStatus.PASSED else "failure",
+        **{name: finding.get(name) for name in _FINDING_FIELDS},
+        "stages": report.stages,
+        "server": report.facts,
+        "transcript": report.transcript,
+        "seconds": report.seconds,
+    }
+
+
+_SIGNS = {"passed": "ok", "failed": "FAILED", "not-reached": "-", "not-needed": "not needed"}
+
+
+def _as_text(report: ProbeReport, language: str) -> str:
+    lines = []
+    for stage in report.stages:
+        took = f"{stage['ms']:>7} ms" if stage["ms"] is not None else " " * 10
+        sign = _SIGNS.get(stage["status"], stage["status"])
+        lines.append(f"{stage['name']:<13} {sign:<10} {took}  {stage['detail']}".rstrip())
+    lines.append("")
+    lines.append(_passed(report) if report.finding is None else _explained(report.finding, language))
+    return "\n".join(lines)
+
+
+def _passed(report: ProbeReport) -> str:
+    sent = any(stage["name"] == "message" and stage["status"] == "passed" for stage in report.stages)
+    what = "The server accepted the test mail. Accepted is not yet delivered: look into the mailbox."
+    return f"Passed in {report.seconds:.1f} s. {what if sent else 'The connection works; no mail was sent.'}"
+
+
+def _explained(finding: Finding, language: str) -> str:
+    return finding_text(finding, language)

@@ -1,0 +1,42 @@
+"""A rule: when the evidence looks so, this is the cause. The first rule that fits decides."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from postroom.terms.finding import Confidence
+from postroom.terms.outcome import Retry, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Conditions are all to be met; an empty one always is.
+
+    `stage` needs the stage to be known, `at` also fits when it is not. `code` holds reply codes, "4xx" or "5xx".
+    `enhanced` holds enhanced status codes, whose class may be "x" ("x.7.8"). `text` holds patterns, of which one has to
+    be found in the lower-case text of the reply (or of what a client said); `without` patterns that must not be.
+    `symptom` needs one of its names, `symptoms` all of them, `no_symptom` none.
+    """
+
+    cause: str
+    confidence: Confidence = Confidence.CERTAIN
+    variant: str = ""
+    retry: Retry | None = None
+    alternative: str = ""
+    proposal: Mapping[str, Any] = field(default_factory=dict)
+    stage: frozenset[Stage] = frozenset()
+    at: frozenset[Stage] = frozenset()
+    code: frozenset[str] = frozenset()
+    enhanced: frozenset[str] = frozenset()
+    text: tuple[re.Pattern[str], ...] = ()
+    without: tuple[re.Pattern[str], ...] = ()
+    symptom: frozenset[str] = frozenset()
+    symptoms: frozenset[str] = frozenset()
+    no_symptom: frozenset[str] = frozenset()
+    provider: frozenset[str] = frozenset()
+    security: frozenset[str] = frozenset()
+    port: frozenset[int] = frozenset()
+    host: tuple[re.Pattern[str], ...] = ()
+    client: tuple[re.Pattern[str], ...] = ()
+    username: bool | None = None

@@ -1,0 +1,111 @@
+"""Evidence to finding: the first rule of the catalogue that fits decides, and its cause's texts are filled in."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from postroom.smtp.text import printable
+from postroom.smtp.trace import Event
+from postroom.terms.envelope import RecipientResult
+from postroom.terms.finding import Alternative, Confidence, Finding
+from postroom.terms.outcome import Retry
+from postroom.terms.server import ServerSettings
+
+from .catalogue import Catalogue, Rule, Text, catalogue
+from .evidence import Evidence
+from .matching import fitting_rule
+from .session_evidence import evidence_of
+
+EVIDENCE_LINES = 12
+EVIDENCE_CHARACTERS = 300
+VALUE_CHARACTERS = 120
+
+
+def finding_of(evidence: Evidence, language: str = "en") -> Finding:
+    """The finding of this evidence; `unknown` with the evidence when no rule fits. `language` is "en" or "fr"."""
+    known = catalogue()
+    rule = fitting_rule(known.rules, evidence)
+    if rule is None:
+        rule = Rule(cause="unknown", confidence=Confidence.LIKELY)
+    return _finding(known, rule, evidence, language if language in known.words else "en")
+
+
+def finding_of_delivery(
+    events: Sequence[Event],
+    settings: ServerSettings,
+    result: RecipientResult,
+    language: str = "en",
+    *,
+    secret_facts: tuple[str, ...] = (),
+) -> Finding:
+    """The finding of one recipient's failed attempt, by the same rules as a test's.
+
+    `secret_facts` are those of `session_evidence.secret_facts`, from whoever holds the password.
+    """
+    return finding_of(evidence_of(events, settings, (result,), secret_facts=secret_facts), language)
+
+
+def finding_of_cause(
+    slug: str, *, quotes: Sequence[str] = (), values: Mapping[str, str] | None = None, language: str = "en"
+) -> Finding:
+    """The finding of a cause that is known without a session, as what our own queue or disk did.
+
+    Raises KeyError for a slug that the catalogue does not have.
+    """
+    known = catalogue()
+    evidence = Evidence(values=values or {}, quotes=tuple(quotes))
+    return _finding(known, Rule(cause=slug), evidence, language if language in known.words else "en")
+
+
+def _finding(known: Catalogue, rule: Rule, evidence: Evidence, language: str) -> Finding:
+    cause = known.causes[rule.cause]
+    values = _values(known, evidence, language)
+    variant = rule.variant or (evidence.provider if evidence.provider in cause.variants else "") or ""
+    text = _filled(cause.text(language, variant), values)
+    return Finding(
+        cause=cause.slug,
+        confidence=rule.confidence,
+        title=text.title,
+        explanation=text.explanation,
+        fix=text.fix,
+        retry=rule.retry or _retry(cause.retry, evidence),
+        evidence=tuple(printable(line, EVIDENCE_CHARACTERS) for line in evidence.quotes[:EVIDENCE_LINES]),
+        field=cause.field,
+        proposal=_proposal(rule, evidence),
+        alternatives=_alternatives(known, rule, values, language),
+    )
+
+
+def _retry(usual: Retry, evidence: Evidence) -> Retry:
+    """An unexplained 4xx may pass later (RFC 5321 4.2.1), an unexplained 5xx will not pass unchanged."""
+    if usual is Retry.PERMANENT and evidence.codes and all(400 <= code < 500 for code in evidence.codes):
+        return Retry.TRANSIENT
+    return usual
+
+
+def _proposal(rule: Rule, evidence: Evidence) -> dict[str, Any] | None:
+    proposed = {**rule.proposal, **evidence.proposals.get(rule.cause, {}), **evidence.proposals.get("", {})}
+    return proposed or None
+
+
+def _alternatives(known: Catalogue, rule: Rule, values: Mapping[str, str], language: str) -> tuple[Alternative, ...]:
+    if not rule.alternative:
+        return ()
+    text = _filled(known.causes[rule.alternative].text(language), values)
+    return (Alternative(rule.alternative, text.title, text.question),)
+
+
+def _values(known: Catalogue, evidence: Evidence, language: str) -> dict[str, str]:
+    words = known.words[language]
+    values = {name: printable(value, VALUE_CHARACTERS) for name, value in evidence.values.items() if value}
+    provider = known.provider(evidence.provider) if evidence.provider else None
+    named = {"server": provider.title, "Server": provider.title} if provider and provider.is_public_service else {}
+    return {**words, **named, **values}
+
+
+def _filled(text: Text, values: Mapping[str, str]) -> Text:
+    return Text(
+        title=text.title.format_map(values),
+        explanation=text.explanation.format_map(values),
+        fix=tuple(step.format_map(values) for step in text.fix),
+        question=text.question.format_map(values),
+    )

@@ -1,0 +1,195 @@
+"""Evidence of one session: its typed events, the settings it ran under and what became of the recipients."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from postroom.smtp.trace import (
+    CommandSent,
+    Event,
+    ExtensionsSeen,
+    OurRefusal,
+    PeerFault,
+    ReplyReceived,
+    StageEnded,
+    StageStarted,
+)
+from postroom.terms.envelope import RecipientResult
+from postroom.terms.host_name import host_reading
+from postroom.terms.outcome import Outcome, Stage
+from postroom.terms.reply import Reply
+from postroom.terms.server import Auth, ServerSettings
+
+from .catalogue import catalogue
+from .catalogue.provider import provider_of
+from .evidence import TEXT_CHARACTERS, Evidence, Known
+from .network_evidence import with_network
+from .speaker import speaker_of
+from .tls_evidence import with_tls
+
+E = TypeVar("E")
+
+_SERVER_STAGES = (Stage.SENDER, Stage.RECIPIENT, Stage.MESSAGE)
+
+
+def secret_facts(username: str, password: str | None) -> tuple[str, ...]:
+    """Symptoms of pasted credentials, for whoever holds them; nothing else of a secret goes into evidence."""
+    facts = []
+    if password and password != password.strip():
+        facts.append("password-has-outer-space")
+    if username != username.strip():
+        facts.append("username-has-outer-space")
+    return tuple(facts)
+
+
+def evidence_of(
+    events: Sequence[Event],
+    settings: ServerSettings,
+    results: Iterable[RecipientResult] = (),
+    *,
+    secret_facts: tuple[str, ...] = (),
+) -> Evidence:
+    """Evidence of a failed session or of the first recipient that was not sent."""
+    failed = next((r for r in results if r.outcome is not Outcome.SENT), None)
+    stage = failed.stage if failed else failed_stage(events)
+    reply = failed.reply if failed else _last_refusal(events, stage)
+    evidence = Evidence(
+        stage=stage,
+        known=Known(settings.host, settings.port, str(settings.security), settings.auth is not Auth.NONE),
+        values=_setting_values(settings, failed),
+        symptoms=frozenset(secret_facts),
+    )
+    evidence = _with_host(evidence, settings)
+    evidence = with_network(evidence, events, settings)
+    evidence = _with_greeting(evidence, events)
+    evidence = with_tls(evidence, events)
+    evidence = _with_extensions(evidence, events)
+    evidence = _with_faults(evidence, events)
+    if failed and failed.outcome is Outcome.UNCERTAIN:
+        evidence = evidence.with_facts("after-final-dot")
+    evidence = _with_reply(evidence, reply)
+    if failed and not reply and failed.reason:
+        evidence = evidence.with_facts(quotes=(failed.reason,))
+    return _with_provider(evidence)
+
+
+def failed_stage(events: Sequence[Event]) -> Stage | None:
+    """The stage that failed, else the last that began and did not end, None when nothing failed."""
+    ended = [e for e in events if isinstance(e, StageEnded)]
+    for event in reversed(ended):
+        if not event.passed:
+            return event.stage
+    done = {e.stage for e in ended}
+    open_stages = [e.stage for e in events if isinstance(e, StageStarted) and e.stage not in done]
+    return open_stages[-1] if open_stages else None
+
+
+def _of(events: Iterable[Event], kind: type[E]) -> list[E]:
+    return [e for e in events if isinstance(e, kind)]
+
+
+def _setting_values(settings: ServerSettings, failed: RecipientResult | None) -> dict[str, str]:
+    return {
+        "host": settings.host.strip(),
+        "port": str(settings.port),
+        "place": f"{settings.host.strip()} port {settings.port}",
+        "username": settings.username,
+        "sender": settings.from_address,
+        "recipient": failed.recipient if failed else settings.test_recipient,
+        "ehlo_name": settings.ehlo_name,
+    }
+
+
+def _with_host(evidence: Evidence, settings: ServerSettings) -> Evidence:
+    """The host field's own fault matters when it kept the session from beginning."""
+    if evidence.stage not in (None, Stage.RESOLVE):
+        return evidence
+    reading = host_reading(settings.host)
+    if reading.flaw in ("", "brackets"):
+        return evidence
+    proposal: dict[str, object] = {"host": reading.host} if reading.host and reading.flaw != "user" else {}
+    if proposal and reading.port:
+        proposal["port"] = reading.port
+    return evidence.with_facts(
+        f"host-{reading.flaw}",
+        values={"proposed_host": reading.host, "entered_host": settings.host},
+        proposals={"": proposal} if proposal else None,
+        quotes=(f"Host Name: {settings.host!r}",),
+    )
+
+
+def _last_refusal(events: Sequence[Event], stage: Stage | None) -> Reply | None:
+    for event in reversed(_of(events, ReplyReceived)):
+        if event.reply.code >= 400 and (stage is None or event.stage is stage):
+            return event.reply
+    return None
+
+
+def _with_greeting(evidence: Evidence, events: Sequence[Event]) -> Evidence:
+    words: list[str] = []
+    for event in _of(events, ReplyReceived):
+        if event.stage is Stage.GREETING or (event.stage is Stage.EHLO and event.reply.is_positive):
+            words.extend(event.reply.lines[:1])
+    facts = []
+    if any("****" in word for word in words[:1]):
+        facts.append("banner-hidden")
+    return replace(evidence.with_facts(*facts), greeting=" ".join(words).lower()[:1_000])
+
+
+def _with_extensions(evidence: Evidence, events: Sequence[Event]) -> Evidence:
+    seen = _of(events, ExtensionsSeen)
+    if not seen:
+        return evidence
+    last = seen[-1]
+    facts = []
+    if any("STARTTLS" in e.extensions for e in seen):
+        facts.append("starttls-offered")
+    if last.over_tls:
+        facts.append("over-tls")
+    if any(key.startswith("XXXX") for e in seen for key in e.extensions):
+        facts.append("ehlo-hidden")
+    mechanisms = tuple(m.upper() for m in last.mechanisms or last.extensions.get("AUTH", ()))
+    if mechanisms and all(m.startswith(("XOAUTH", "OAUTHBEARER")) for m in mechanisms):
+        facts.append("only-oauth")
+    facts.append("auth-offered" if mechanisms else "auth-not-offered")
+    values = {"mechanisms": ", ".join(mechanisms), "size_limit": "".join(last.extensions.get("SIZE", ()))}
+    quotes = (f"AUTH {' '.join(mechanisms)}",) if "only-oauth" in facts else ()
+    return evidence.with_facts(*facts, values=values, quotes=quotes)
+
+
+def _with_faults(evidence: Evidence, events: Sequence[Event]) -> Evidence:
+    for refusal in _of(events, OurRefusal):
+        evidence = evidence.with_facts(refusal.reason, quotes=(refusal.text,) if refusal.text else ())
+    for fault in _of(events, PeerFault):
+        octets = fault.octets.decode("utf-8", "replace")
+        said = tuple(filter(None, (octets[:300], fault.text)))
+        evidence = evidence.with_facts(fault.kind, quotes=said)
+        if fault.octets and fault.stage in (Stage.GREETING, Stage.CERTIFICATE):
+            evidence = evidence.with_facts(*speaker_of(fault.octets).symptoms)
+    if evidence.stage in (Stage.AUTHENTICATE, *_SERVER_STAGES) and not evidence.symptoms & {"after-final-dot"}:
+        commands = [e.line for e in _of(events, CommandSent)]
+        if commands and {"closed", "reset", "timeout"} & evidence.symptoms:
+            evidence = evidence.with_facts(values={"command": commands[-1]})
+    return evidence
+
+
+def _with_reply(evidence: Evidence, reply: Reply | None) -> Evidence:
+    if reply is None:
+        return evidence
+    lines = tuple(f"{reply.code} {line}" for line in reply.lines)
+    evidence = evidence.with_facts("refused-by-reply", values={"code": str(reply.code)}, quotes=lines[:10])
+    return replace(
+        evidence,
+        codes=frozenset({reply.code}),
+        enhanced=frozenset({reply.enhanced} if reply.enhanced else ()),
+        text=f"{reply.code} {' '.join(reply.lines)}".lower()[:TEXT_CHARACTERS],
+    )
+
+
+def _with_provider(evidence: Evidence) -> Evidence:
+    provider = provider_of(
+        catalogue().providers, host=evidence.known.host, greeting=evidence.greeting, text=evidence.text
+    )
+    return replace(evidence, provider=provider.slug if provider else None)
+
+

@@ -1,0 +1,147 @@
+"""Evidence and finding of a text: what a client program printed, a bounce, a line of a log."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from postroom.terms.finding import Finding
+from postroom.terms.host_name import host_reading
+from postroom.terms.outcome import Stage
+
+from .catalogue import catalogue
+from .catalogue.provider import provider_of
+from .evidence import TEXT_CHARACTERS, Evidence, Known
+from .explain import finding_of
+
+_REPLY = re.compile(r"(?<![\w.:/\[-])([45]\d\d)(?=[ \-:,')\]]|\Z)")
+_ENHANCED = re.compile(r"(?<![\w.\[-])([245]\.\d{1,2}\.\d{1,3})(?![\w.])")
+_LISTED_AT = re.compile(r"(?:blocked using|listed (?:on|in|at|by)) ([a-z0-9.-]{4,80})")
+_LOCAL = ("localhost", "127.0.0.1", "::1", "")
+_QUOTED_NAMES = re.compile(r"(?:dns:|valid for )([a-z0-9*.-]{3,120})")
+_NOT_OWNED = re.compile(
+    r"([^<>\s@]{1,64})@([^<>\s]{1,255})>?: sender address rejected: not owned by user ([^\s@]{1,64})@([^\s;]{1,255})"
+)
+_LOCAL = ("localhost", "127.0.0.1", "::1", "")
+
+# Where a text says itself at which command the reply came.
+_STAGES = tuple(
+    (stage, re.compile(pattern))
+    for stage, pattern in (
+        (
+            Stage.MESSAGE,
+            r"end of data|after (the )?message|smtpdataerror|data command|smtpsendfailed|message failed",
+        ),
+        (
+            Stage.RECIPIENT,
+            r"rcpt|recipient address rejected|smtprecipientsrefused|recipientsrefused|recipient rejected",
+        ),
+        (Stage.SENDER, r"mail from|smtpsenderrefused|sender address rejected|mail command"),
+        (
+            Stage.AUTHENTICATE,
+            r"invalid login|smtpauthenticationerror|authenticationfailed|authenticator|auth (login|plain|command)|"
+            r"password command failed|\bauth\b|failed to login|5\.7\.8|5\.7\.139|sasl authentication|"
+            r"failed to authenticate",
+        ),
+        (Stage.GREETING, r"invalid greeting|greeting never|in greeting|initial response"),
+    )
+)
+
+
+
+def finding_of_text(
+    text: str, config: Mapping[str, Any] | None = None, client: str | None = None, language: str = "en"
+) -> Finding:
+    """The finding of any text; `unknown` when it says too little. Never raises on any text.
+
+    `config` may have host, port, security and username_given; values of other types count as not known.
+    """
+    return finding_of(evidence_of_text(text, config or {}, client or ""), language)
+
+
+def evidence_of_text(text: str, config: Mapping[str, Any], client: str) -> Evidence:
+    """The evidence in a text, of which the first characters count (`TEXT_CHARACTERS`)."""
+    said = " ".join(text[:TEXT_CHARACTERS].split())
+    lower = said.lower()
+    known = _known(config)
+    codes = frozenset(int(c) for c in _REPLY.findall(lower))
+    enhanced = frozenset(_ENHANCED.findall(lower))
+    evidence = Evidence(
+        stage=_stage(lower),
+        codes=codes | {int(f"{e[0]}50") for e in enhanced if not codes and e[0] in "45"},
+        enhanced=enhanced,
+        text=lower,
+        client=client.lower()[:200],
+        known=known,
+        values=_values(lower, known),
+        quotes=(said,) if said else (),
+    )
+    provider = provider_of(catalogue().providers, host=known.host, greeting="", text=lower)
+    symptoms = {"from-text", *_symptoms(lower), *_host_symptoms(known, lower), *_address_symptoms(lower)}
+    return replace(evidence, symptoms=frozenset(symptoms), provider=provider.slug if provider else None)
+
+
+def _known(config: Mapping[str, Any]) -> Known:
+    host, port = config.get("host"), config.get("port")
+    security, username = config.get("security"), config.get("username_given")
+    return Known(
+        host=host if isinstance(host, str) else "",
+        port=port if isinstance(port, int) and not isinstance(port, bool) else None,
+        security=security if security in ("none", "starttls", "tls") else None,
+        username_given=username if isinstance(username, bool) else None,
+    )
+
+
+def _stage(lower: str) -> Stage | None:
+    return next((stage for stage, pattern in _STAGES if pattern.search(lower)), None)
+
+
+def _symptoms(lower: str) -> set[str]:
+    return {
+        name
+        for name, patterns, without in catalogue().symptoms
+        if any(p.search(lower) for p in patterns) and not any(p.search(lower) for p in without)
+    }
+
+
+def _host_symptoms(known: Known, lower: str) -> set[str]:
+    symptoms = set()
+    host = known.host.strip().lower()
+    if known.host:
+        flaw = host_reading(known.host).flaw
+        if flaw in ("space", "scheme", "path", "user", "invalid"):
+            symptoms.add(f"host-{flaw}")
+        if flaw == "port":
+            symptoms.add("host-port" if "altnames" not in lower and "illegal" not in lower else "tls-unknown-name")
+        if host not in _LOCAL:
+            symptoms.add("other-host-configured")
+    else:
+        symptoms.add("no-host-configured")
+    if host in _LOCAL[:3]:
+        symptoms.add("loopback")
+    if re.search(r"\[?[0-9a-f]{1,4}:[0-9a-f:]{6,}\]?|ipv6", lower) and "unreachable" in lower:
+        symptoms.add("ipv6-unreachable")
+    return symptoms
+
+
+def _address_symptoms(lower: str) -> set[str]:
+    symptoms = set()
+    if match := _NOT_OWNED.search(lower):
+        same_name, same_base = match.group(1) == match.group(3), match.group(4).endswith("." + match.group(2))
+        if same_name and same_base:
+            symptoms.add("same-local-part")
+    return symptoms
+
+
+def _values(lower: str, known: Known) -> dict[str, str]:
+    values = {"host": known.host.strip()}
+    if known.host and known.port:
+        values["place"] = f"{known.host.strip()} port {known.port}"
+    if known.port:
+        values["port"] = str(known.port)
+    if found := _LISTED_AT.search(lower):
+        values["list"] = found.group(1).rstrip(".")
+    if names := _QUOTED_NAMES.findall(lower):
+        values["certificate_names"] = ", ".join(dict.fromkeys(names[:4]))
+        values["certificate_name"] = names[0]
+    return values
