@@ -1,0 +1,148 @@
+"""`postroom run`: one command that sets up, starts, watches and stops everything."""
+
+import os
+import signal
+import stat
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.rig.installation import Installation, Run, running_postroom
+
+PASSWORD = "four words of canary"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    with running_postroom(Installation(tmp_path_factory.mktemp("run") / "data")) as running:
+        yield running
+
+
+def status_of(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=20) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def alive(process_id: int) -> bool:
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone_within(process_ids: list[int], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while any(alive(process_id) for process_id in process_ids):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_the_set_up_link_comes_before_ready_and_opens_the_first_page(run: Run) -> None:
+    assert run.output.index("Set up Postroom: ") < run.output.index("Postroom is ready at ")
+    assert run.setup_url.startswith(f"{run.url}/setup?code=")
+    assert status_of(run.setup_url) == 200
+
+
+def test_every_role_runs_as_a_process_of_its_own(run: Run) -> None:
+    assert set(run.children()) == {"web", "engine", "sandbox"}
+
+
+def test_nothing_it_makes_can_be_read_by_another_user(run: Run) -> None:
+    paths = [run.installation.data, *run.installation.data.rglob("*")]
+    open_to_others = [path for path in paths if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    assert open_to_others == []
+    assert [stat.S_IMODE(path.stat().st_mode) for path in run.installation.data.glob("keys/*.key")] == [0o600]
+
+
+def test_a_second_run_on_the_same_directory_is_refused(run: Run) -> None:
+    done = run.installation.command("run", "--port", "0")
+    assert done.returncode == 1
+    assert "[already-running]" in done.stderr
+    assert f"process {run.process.pid}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_refused_by_name(run: Run, tmp_path: Path) -> None:
+    port = run.url.rsplit(":", 1)[1]
+    done = Installation(tmp_path).command("run", "--port", port)
+    assert done.returncode == 1
+    assert "[address-not-available]" in done.stderr
+    assert f"port {port}" in done.stderr
+
+
+def test_broken_settings_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "data", POSTROOM_SMTP_PORTS="99999", POSTROOM_SUBMISSION="127.0.0.1:2525")
+    done = installation.command("run", "--port", "0")
+    assert done.returncode == 1
+    assert "[smtp-ports-invalid]" in done.stderr
+    assert "[submission-unsupported]" in done.stderr
+    assert not (tmp_path / "data" / "keys").exists()
+
+
+@pytest.mark.parametrize("role", ["web", "engine", "sandbox"])
+def test_a_role_that_is_killed_comes_back(run: Run, role: str) -> None:
+    before = run.children()[role]
+    os.kill(before, signal.SIGKILL)
+    assert run.said(rf"The {role} process (was ended by SIGKILL)", 10)
+    deadline = time.monotonic() + 20
+    while run.children().get(role, before) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    # The supervisor holds the listening socket: whoever asks meanwhile waits and is answered.
+    assert status_of(f"{run.url}/health/live") == 200
+
+
+def test_a_stop_signal_ends_every_process_in_good_order(tmp_path: Path) -> None:
+    with running_postroom(Installation(tmp_path / "data")) as run:
+        children = list(run.children().values())
+        began = time.monotonic()
+        assert run.stop(signal.SIGINT) == 0
+        assert time.monotonic() - began < 30
+        assert run.output.rstrip().endswith("Postroom has stopped.")
+        assert gone_within(children, 1)
+        assert "Traceback" not in run.output
+
+
+def test_children_end_with_a_killed_supervisor_and_the_next_run_starts(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "data")
+    with running_postroom(installation) as run:
+        children = list(run.children().values())
+        assert len(children) == 3
+        run.stop(signal.SIGKILL)
+    with running_postroom(installation) as again:
+        assert gone_within(children, 0)
+        assert status_of(f"{again.url}/health/live") == 200
+
+
+def test_no_set_up_link_is_printed_once_somebody_can_sign_in(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "data")
+    with running_postroom(installation):
+        create = ("user", "create", "ada@example.org", "--name", "Ada", "--role", "administrator")
+        done = installation.command(*create, said=f"{PASSWORD}\n")
+        assert (done.returncode, done.stderr) == (0, "")
+        again = installation.command(*create, said=f"{PASSWORD}\n")
+        assert again.returncode == 1
+        assert "is a user already" in again.stderr
+        weak = installation.command("user", "reset-password", "ada@example.org", said="short\n")
+        assert weak.returncode == 1
+        assert "12 characters" in weak.stderr
+        reset = installation.command("user", "reset-password", "ADA@example.org", said=f"new {PASSWORD}\n")
+        assert (reset.returncode, reset.stderr) == (0, "")
+    with running_postroom(installation) as run:
+        assert "Set up Postroom" not in run.output
+        assert status_of(run.url) == 200
+
+
+def test_commands_on_a_directory_without_an_installation_say_so(tmp_path: Path) -> None:
+    done = Installation(tmp_path).command("user", "reset-password", "a@example.org", said="x\n")
+    assert done.returncode == 1
+    assert "There is no Postroom in" in done.stderr
+    assert list(tmp_path.iterdir()) == []
