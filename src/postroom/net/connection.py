@@ -10,6 +10,7 @@ first. All failures are WireFault.
 import asyncio
 import socket
 import ssl
+from typing import cast
 
 from postroom.smtp.framing import ReplyParser
 from postroom.smtp.trace import TlsEnded
@@ -44,8 +45,7 @@ class Connection(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self._transport = transport  # type: ignore[assignment]
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -182,6 +182,11 @@ class Connection(asyncio.Protocol):
     def has_spoken(self) -> bool:
         """True when a reply, or what is none, waits to be taken."""
         return bool(self._parser.replies) or self._parser.fault is not None
+
+    @property
+    def is_speaking(self) -> bool:
+        """True when a command would reach a peer that listens for one."""
+        return self.is_quiet and self._held is None and (self._tls is None or self._tls.is_open)
 
     @property
     def is_quiet(self) -> bool:

@@ -77,7 +77,7 @@ async def _attempt(
         async with asyncio.timeout(timeout_s):
             connection, local = await connected(address, port)
     except TimeoutError as error:
-        tried("timeout", str(error) or f"no answer within {timeout_s:.0f} s")
+        tried("timeout", str(error) or f"no answer within {round(timeout_s, 1):g} s")
         return None
     except OSError as error:
         tried(_ERRORS.get(error.errno or 0, "other"), error.strerror or str(error))

@@ -33,7 +33,7 @@ class Dialogue:
             reply = await self.connection.reply(self.clock.ends_at(timeout_s))
         except TimeoutError:
             octets = self.connection.pending_octets
-            raise self.broken(stage, WireFault("timeout", f"no reply within {allowed_s:.0f} s", octets)) from None
+            raise self.broken(stage, WireFault("timeout", f"no reply within {round(allowed_s, 1):g} s", octets)) from None
         except WireFault as fault:
             raise self.broken(stage, fault) from None
         return self.noted(reply, stage, began_s)

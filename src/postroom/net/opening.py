@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+import contextlib
 import ipaddress
 import secrets
 import ssl
@@ -39,6 +40,7 @@ class Opening:
         self._server_name = server_name
         self._ehlo_name = ehlo_name
         self.extensions: dict[str, tuple[str, ...]] = {}
+        self.shown_extensions: dict[str, tuple[str, ...]] = {}  # without what a server echoes of the password
         self.tls: TlsEnded | None = None
         self.mechanism: str | None = None
 
@@ -55,17 +57,17 @@ class Opening:
 
     async def hello(self) -> None:
         """EHLO, or HELO where EHLO is unknown; what was offered before is forgotten."""
-        self.extensions = {}
-        reply = await self._dialogue.ask(command.ehlo(self._ehlo_name), Stage.EHLO, self._deadlines.command_s)
+        dialogue, timeout_s = self._dialogue, self._deadlines.command_s
+        self.extensions, self.shown_extensions = {}, {}
+        reply = await dialogue.ask(command.ehlo(self._ehlo_name), Stage.EHLO, timeout_s)
         if reply.is_positive:
-            self.extensions = extensions_of(reply)
+            self.extensions, self.shown_extensions = extensions_of(dialogue.raw or reply), extensions_of(reply)
         elif reply.code in _EHLO_UNKNOWN:
-            line = command.ehlo(self._ehlo_name, "HELO")
-            reply = await self._dialogue.ask(line, Stage.EHLO, self._deadlines.command_s)
+            reply = await dialogue.ask(command.ehlo(self._ehlo_name, "HELO"), Stage.EHLO, timeout_s)
         if not reply.is_positive:
             raise SessionFailed(Stage.EHLO, reply, "the server refused our name")
-        at_s, mechanisms = self._dialogue.recorder.now_s(), mechanisms_of(self.extensions)
-        self._dialogue.recorder.add(ExtensionsSeen(at_s, dict(self.extensions), self.tls is not None, mechanisms))
+        seen, over_tls = dict(self.shown_extensions), self.tls is not None
+        dialogue.recorder.add(ExtensionsSeen(dialogue.recorder.now_s(), seen, over_tls, mechanisms_of(seen)))
 
     async def request_tls(self) -> None:
         """STARTTLS up to the point where the handshake may begin. It never goes on without (T1)."""
@@ -172,5 +174,6 @@ class Opening:
 
     async def _cancelled(self, text: str) -> WireFault:
         """Ends an exchange the server broke (RFC 4954 section 4): "*", its reply, and the session is over."""
-        await self._dialogue.ask(command.CANCEL, Stage.AUTHENTICATE, self._deadlines.command_s)
+        with contextlib.suppress(WireFault, SessionFailed):  # the fault that counts is the first one
+            await self._dialogue.ask(command.CANCEL, Stage.AUTHENTICATE, self._deadlines.command_s)
         return self._dialogue.broken(Stage.AUTHENTICATE, WireFault("malformed", text))

@@ -43,7 +43,8 @@ class Session:
         self._deadlines = deadlines
         self._botched = False
         self.address = address
-        self.extensions: Mapping[str, tuple[str, ...]] = opening.extensions
+        self._extensions = opening.extensions
+        self.extensions: Mapping[str, tuple[str, ...]] = opening.shown_extensions
         self.mechanism: str | None = opening.mechanism
         self.tls: TlsEnded | None = opening.tls
 
@@ -67,7 +68,7 @@ class Session:
         Raises ValueError before anything is sent for an envelope that cannot be said in commands (P3). What `content`
         raises passes through after the connection is dropped without a final dot; so does cancellation.
         """
-        lacking = lacking_extension(envelope, self.extensions)
+        lacking = lacking_extension(envelope, self._extensions)
         if lacking is not None:
             reason, text = lacking
             recorder = self._dialogue.recorder
@@ -75,7 +76,7 @@ class Session:
             recorder.add(OurRefusal(recorder.now_s(), Stage.SENDER, reason, text))
             recorder.stage_ended(Stage.SENDER, False, text)
             return [RecipientResult(p, Outcome.FAILED, Stage.SENDER, None, text) for p in envelope.forward_paths]
-        transaction = Transaction(envelope, self.extensions)
+        transaction = Transaction(envelope, self._extensions)
         try:
             usable = await Transmission(self._dialogue, self._deadlines, transaction, before_final_dot).carry(content)
         except BaseException:
@@ -133,6 +134,8 @@ async def open_session(
     try:
         await _opened(opening, dialogue, settings, password, address)
     except BaseException:
+        if connection.is_speaking:
+            dialogue.say(command.QUIT, 1)  # nobody waits for the answer
         connection.close()
         raise
     return Session(dialogue, opening, deadlines, address)

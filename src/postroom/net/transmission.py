@@ -113,7 +113,7 @@ class Transmission:
         try:
             await connection.drained(clock.ends_at(self._deadlines.block_s))
         except TimeoutError:
-            fault = WireFault("timeout", f"the server took no more content within {self._deadlines.block_s:.0f} s")
+            fault = WireFault("timeout", f"the server took no more content within {self._deadlines.block_s:g} s")
             raise self._dialogue.broken(Stage.MESSAGE, fault) from None
         except WireFault as fault:
             raise self._dialogue.broken(Stage.MESSAGE, fault) from None

@@ -30,7 +30,10 @@ class StageEnded:
 
 @dataclass(frozen=True, slots=True)
 class NameResolved:
-    """`addresses` in the order they will be tried; `error` is "" or one of "nxdomain", "no-address", "temporary", "invalid"."""
+    """`addresses` in the order they will be tried.
+
+    `error` is "" or one of "nxdomain", "no-address", "temporary", "invalid".
+    """
 
     at_s: float
     host: str
@@ -41,7 +44,11 @@ class NameResolved:
 
 @dataclass(frozen=True, slots=True)
 class AddressTried:
-    """One TCP connect. `error` is "" (connected) or "refused", "timeout", "unreachable", "denied" (local policy), "reset", "not-allowed" (egress rule), "other"."""
+    """One TCP connect.
+
+    `error` is "" (connected) or "refused", "timeout", "unreachable", "denied" (local policy), "reset", "not-allowed"
+    (egress rule), "other".
+    """
 
     at_s: float
     address: str
@@ -76,7 +83,7 @@ class ContentSent:
 
 @dataclass(frozen=True, slots=True)
 class ExtensionsSeen:
-    """What EHLO offered: keyword (upper case) to parameters. `over_tls` tells the EHLO before TLS from that after it."""
+    """What EHLO offered: keyword (upper case) to parameters. `over_tls` tells EHLO before TLS from EHLO after it."""
 
     at_s: float
     extensions: dict[str, tuple[str, ...]]
@@ -105,8 +112,9 @@ class CertificateSeen:
 class TlsEnded:
     """A TLS handshake came to its end.
 
-    `error` is "" or one of "certificate" (verification failed: see `verify_code`, `verify_text` of OpenSSL), "protocol-version",
-    "not-tls" (the peer spoke something else: `first_bytes`), "no-cipher", "alert", "closed", "reset", "timeout", "other".
+    `error` is "" or one of "certificate" (verification failed: see `verify_code`, `verify_text` of OpenSSL),
+    "protocol-version", "not-tls" (the peer spoke something else: `first_bytes`), "no-cipher", "alert", "closed",
+    "reset", "timeout", "other".
     `chain` is what the server sent, also after a failed verification where it could be read.
     """
 
@@ -133,14 +141,20 @@ class PeerFault:
 
     at_s: float
     stage: Stage
-    kind: Literal["closed", "reset", "timeout", "malformed", "too-long", "endless", "injection", "unsolicited", "pipelining"]
+    kind: Literal[
+        "closed", "reset", "timeout", "malformed", "too-long", "endless", "injection", "unsolicited", "pipelining"
+    ]
     text: str = ""
     octets: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class OurRefusal:
-    """We stopped on purpose. `reason`: "starttls-not-offered", "auth-needs-tls", "no-mechanism", "auth-not-offered", "needs-smtputf8", "needs-8bitmime", "too-large", "host-invalid"."""
+    """We stopped on purpose.
+
+    `reason`: "starttls-not-offered", "auth-needs-tls", "no-mechanism", "auth-not-offered", "needs-smtputf8",
+    "needs-8bitmime", "too-large", "host-invalid".
+    """
 
     at_s: float
     stage: Stage
