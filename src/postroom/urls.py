@@ -8,3 +8,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *api_urls,
     path("", include("postroom.pages.urls")),
 ]
+
+handler404 = "postroom.pages.views.errors.not_found"
+handler500 = "postroom.pages.views.errors.failed"

@@ -29,8 +29,14 @@ class TimeZoneOfUser:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        with timezone.override(_zone_of(request)):
+        with timezone.override(None):
             return self._get_response(request)
+
+    def process_view(self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any) -> None:
+        """Only for pages behind the sign-in: the others have nobody's zone, and must not read the session."""
+        match = request.resolver_match
+        if match is not None and match.app_name == "pages" and getattr(view_func, "login_required", True):
+            timezone.activate(_zone_of(request))
 
 
 def _zone_of(request: HttpRequest) -> ZoneInfo:

@@ -1,6 +1,6 @@
 """The sandbox's mailbox. A caught message's HTML is shown only in a frame without cookies, script or network (W4)."""
 
-from csp.decorators import csp_replace
+from csp.decorators import csp
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.core.paginator import Paginator
@@ -54,7 +54,7 @@ def sandbox_message(request: HttpRequest, message_id: str) -> HttpResponse:
 @login_not_required
 @xframe_options_exempt
 @never_cache
-@csp_replace(_FRAME_POLICY)  # type: ignore[arg-type]
+@csp(_FRAME_POLICY)  # type: ignore[arg-type]
 @require_GET
 def frame(request: HttpRequest, message_id: str) -> HttpResponse:
     """The HTML as it came. The address carries its own short-lived permission, so no cookie is read or set."""

@@ -1,0 +1,140 @@
+"""What holds on every page: who may come in, what the browser may load, and that text from outside stays text."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern
+from django.utils import timezone
+
+from postroom.pages.urls import urlpatterns
+from postroom.store.models import Attempt, Delivery, Message, ServerTest, SmtpServer, User
+
+OPEN = {"setup", "login", "logout", "sandbox-frame"}
+MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+CHANGING = [
+    ("/smtp-servers/{server}/test", {}), ("/smtp-servers/{server}/switch", {"enabled": "no"}),
+    ("/smtp-servers/{server}/default", {}), ("/smtp-servers/{server}/delete", {"name": "Internal relay"}),
+    ("/smtp-servers/new", {}), ("/smtp-servers/{server}", {}), ("/tokens", {"name": "x", "scope": "admin"}),
+    ("/smtp-tests/{test}/stop", {}), ("/smtp-tests/{test}/again", {}), ("/smtp-tests/{test}/save", {}),
+    ("/smtp-tests/{test}/save-untested", {"reason": "x"}), ("/messages/{message}/retry", {}),
+    ("/messages/{message}/cancel", {}), ("/overview/hide-checklist", {}),
+]
+
+
+def patterns() -> Iterator[URLPattern]:
+    for pattern in urlpatterns:
+        assert isinstance(pattern, URLPattern)
+        yield pattern
+
+
+@pytest.fixture
+def test_row(relay: SmtpServer) -> ServerTest:
+    return ServerTest.objects.create(
+        server=relay, settings={**relay.settings, "name": MARKUP, "host": MARKUP}, status="failed",
+        created_by="marta@norrvik.example", finished_at=timezone.now(),
+        stages=[{"name": "greeting", "status": "failed", "ms": 3, "detail": MARKUP}],
+        transcript=[f"  0.173 S: 220 {MARKUP}", "  0.2 C: AUTH LOGIN [user name hidden]", MARKUP],
+        finding={
+            "cause": "x", "confidence": "likely", "title": MARKUP, "explanation": MARKUP, "fix": [MARKUP],
+            "field": None, "retry": "permanent", "evidence": [f"220 {MARKUP}"], "proposal": {"host": MARKUP},
+            "alternatives": [{"cause": "y", "title": MARKUP, "question": MARKUP}],
+        },
+    )
+
+
+@pytest.fixture
+def message(relay: SmtpServer) -> Message:
+    now = timezone.now()
+    message = Message.objects.create(
+        message_id="<1@x.example>", from_header=MARKUP, subject=MARKUP, content_digest="0" * 64, content_size=10,
+        created_at=now, expires_at=now + timedelta(days=1), client_name=MARKUP, attachments=[{"filename": MARKUP}],
+    )
+    delivery = Delivery.objects.create(
+        message=message, recipient=MARKUP, state="deferred", due_at=now, updated_at=now, server=relay,
+        finding={"title": MARKUP, "explanation": MARKUP, "fix": [MARKUP]},
+    )
+    Attempt.objects.create(
+        delivery=delivery, number=1, server=relay, server_name=MARKUP, started_at=now, ended_at=now, outcome="deferred",
+        reply=f"451 {MARKUP}", finding={"title": MARKUP, "explanation": MARKUP, "fix": [MARKUP]},
+    )
+    return message
+
+
+@pytest.mark.usefixtures("administrator")
+def test_every_address_is_closed_to_strangers_unless_it_is_named_open(client: Client) -> None:
+    for pattern in patterns():
+        path = "/" + re.sub(r"<int:\w+>", "1", re.sub(r"<str:\w+>", "X", str(pattern.pattern)))
+        answers = [client.get(path), client.post(path)]
+        if pattern.name in OPEN:
+            assert all("/login?next=" not in answer.get("Location", "") for answer in answers), path
+        else:
+            assert all(answer["Location"].startswith("/login?next=") for answer in answers), path
+
+
+@pytest.mark.parametrize(("path", "values"), CHANGING)
+def test_a_viewer_changes_nothing(
+    viewer: User, relay: SmtpServer, test_row: ServerTest, message: Message, path: str, values: dict[str, str]
+) -> None:
+    client = Client()
+    client.force_login(viewer)
+    answer = client.post(path.format(server=relay.pk, test=test_row.pk, message=message.pk), values)
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(("path", "values"), CHANGING)
+def test_a_change_without_the_forms_token_is_refused(
+    administrator: User, relay: SmtpServer, test_row: ServerTest, message: Message, path: str, values: dict[str, str]
+) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(administrator)
+    answer = client.post(path.format(server=relay.pk, test=test_row.pk, message=message.pk), values)
+    assert answer.status_code == 403
+    assert "Nothing was changed" in answer.content.decode()
+
+
+def test_no_page_allows_inline_script_or_style_and_none_contains_any(
+    page: Client, relay: SmtpServer, test_row: ServerTest, message: Message
+) -> None:
+    for path in (
+        "/", "/messages", f"/messages/{message.pk}", "/activity", "/smtp-servers", "/smtp-servers/new",
+        f"/smtp-servers/{relay.pk}", f"/smtp-tests/{test_row.pk}", "/sandbox", "/tokens", "/account",
+    ):
+        answer = page.get(path)
+        assert answer.status_code == 200, path
+        policy = answer["Content-Security-Policy"]
+        assert "script-src 'self'" in policy
+        assert "unsafe" not in policy
+        text = answer.content.decode()
+        assert "<style" not in text
+        assert not re.search(r"<script(?! src=)", text), path
+        assert not re.search(r"<[a-z][^<>]*\s(?:on[a-z]+|style)\s*=", text), path
+
+
+def test_markup_from_servers_recipients_and_subjects_is_shown_as_text(
+    page: Client, test_row: ServerTest, message: Message
+) -> None:
+    for path in (
+        f"/smtp-tests/{test_row.pk}", f"/smtp-tests/{test_row.pk}/progress", "/messages", f"/messages/{message.pk}",
+        f"/smtp-servers/new?test={test_row.pk}", f"/smtp-servers/new?test={test_row.pk}&apply=1", "/smtp-servers",
+    ):
+        text = page.get(path).content.decode()
+        assert "<script>alert" not in text, path
+        assert "<img src=x" not in text, path
+        assert "alert(1)" in text or path == "/smtp-servers", path
+
+
+def test_the_downloaded_log_is_plain_text_and_never_rendered(page: Client, test_row: ServerTest) -> None:
+    answer = page.get(f"/smtp-tests/{test_row.pk}/log")
+    assert answer["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer["Content-Disposition"].startswith("attachment")
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert MARKUP in answer.content.decode()
+
+
+def test_an_unknown_address_says_so_in_the_frame_of_the_pages(page: Client) -> None:
+    answer = page.get("/nothing-here")
+    assert answer.status_code == 404
+    assert "Not found" in answer.content.decode()
