@@ -13,8 +13,7 @@ class SignInRequired(LoginRequiredMiddleware):
     """Django's own, for the addresses of this room; the API has its tokens."""
 
     def process_view(self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any) -> Any:
-        match = request.resolver_match
-        if match is None or match.app_name != "pages":
+        if not _is_personal(request, view_func):
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
 
@@ -32,11 +31,15 @@ class TimeZoneOfUser:
         with timezone.override(None):
             return self._get_response(request)
 
-    def process_view(self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any) -> None:
-        """Only for pages behind the sign-in: the others have nobody's zone, and must not read the session."""
-        match = request.resolver_match
-        if match is not None and match.app_name == "pages" and getattr(view_func, "login_required", True):
+    def process_view(self, request: HttpRequest, view_func: Any, *_: Any) -> None:
+        if _is_personal(request, view_func):
             timezone.activate(_zone_of(request))
+
+
+def _is_personal(request: HttpRequest, view: Any) -> bool:
+    """Whether it is a page behind the sign-in. The others must not even look at the session."""
+    match = request.resolver_match
+    return match is not None and match.app_name == "pages" and getattr(view, "login_required", True)
 
 
 def _zone_of(request: HttpRequest) -> ZoneInfo:
