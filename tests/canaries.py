@@ -1,6 +1,7 @@
-"""Look for a secret in whatever was left or said: in clear, base64 at every alignment, URL form, JSON form, hex."""
+"""Look for a secret in whatever was left or said: in clear, base64 at every alignment, escaped, in hex."""
 
 import base64
+import html
 import json
 import os
 import urllib.parse
@@ -19,8 +20,12 @@ def forms_of(secret: str) -> dict[str, bytes]:
         "clear": octets,
         "UTF-16": secret.encode("utf-16-le"),
         "URL": urllib.parse.quote(secret, safe="").encode(),
+        "URL path": urllib.parse.quote(secret).encode(),
         "form": urllib.parse.quote_plus(secret, safe="").encode(),
         "JSON": json.dumps(secret)[1:-1].encode(),
+        "JSON in UTF-8": json.dumps(secret, ensure_ascii=False)[1:-1].encode(),
+        "HTML": html.escape(secret).encode(),
+        "Python": repr(secret)[1:-1].encode(),
         "hex": octets.hex().encode(),
     }
     for shift in range(3):

@@ -45,6 +45,15 @@ def test_a_data_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
     assert [p.id for p in start_problems({}, tmp_path / "data")] == ["data-not-writable"]
 
 
+def test_a_database_without_its_keys_is_refused_instead_of_making_new_ones(tmp_path: Path) -> None:
+    (tmp_path / "postroom.sqlite3").write_bytes(b"")
+    [problem] = start_problems({}, tmp_path)
+    assert problem.id == "keys-missing"
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "k1.key").write_bytes(bytes(32))
+    assert start_problems({}, tmp_path) == []
+
+
 def test_an_sqlite_without_returning_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start_check.sqlite3, "sqlite_version_info", (3, 34, 1))
     [problem] = start_problems({}, tmp_path)

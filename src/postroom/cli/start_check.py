@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from postroom.policy.ports import Ports
 
+from .instance import DATABASE
+
 # RETURNING, which the queue's statements use, came with SQLite 3.35.
 SQLITE_NEEDED = (3, 35, 0)
 
@@ -27,7 +29,12 @@ class StartProblem(NamedTuple):
 
 def start_problems(environment: Mapping[str, str], data: Path) -> list[StartProblem]:
     """Everything wrong with the environment and the data directory, which is made where it is missing."""
-    return [*_environment_problems(environment), *_sqlite_problems(sqlite3.sqlite_version_info), *_data_problems(data)]
+    return [
+        *_environment_problems(environment),
+        *_sqlite_problems(sqlite3.sqlite_version_info),
+        *_data_problems(data),
+        *_key_problems(data),
+    ]
 
 
 def _environment_problems(environment: Mapping[str, str]) -> Iterator[StartProblem]:
@@ -90,4 +97,14 @@ def _data_problems(data: Path) -> Iterator[StartProblem]:
             "data-not-writable",
             f"the data directory {data} can't be written: {error.strerror}",
             "Name a directory that this user owns with --data or POSTROOM_DATA.",
+        )
+
+
+def _key_problems(data: Path) -> Iterator[StartProblem]:
+    """A database without its keys: new ones would look well and read no stored password (T6)."""
+    if (data / DATABASE).exists() and not any((data / "keys").glob("*.key")):
+        yield StartProblem(
+            "keys-missing",
+            f"{data} holds a database, but its keys/ are missing, so no stored password can be read",
+            "Restore the folder keys/ from its backup. To go on without: make a new data directory.",
         )
