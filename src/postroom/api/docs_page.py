@@ -6,6 +6,7 @@ from typing import Any
 from django.template import Context, Engine
 
 _ENGINE = Engine(dirs=[str(Path(__file__).parent / "templates")], autoescape=True)
+_DEPTH = 2
 _METHODS = ("get", "post", "patch", "put", "delete")
 
 # Every problem that an answer of the API may name, by its slug.
@@ -82,16 +83,20 @@ def _json_schema(answer: dict[str, Any]) -> dict[str, Any] | None:
     return schema
 
 
-def _fields(schema: dict[str, Any] | None, document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Name, kind and description of each field of an object."""
-    if schema is None:
+def _fields(schema: dict[str, Any] | None, document: dict[str, Any], prefix: str = "") -> list[dict[str, Any]]:
+    """Name, kind and description of each field of an object, and of the objects in it, as `limits.connections`."""
+    if schema is None or prefix.count(".") > _DEPTH:
         return []
     schema = _resolved(schema, document)
     needed = schema.get("required", [])
-    return [
-        {"name": name, "kind": _kind(field, document), "needed": name in needed, "text": field.get("description", "")}
-        for name, field in schema.get("properties", {}).items()
-    ]
+    rows = []
+    for name, field in schema.get("properties", {}).items():
+        shown = f"{prefix}{name}"
+        text = field.get("description", "")
+        rows.append({"name": shown, "kind": _kind(field, document), "needed": name in needed, "text": text})
+        inner = _resolved(field, document)
+        rows += _fields(_resolved(inner.get("items", inner), document), document, f"{shown}.")
+    return rows
 
 
 def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,83 @@
+"""The API documents itself: every address, every problem, nothing from outside, nothing that runs."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import postroom
+from postroom.api.docs_page import PROBLEMS
+from postroom.api.openapi import document
+
+from .conftest import caller
+
+SOURCES = sorted(Path(postroom.__file__).parent.rglob("*.py"))
+GUIDE = Path(__file__).parents[2] / "docs" / "api.md"
+
+
+def test_the_document_names_every_address_with_its_refusals() -> None:
+    made = caller(None)("get", "/api/v1/openapi.json").json()
+    assert made["openapi"].startswith("3.1")
+    assert {"/api/v1/messages", "/api/v1/messages/batch"} < set(made["paths"])
+    for path, item in made["paths"].items():
+        for method, operation in item.items():
+            assert operation["summary"], (method, path)
+            assert operation["security"], (method, path)
+            assert {"401", "403", "422"} <= set(operation["responses"]), (method, path)
+
+
+def test_every_reference_of_the_document_leads_somewhere() -> None:
+    text = str(document())
+    schemas = document()["components"]["schemas"]
+    assert set(re.findall(r"#/components/schemas/(\w+)", text)) <= set(schemas)
+
+
+def test_the_page_shows_every_address_and_field_and_loads_nothing_from_outside() -> None:
+    answer = caller(None)("get", "/api/docs")
+    page = answer.content.decode()
+    for path, item in document()["paths"].items():
+        for operation in item.values():
+            assert f'id="{operation["operationId"]}"' in page, path
+    for field in ("content_base64", "reply_to", "Idempotency-Key", "allow_plain_auth", "based_on"):
+        assert field in page
+    assert "<script" not in page
+    assert " style=" not in page
+    assert re.findall(r'(?:href|src)="(?!/|#)', page) == []
+    assert "default-src 'none'" in answer["Content-Security-Policy"]
+
+
+def problem_slugs() -> set[str]:
+    """The slug of each Problem that the sources make."""
+    found = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Problem":
+                slug = node.args[1]
+                assert isinstance(slug, ast.Constant), path
+                found.add(str(slug.value))
+    return found
+
+
+def test_every_problem_is_explained_and_every_explanation_is_a_problem() -> None:
+    assert problem_slugs() == set(PROBLEMS)
+
+
+@pytest.mark.parametrize("slug", sorted(PROBLEMS))
+def test_the_guide_and_the_page_name_each_problem(slug: str) -> None:
+    assert f'id="problem-{slug}"' in caller(None)("get", "/api/docs").content.decode()
+    assert f"`{slug}`" in GUIDE.read_text()
+
+
+def test_the_guide_names_every_address() -> None:
+    guide = GUIDE.read_text()
+    for path, item in document()["paths"].items():
+        for method in item:
+            assert re.search(rf"`{method.upper()} {re.escape(path)}`", guide), (method, path)
+
+
+def test_the_guide_names_every_field_of_a_message_and_of_a_server() -> None:
+    guide = GUIDE.read_text()
+    for model in ("SubmittedMessage", "SubmittedAttachment", "ServerIn", "TestIn", "LimitsIn"):
+        for field in document()["components"]["schemas"][model]["properties"]:
+            assert f"`{field}`" in guide, (model, field)
