@@ -164,7 +164,7 @@ class Connection(asyncio.Protocol):
         """Waits briefly for the rest of what is not SMTP."""
         at = min(ends_at, asyncio.get_running_loop().time() + EVIDENCE_S)
         try:
-            while self._loss is None and len(self._parser.octets) < 64:
+            while self._loss is None and len(self._parser.octets) < 64 and b"\n" not in self._parser.octets:
                 await self._change(at)
         except TimeoutError:
             return
@@ -271,7 +271,7 @@ class Connection(asyncio.Protocol):
         assert self._tls is not None
         at = min(ends_at, asyncio.get_running_loop().time() + EVIDENCE_S)
         try:
-            while self._loss is None and len(self._tls.first_octets) < 200:
+            while self._loss is None and len(self._tls.first_octets) < 200 and b"\n" not in self._tls.first_octets:
                 await self._change(at)
         except TimeoutError:
             pass  # what has come by now is the evidence

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Callable, Sequence
 
@@ -80,7 +81,7 @@ async def _attempt(
         tried("timeout", str(error) or f"no answer within {round(timeout_s, 1):g} s")
         return None
     except OSError as error:
-        tried(_ERRORS.get(error.errno or 0, "other"), error.strerror or str(error))
+        tried(_ERRORS.get(error.errno or 0, "other"), os.strerror(error.errno) if error.errno else str(error))
         return None
     tried("", "", local)
     return connection, address

@@ -33,7 +33,8 @@ class Dialogue:
             reply = await self.connection.reply(self.clock.ends_at(timeout_s))
         except TimeoutError:
             octets = self.connection.pending_octets
-            raise self.broken(stage, WireFault("timeout", f"no reply within {round(allowed_s, 1):g} s", octets)) from None
+            fault = WireFault("timeout", f"no reply within {round(allowed_s, 1):g} s", octets)
+            raise self.broken(stage, fault) from None
         except WireFault as fault:
             raise self.broken(stage, fault) from None
         return self.noted(reply, stage, began_s)
@@ -68,15 +69,21 @@ class Dialogue:
             fault = WireFault("unsolicited", "octets that nobody asked for", self.connection.pending_octets)
         raise self.broken(stage, fault)
 
-    def say(self, octets: bytes, replies: int, label: str | None = None) -> None:
+    def say(self, octets: bytes, label: str | None = None) -> None:
         """Sends a command line; the trace gets `label` in its place when one is given."""
         self.recorder.add(CommandSent(self.recorder.now_s(), command.shown(octets) if label is None else label))
-        self.connection.send(octets, replies)
+        self.connection.send(octets, 1)
+
+    def say_together(self, lines: list[bytes]) -> None:
+        """Sends command lines in one write (RFC 2920)."""
+        for line in lines:
+            self.recorder.add(CommandSent(self.recorder.now_s(), command.shown(line)))
+        self.connection.send(b"".join(lines), len(lines))
 
     async def ask(self, octets: bytes, stage: Stage, timeout_s: float, label: str | None = None) -> Reply:
         """One command and its reply."""
         self.check_quiet(stage)
-        self.say(octets, 1, label)
+        self.say(octets, label)
         return await self.hear(stage, timeout_s)
 
     def refused(self, stage: Stage, reason: str, text: str) -> SessionFailed:

@@ -50,7 +50,8 @@ async def resolve(host: str, recorder: Recorder, timeout_s: float) -> NameResolv
         async with asyncio.timeout(timeout_s):
             found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except TimeoutError:
-        return _ended(recorder, host, (), "temporary", f"the name service did not answer within {round(timeout_s, 1):g} s")
+        text = f"the name service did not answer within {round(timeout_s, 1):g} s"
+        return _ended(recorder, host, (), "temporary", text)
     except socket.gaierror as error:
         kind = await _reason(name, error)
         return _ended(recorder, host, (), kind, error.strerror or str(error))

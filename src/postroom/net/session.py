@@ -135,7 +135,7 @@ async def open_session(
         await _opened(opening, dialogue, settings, password, address)
     except BaseException:
         if connection.is_speaking:
-            dialogue.say(command.QUIT, 1)  # nobody waits for the answer
+            dialogue.say(command.QUIT)  # nobody waits for the answer
         connection.close()
         raise
     return Session(dialogue, opening, deadlines, address)

@@ -60,15 +60,14 @@ class Transmission:
                 await self._received(self._deadlines.final_dot_s)
         elif transaction.wants_lone_dot:
             transaction.dotted()
-            self._dialogue.say(FINAL_DOT, 1, ".")
+            self._dialogue.say(FINAL_DOT, ".")
             await self._received(self._deadlines.final_dot_s)
 
     async def _exchanged(self, lines: list[bytes]) -> None:
         """Sends a group of commands and takes their replies."""
         self._dialogue.check_quiet(self._stage or Stage.SENDER)
         since_s = self._dialogue.recorder.now_s()
-        for line in lines:
-            self._dialogue.say(line, 1)
+        self._dialogue.say_together(lines)
         while self._transaction.awaited is not None and not self._transaction.is_over:
             at_data = self._transaction.awaited is Stage.MESSAGE
             await self._received(self._deadlines.data_s if at_data else self._deadlines.command_s, since_s)
@@ -85,25 +84,24 @@ class Transmission:
 
     async def _content_sent(self, content: Content) -> bool:
         """True once the final dot is on its way; False when the server ended the matter before."""
-        dialogue, framing = self._dialogue, ContentFraming()
+        dialogue, framing, held = self._dialogue, ContentFraming(), b""
         if self._interrupted():
             return False
         self._dialogue.check_quiet(Stage.MESSAGE)  # half a reply to content that nobody has sent yet
         for block in _blocks(content):
-            framed = framing.framed(block)
-            if not framed:
-                continue
-            dialogue.connection.send(framed, 0)
-            await self._drained()
-            if self._interrupted():
-                return False
+            if held:
+                dialogue.connection.send(held, 0)
+                await self._drained()
+                if self._interrupted():
+                    return False
+            held = framing.framed(block)  # the last block leaves together with the final dot
         if self._before_final_dot is not None:
             await self._before_final_dot()
         await asyncio.sleep(0)
         if self._interrupted():
             return False
         self._transaction.dotted()
-        dialogue.connection.send(framing.ending(), 1)
+        dialogue.connection.send(held + framing.ending(), 1)
         dialogue.recorder.add(ContentSent(dialogue.recorder.now_s(), content.size_bytes))
         return True
 

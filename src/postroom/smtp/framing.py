@@ -75,7 +75,7 @@ class ReplyParser:
 
     def _take_line(self, line: bytes) -> None:
         if len(line) > REPLY_LINE_BYTES:
-            return self._fail("too-long", f"a reply line of more than {REPLY_LINE_BYTES} octets", line)
+            return self._fail("too-long", f"a reply line of more than {REPLY_LINE_BYTES} octets", line + b"\r\n")
         match = _LINE.match(line)
         if match is None:
             return self._fail("malformed", "not an SMTP reply", line + b"\r\n")
@@ -87,9 +87,9 @@ class ReplyParser:
         self._lines.append(text.decode("utf-8", "replace"))
         if separator == b"-":
             if len(self._lines) >= REPLY_LINES:
-                return self._fail("endless", f"a reply of more than {REPLY_LINES} lines", line)
+                return self._fail("endless", f"a reply of more than {REPLY_LINES} lines", line + b"\r\n")
             if self._size > REPLY_BYTES:
-                return self._fail("endless", f"a reply of more than {REPLY_BYTES} octets", line)
+                return self._fail("endless", f"a reply of more than {REPLY_BYTES} octets", line + b"\r\n")
             return None
         self.replies.append(Reply(code, tuple(self._lines)))
         self._lines, self._size = [], 0
