@@ -7,6 +7,7 @@ from django.template import Context, Engine
 
 _ENGINE = Engine(dirs=[str(Path(__file__).parent / "templates")], autoescape=True)
 _DEPTH = 2
+_ORDER = ("Messages", "SMTP servers", "Tests", "Activity")
 _METHODS = ("get", "post", "patch", "put", "delete")
 
 # Every problem that an answer of the API may name, by its slug.
@@ -46,7 +47,7 @@ def page_of(document: dict[str, Any]) -> str:
         "title": document["info"]["title"],
         "version": document["info"]["version"],
         "description": document["info"].get("description", ""),
-        "tags": sorted(tags.items()),
+        "tags": sorted(tags.items(), key=lambda pair: _ORDER.index(pair[0])),
         "problems": PROBLEMS.items(),
     })
     return str(_ENGINE.get_template("docs.html").render(context))
