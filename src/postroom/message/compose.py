@@ -58,6 +58,9 @@ def compose(draft: Draft, *, message_id: str, date: datetime, boundary_seed: str
     )
 
 
+TEST_SUBJECT = "Postroom test message"
+
+
 def compose_test_mail(
     settings: ServerSettings, *, message_id: str, date: datetime, boundary_seed: str = "test", public_url: str = ""
 ) -> Composed:
@@ -67,8 +70,8 @@ def compose_test_mail(
     """
     name = settings.name or settings.host
     sentences = [
-        f"This is the test mail of the SMTP server “{name}” ({settings.host}, port {settings.port}).",
-        "It left on the same path as every message of Postroom. As you can read it, the server delivers mail.",
+        f"This message proves that the server “{name}” can send mail ({settings.host}, port {settings.port}).",
+        "It left on the same path as every message of Postroom.",
         f"Tested at {date.strftime('%Y-%m-%d %H:%M:%S')} UTC.",
         *([f"Sent by Postroom at {public_url}"] if public_url else []),
     ]
@@ -76,7 +79,7 @@ def compose_test_mail(
     draft = Draft(
         from_header=Mailbox(parse_address(settings.from_address), checked_name(settings.from_name)),
         to=(Mailbox(parse_address(settings.test_recipient)),),
-        subject=prefixed_subject(settings.subject_prefix, f"Test of the SMTP server “{name}”"),
+        subject=prefixed_subject(settings.subject_prefix, TEST_SUBJECT),
         text="\n\n".join(sentences),
         html=f"<!DOCTYPE html>\n<html lang=\"en\"><body>\n{page}</body></html>\n",
         headers=(("Auto-Submitted", "auto-generated"),),
