@@ -9,6 +9,8 @@ import uvloop
 from tests.dialogs.player import dialog, dialog_of, playing
 from tests.net.sessions import Text, envelope, opened
 
+from postroom.net import connection
+from postroom.net.dial import dial
 from postroom.net.session import Deadlines, Recorder, SessionFailed, open_session
 from postroom.smtp.trace import ContentSent, Event, StageEnded, StageStarted
 from postroom.terms.outcome import Outcome, Stage
@@ -185,3 +187,16 @@ def test_uvloop_keeps_the_words_of_a_server_that_resets() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(talk()) == "554 5.7.1 not you"
+
+
+async def test_b14_a_peer_that_never_reads_keeps_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LINGER_S", 0.2)
+    async with playing(dialog_of("deaf", "S: 220 mx\ndeaf")) as server:
+        made = await dial(["127.0.0.1"], server.port, Recorder(), timeout_s=5.0, allowed=lambda _: True)
+        assert made is not None
+        made[0].send(b"x" * 50_000_000, 0)
+        sock = made[0]._sock
+        made[0].close()
+        assert sock.fileno() >= 0
+        await asyncio.sleep(0.4)
+        assert sock.fileno() < 0

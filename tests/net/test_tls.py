@@ -5,6 +5,10 @@ import ssl
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.dialogs.player import Dialog, dialog_of, playing
 from tests.net.conftest import Certificates, handshaking
 from tests.net.sessions import Text, envelope, opened
@@ -98,6 +102,25 @@ async def test_an_incomplete_chain_shows_only_what_the_server_sent() -> None:
     assert event.verify_code in (20, 21)
     assert len(event.chain) == 1
     assert not event.chain[0].self_signed
+
+
+async def test_a_key_too_weak_to_be_trusted_is_shown_all_the_same() -> None:
+    ca = trustme.CA()
+    key = rsa.generate_private_key(65537, 1024)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    weak = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+    pem = weak.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    pem += key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with trustme.Blob(pem).tempfile() as file:
+        context.load_cert_chain(file)
+    failed, event = await tls_failure(
+        IMPLICIT, context, security=Security.TLS, ca_pem=ca.cert_pem.bytes().decode()
+    )
+    assert (failed.stage, event.error) == (Stage.CERTIFICATE, "certificate"), event
+    assert event.chain[0].key == "RSA 1024"
 
 
 async def test_a_servers_own_certificate_can_be_trusted_alone(certificates: Certificates) -> None:

@@ -77,6 +77,17 @@ def test_p10_a_refused_sender_is_everybodys(code: int) -> None:
     assert {result.outcome for result in transaction.results()} == {Outcome.FAILED if code > 500 else Outcome.DEFERRED}
 
 
+@pytest.mark.parametrize(("text", "outcome"), [("5.5.3 Too many", "deferred"), ("too many recipients", "deferred"),
+                                               ("5.2.2 mailbox full", "failed")])
+def test_u6_one_recipient_too_many_waits_for_the_next_transaction(text: str, outcome: str) -> None:
+    transaction = Transaction(envelope(2), {})
+    for reply in (Reply(250, ("ok",)), Reply(250, ("ok",)), Reply(552, (text,))):
+        transaction.commands()
+        transaction.receive(reply)
+    transaction.lose(Stage.MESSAGE, "connection closed")
+    assert [str(result.outcome) for result in transaction.results()] == ["deferred", outcome]
+
+
 def test_commands_leave_together_only_where_pipelining_is_offered() -> None:
     assert len(Transaction(envelope(2), PIPELINING).commands()) == 4
     assert len(Transaction(envelope(2), {}).commands()) == 1

@@ -2,13 +2,16 @@
 
 import hashlib
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
 from postroom.smtp.trace import CertificateSeen
+
+_T = TypeVar("_T")
 
 # No RFC figure: chains on the public internet have at most 5 certificates, OpenSSL refuses messages over 100 kB.
 CHAIN_CERTIFICATES = 16
@@ -28,40 +31,50 @@ def chain_of(tls: ssl.SSLObject) -> tuple[CertificateSeen, ...]:
 
 
 def certificate_of(position: int, der: bytes) -> CertificateSeen:
-    """One certificate; where it cannot be read, its digest and the words "unreadable certificate"."""
+    """One certificate; where it cannot be read, its digest and the words "unreadable certificate".
+
+    Whoever answers on a port makes these octets, and the library raises many kinds for odd versions, keys, curves and
+    names: a part that cannot be read is empty.
+    """
     digest = hashlib.sha256(der).hexdigest()
+    never = datetime.fromtimestamp(0, UTC)
+    unreadable = CertificateSeen(position, "unreadable certificate", "", (), never, never, sha256=digest)
+    return _part(lambda: _read(position, x509.load_der_x509_certificate(der), digest), unreadable)
+
+
+def _part(read: Callable[[], _T], otherwise: _T) -> _T:
     try:
-        return _read(position, x509.load_der_x509_certificate(der), digest)
-    except (ValueError, TypeError, NotImplementedError, x509.UnsupportedGeneralNameType):
-        never = datetime.fromtimestamp(0, UTC)
-        return CertificateSeen(position, "unreadable certificate", "", (), never, never, sha256=digest)
+        return read()
+    except Exception:  # noqa: BLE001 - see certificate_of
+        return otherwise
 
 
 def _read(position: int, certificate: x509.Certificate, digest: str) -> CertificateSeen:
-    algorithm = certificate.signature_hash_algorithm
     return CertificateSeen(
         position=position,
         subject=certificate.subject.rfc4514_string()[:TEXT_CHARACTERS],
         issuer=certificate.issuer.rfc4514_string()[:TEXT_CHARACTERS],
-        names=_names(certificate),
+        names=_part(lambda: _names(certificate), ()),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
-        key=_key(certificate),
-        signature=algorithm.name if algorithm else "",
+        key=_part(lambda: _key(certificate), ""),
+        signature=_part(lambda: _signature(certificate), ""),
         sha256=digest,
-        is_ca=_is_ca(certificate),
-        self_signed=_is_self_signed(certificate),
+        is_ca=_part(lambda: certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca, False),
+        self_signed=_part(lambda: _is_self_signed(certificate), False),
     )
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
-        return ()
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     shown = [n.value for n in names if isinstance(n, x509.DNSName)]
     shown += [str(n.value) for n in names if isinstance(n, x509.IPAddress)]
     return tuple(name[:TEXT_CHARACTERS] for name in shown[:NAMES])
+
+
+def _signature(certificate: x509.Certificate) -> str:
+    algorithm = certificate.signature_hash_algorithm
+    return algorithm.name if algorithm else ""
 
 
 def _key(certificate: x509.Certificate) -> str:
@@ -81,19 +94,9 @@ def _key(certificate: x509.Certificate) -> str:
             return ""
 
 
-def _is_ca(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
-        return False
-
-
 def _is_self_signed(certificate: x509.Certificate) -> bool:
-    """True when issuer and subject are the same and the signature is its own."""
+    """True when issuer and subject are the same; raises when the signature is not its own."""
     if certificate.issuer != certificate.subject:
         return False
-    try:
-        certificate.verify_directly_issued_by(certificate)
-    except Exception:  # noqa: BLE001 - a hostile key or signature may fail in any way; then it is not its own
-        return False
+    certificate.verify_directly_issued_by(certificate)
     return True

@@ -23,6 +23,7 @@ from .tls import TlsLayer, failed_handshake
 # After the first wrong octets, how long the rest of the peer's first words is awaited for the evidence.
 EVIDENCE_S = 0.3
 RAW_OCTETS = 512
+LINGER_S = 5.0
 _UNASKED_REPLIES = 8
 _LAST_READS = 16
 
@@ -305,13 +306,15 @@ class Connection(asyncio.Protocol):
         return self._loss is None and self._transport is not None and not self._transport.is_closing()
 
     def close(self) -> None:
-        """Closes in order: what was sent still leaves."""
+        """Closes in order: what was sent still leaves, within 5 s: a peer that does not read keeps no descriptor."""
         if self._transport is None or self._transport.is_closing():
             return
         if self._tls is not None and self._tls.is_open:
             self._transport.write(self._tls.farewell())
         self._lose(WireFault("closed", "closed by us"))
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(LINGER_S, self._transport.abort)
 
     def abort(self) -> None:
         """Closes at once: what was not sent never leaves, so content without its final dot stays without it."""

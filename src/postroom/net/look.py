@@ -18,10 +18,11 @@ from .dial import connected, dial
 from .failure import WireFault
 from .recorder import Recorder
 from .resolve import mail_exchangers, resolve
-from .tls import oldest_context, unverifying_context
+from .tls import looking_context, oldest_context
 
 __all__ = [
-    "chain_after_failure", "first_words", "mail_exchangers", "oldest_tls", "port_open", "resolves", "tls_hello",
+    "chain_after_failure", "first_words", "first_words_over_tls", "mail_exchangers",
+    "oldest_tls", "port_open", "resolves", "tls_hello",
 ]
 
 _EHLO_NAME = "localhost.localdomain"
@@ -57,11 +58,30 @@ async def first_words(address: str, port: int, timeout_s: float = 5.0, send: byt
         connection.abort()
 
 
+async def first_words_over_tls(
+    address: str, port: int, server_name: str, timeout_s: float = 5.0, send: bytes = b""
+) -> bytes:
+    """The first octets (at most 512) of a peer after `send` inside TLS; empty when it is silent or has no TLS."""
+    if not may_dial(address):
+        return b""
+    try:
+        async with asyncio.timeout(timeout_s):
+            context = looking_context()
+            reader, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=server_name)
+            try:
+                writer.write(send)
+                return await reader.read(512)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, ValueError):
+        return b""
+
+
 async def tls_hello(
     address: str, port: int, server_name: str, timeout_s: float = 5.0, *, starttls: bool = False
 ) -> TlsEnded:
     """A handshake without verification, closed right after; with `starttls` after greeting, EHLO and STARTTLS."""
-    return await _hello(address, port, server_name, timeout_s, unverifying_context(), starttls)
+    return await _hello(address, port, server_name, timeout_s, looking_context(), starttls)
 
 
 async def oldest_tls(

@@ -12,7 +12,7 @@ from postroom.smtp.client import Transaction, lacking_extension
 from postroom.smtp.content import Content
 from postroom.smtp.redaction import Redaction
 from postroom.smtp.text import printable
-from postroom.smtp.trace import OurRefusal, TlsEnded
+from postroom.smtp.trace import Note, OurRefusal, TlsEnded
 from postroom.terms.envelope import Envelope, RecipientResult
 from postroom.terms.outcome import Outcome, Stage
 from postroom.terms.server import Auth, Security, ServerSettings
@@ -212,6 +212,7 @@ async def _secured(opening: Opening, dialogue: Dialogue, settings: ServerSetting
         dialogue.connection.close()
         left_s = dialogue.clock.left_s(CHAIN_TIMEOUT_S)
         ended = await chain_after_failure(ended, address, settings, left_s)
+        recorder.add(Note(recorder.now_s(), "a second connection looked at the certificates and sent nothing"))
     recorder.add(ended)
     if ended.error and ended.error != "certificate":
         text = ended.error_text or ended.error

@@ -139,6 +139,8 @@ class Transaction:
             self._accepted.append(index)
         elif reply.is_intermediate:
             self._misplace(reply, Stage.RECIPIENT)
+        elif self._accepted and _says_too_many(reply):
+            self._decide(index, Outcome.DEFERRED, Stage.RECIPIENT, reply, "")
         else:
             self._decide(index, _refusal(reply), Stage.RECIPIENT, reply, "")
 
@@ -174,6 +176,11 @@ class Transaction:
 
 def _refusal(reply: Reply) -> Outcome:
     return Outcome.FAILED if reply.is_permanent else Outcome.DEFERRED
+
+
+def _says_too_many(reply: Reply) -> bool:
+    """RFC 5321 section 4.5.3.1.10: 552 for one recipient too many counts as 452; it may pass after the others."""
+    return reply.code == 552 and (reply.enhanced == "5.5.3" or "too many recipients" in reply.text.lower())
 
 
 def _groups(

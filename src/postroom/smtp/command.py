@@ -63,7 +63,6 @@ def auth_answer(answer: str) -> bytes:
 DATA = b"DATA\r\n"
 RSET = b"RSET\r\n"
 QUIT = b"QUIT\r\n"
-NOOP = b"NOOP\r\n"
 STARTTLS = b"STARTTLS\r\n"
 CANCEL = b"*\r\n"
 

@@ -9,6 +9,8 @@ from postroom.terms.reply import Reply
 HIDDEN = "[hidden]"
 # A shorter secret is taken out only where it stands alone: hiding every "a" would hide the reply and tell the secret.
 _ANYWHERE_LENGTH = 4
+# Fewer octets of base64 without their edges would also be found in words that have nothing to do with it.
+_INNER_LENGTH = 6
 
 
 def _inner_base64(secret: bytes) -> list[str]:
@@ -48,7 +50,7 @@ def _pattern(username: str, password: str) -> re.Pattern[str]:
     for whole in (f"\0{username}\0{password}", f"{username}\0{username}\0{password}", f"{username}:{password}"):
         exact.add(base64.b64encode(whole.encode("utf-8", "surrogateescape")).decode("ascii"))
     exact |= {form.rstrip("=") for form in exact}
-    inner = {form for form in _inner_base64(raw) if len(form) >= _ANYWHERE_LENGTH}
+    inner = {form for form in _inner_base64(raw) if len(form) >= _INNER_LENGTH}
     if len(raw) >= _ANYWHERE_LENGTH:
         exact |= inner | {password, quote(raw, safe=""), quote_plus(raw, safe=""), raw.hex()}
         alone: set[str] = set()
