@@ -24,6 +24,7 @@ from postroom.message.draft import Draft, DraftProblem
 from postroom.policy.retry import LIFETIME
 from postroom.policy.route import Candidate, route
 from postroom.store.blobs import Blobs
+from postroom.store.hot_reads import enabled_servers
 from postroom.store.ids import new_id
 from postroom.store.models import ApiToken, IdempotencyKey, SmtpServer
 from postroom.store.queue import Enqueued, IdempotencyConflict, NewMessage, Queue
@@ -112,7 +113,7 @@ class Acceptor:
 
     def _each_prepared(self, requests: Sequence[Request], client: ApiToken | None) -> list[NewMessage | Enqueued]:
         now = timezone.now()
-        servers = list(SmtpServer.objects.filter(enabled=True))
+        servers = enabled_servers()
         ready: list[tuple[Request, Enqueued | _Ready]] = []
         errors: list[FieldError] = []
         for request in requests:

@@ -121,7 +121,9 @@ class SubmittedMessage(_Strict):
     purpose: Literal["notification", "report", "communication", "alert"] = "notification"
     priority: Annotated[StrictInt, Field(ge=-10, le=10, description="Higher goes first.")] = 0
     send_at: Time | None = None
-    expires_at: Annotated[Time | None, Field(description="Not sent after that; two days after send_at when missing.")] = None
+    expires_at: Annotated[
+        Time | None, Field(description="Not sent after that; two days after send_at when missing.")
+    ] = None
     server: Annotated[StrictStr | None, Field(max_length=100, description="Name or id of an SMTP server.")] = None
     tags: Annotated[list[Label], Field(max_length=20)] = []
     metadata: Annotated[

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from postroom.store import audit
+from postroom.store.hot_reads import live_token
 from postroom.store.models import ApiToken
 
 # Last use is a hint for people; writing it at every request would double the writes.
@@ -39,7 +40,7 @@ def client_of(plain: str) -> ApiToken | None:
     """The token that `plain` is, unless it is unknown, revoked or expired."""
     if not _FORM.fullmatch(plain):
         return None
-    token = ApiToken.objects.filter(digest=_digest(plain), revoked_at=None).first()
+    token = live_token(_digest(plain))
     if token is None or (token.expires_at is not None and token.expires_at <= timezone.now()):
         return None
     return token
