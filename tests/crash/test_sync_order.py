@@ -1,0 +1,84 @@
+"""D1: what the kernel saw. Every sync has returned before the answer that depends on it is written."""
+
+import contextlib
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.peers import missing, needed_program
+from tests.rig.api import Api
+from tests.rig.installation import Installation, running_postroom
+
+pytestmark = pytest.mark.crash
+SUBMISSIONS = 50
+_CALL = re.compile(r"^(\d+) +(\w+)\((.*)$")
+_RESUMED = re.compile(r"^(\d+) +<\.\.\. (\w+) resumed>(.*)$")
+
+
+@contextlib.contextmanager
+def traced(process_id: int, output: Path) -> Iterator[None]:
+    """Record syncs and writes of a process, all its threads, while the block runs."""
+    arguments = [
+        needed_program("strace"), "-f", "-y", "-s", "48", "-e", "trace=fsync,fdatasync,write,writev,sendto,sendmsg",
+        "-o", str(output), "-p", str(process_id),
+    ]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stderr is not None
+        said = tracer.stderr.readline()
+        if "attached" not in said:
+            tracer.kill()
+            missing(f"strace may not attach: {said.strip()}")
+        try:
+            yield
+        finally:
+            tracer.terminate()
+
+
+def effects(output: Path) -> Iterator[str]:
+    """"sync PATH" for each sync that returned 0, and "answer" for each 202 that began to be written, in order."""
+    begun: dict[tuple[str, str], str] = {}
+    for line in output.read_text(errors="replace").splitlines():
+        if resumed := _RESUMED.match(line):
+            process, call, rest = resumed.groups()
+            call_text = begun.pop((process, call), "") + rest
+        elif started := _CALL.match(line):
+            process, call, call_text = started.groups()
+            if "HTTP/1.1 202" in call_text:
+                yield "answer"
+            if call_text.endswith("<unfinished ...>"):
+                begun[process, call] = call_text
+                continue
+        else:
+            continue
+        if call in ("fsync", "fdatasync") and call_text.rstrip().endswith("= 0"):
+            path = re.search(r"<([^>]*)>", call_text)
+            yield f"sync {path.group(1) if path else ''}"
+
+
+def test_d1_everything_is_synced_before_202(tmp_path: Path) -> None:
+    output = tmp_path / "trace"
+    with running_postroom(Installation(tmp_path / "data")) as run:
+        api = Api(run, "send")
+        with traced(run.children()["web"], output):
+            for number in range(SUBMISSIONS):
+                text = f"Figures of run {number}, {time.time_ns()}"
+                api.ask("POST", "messages", 202, {"to": ["someone@example.org"], "subject": "Figures", "text": text})
+    synced: list[str] = []
+    answers = 0
+    for effect in effects(output):
+        if effect != "answer":
+            synced.append(effect.removeprefix("sync "))
+            continue
+        answers += 1
+        content = [place for place, path in enumerate(synced) if "/blobs/arriving/" in path]
+        folder = [place for place, path in enumerate(synced) if re.search(r"/blobs/[0-9a-f]{2}$", path)]
+        commit = [place for place, path in enumerate(synced) if path.endswith("/postroom.sqlite3-wal")]
+        assert content, synced
+        assert folder, synced
+        assert commit, synced
+        assert content[-1] < folder[-1] < commit[-1], synced
+        synced = []
+    assert answers == SUBMISSIONS
