@@ -44,7 +44,7 @@ SUBMISSION_PORT = 587
 ALTERNATIVE_PORT = 2_525
 MAIL_PORTS = (SMTP_PORT, SUBMISSIONS_PORT, SUBMISSION_PORT, ALTERNATIVE_PORT)
 
-# The sandbox: no RFC figures. 2526 stands beside the alternative port; 50 MiB is above the 25–35 MB of the big services;
+# The sandbox: no RFC figures. 2526 stands beside the alternative port; 50 MiB is above the 25–35 MB of big services;
 # 1,000 recipients is Postfix's smtpd_recipient_limit.
 SANDBOX_PORT = 2_526
 SANDBOX_SIZE_BYTES = 52_428_800
