@@ -56,5 +56,5 @@ class Evidence:
             symptoms=self.symptoms | set(symptoms),
             values={**self.values, **(values or {})},
             proposals={**self.proposals, **(proposals or {})},
-            quotes=self.quotes + quotes,
+            quotes=tuple(dict.fromkeys(filter(None, self.quotes + quotes))),
         )

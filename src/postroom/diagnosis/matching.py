@@ -1,6 +1,5 @@
 """Does a rule fit the evidence?"""
 
-import re
 from collections.abc import Iterable
 
 from .catalogue import Rule
@@ -54,12 +53,8 @@ def _reply_fits(rule: Rule, evidence: Evidence) -> bool:
 
 def _words_fit(rule: Rule, evidence: Evidence) -> bool:
     return (
-        _found(rule.text, evidence.text)
-        and _found(rule.host, evidence.known.host.lower())
-        and _found(rule.client, evidence.client)
-        and not (rule.without and _found(rule.without, evidence.text))
+        (not rule.host or rule.host.are_in(evidence.known.host.lower()))
+        and (not rule.client or rule.client.are_in(evidence.client))
+        and (not rule.text or rule.text.are_in(evidence.text))
+        and not rule.without.are_in(evidence.text)
     )
-
-
-def _found(patterns: tuple[re.Pattern[str], ...], text: str) -> bool:
-    return not patterns or any(pattern.search(text) for pattern in patterns)

@@ -13,11 +13,13 @@ from postroom.terms.outcome import Stage
 from postroom.terms.server import Security, ServerSettings
 
 from .evidence import Evidence
-from .speaker import speaker_of
+from .speaker import first_lines, speaker_of
 
 LOOKS = 6
 # A name that exists as long as the DNS does (RFC 2606 section 3): does the resolver answer at all?
 CONTROL_NAME = "example.com"
+# Fewer octets tell no protocol: a slow server may send them one by one.
+FEWEST_OCTETS = 4
 
 
 class LookKind(StrEnum):
@@ -27,6 +29,7 @@ class LookKind(StrEnum):
     STARTTLS_HELLO = "starttls-hello"
     OLDEST_TLS = "oldest-tls"
     FIRST_WORDS = "first-words"
+    FIRST_WORDS_OVER_TLS = "first-words-over-tls"
     PORT_OPEN = "port-open"
     OTHER_NAME = "other-name"
     MAIL_EXCHANGERS = "mail-exchangers"
@@ -62,8 +65,9 @@ def looks_for(evidence: Evidence, settings: ServerSettings) -> tuple[Look, ...]:
         return tuple(Look(LookKind.PORT_OPEN, other) for other in MAIL_PORTS if other != port)[:LOOKS]
     if stage is Stage.GREETING and symptoms & {"timeout", "closed", "reset"}:
         if settings.security is Security.TLS:
-            return ()
-        return (Look(LookKind.TLS_HELLO, port), Look(LookKind.FIRST_WORDS, port))
+            return (Look(LookKind.FIRST_WORDS_OVER_TLS, port),)
+        kinds = (LookKind.TLS_HELLO, LookKind.FIRST_WORDS, LookKind.FIRST_WORDS_OVER_TLS)
+        return tuple(Look(kind, port) for kind in kinds)
     if "starttls-not-offered" in symptoms and port != SUBMISSIONS_PORT:
         return (Look(LookKind.TLS_HELLO, SUBMISSIONS_PORT),)
     if stage in (Stage.STARTTLS, Stage.CERTIFICATE):
@@ -112,8 +116,10 @@ def _with_look(evidence: Evidence, seen: Seen) -> Evidence:
                 values={"mail_exchangers": names, "exchanger": seen.exchangers[0]},
                 quotes=(f"{seen.look.name}: MX {names}",),
             )
-        case LookKind.FIRST_WORDS if seen.words:
+        case LookKind.FIRST_WORDS | LookKind.FIRST_WORDS_OVER_TLS if seen.words:
             return _with_words(evidence, seen.words)
+        case LookKind.FIRST_WORDS:
+            return evidence.with_facts("says-nothing")
         case LookKind.TLS_HELLO if seen.tls:
             return _with_hello(evidence, seen.look, seen.tls)
         case LookKind.STARTTLS_HELLO if seen.tls:
@@ -125,8 +131,9 @@ def _with_look(evidence: Evidence, seen: Seen) -> Evidence:
 
 
 def _with_words(evidence: Evidence, words: bytes) -> Evidence:
-    quote = words[:200].decode("utf-8", "replace")
-    return evidence.with_facts(*speaker_of(words).symptoms, quotes=(quote,))
+    if len(words) < FEWEST_OCTETS:
+        return evidence
+    return evidence.with_facts(*speaker_of(words).symptoms, quotes=first_lines(words))
 
 
 def _with_hello(evidence: Evidence, look: Look, tls: TlsEnded) -> Evidence:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 from postroom.smtp.trace import (
-    CommandSent,
     Event,
     ExtensionsSeen,
     OurRefusal,
@@ -24,12 +23,20 @@ from .catalogue import catalogue
 from .catalogue.provider import provider_of
 from .evidence import TEXT_CHARACTERS, Evidence, Known
 from .network_evidence import with_network
-from .speaker import speaker_of
-from .tls_evidence import with_tls
+from .speaker import first_lines, speaker_of
+from .tls_evidence import alert_symptoms, with_tls
 
 E = TypeVar("E")
 
-_SERVER_STAGES = (Stage.SENDER, Stage.RECIPIENT, Stage.MESSAGE)
+# What the server was to answer at a stage, in the words of RFC 5321.
+_COMMANDS = {
+    Stage.EHLO: "EHLO",
+    Stage.STARTTLS: "STARTTLS",
+    Stage.AUTHENTICATE: "AUTH",
+    Stage.SENDER: "MAIL FROM",
+    Stage.RECIPIENT: "RCPT TO",
+    Stage.MESSAGE: "DATA",
+}
 
 
 def secret_facts(username: str, password: str | None) -> tuple[str, ...]:
@@ -39,6 +46,8 @@ def secret_facts(username: str, password: str | None) -> tuple[str, ...]:
         facts.append("password-has-outer-space")
     if username != username.strip():
         facts.append("username-has-outer-space")
+    if username and not set(username) & {"@", "\\", "%"}:
+        facts.append("username-lacks-domain")
     return tuple(facts)
 
 
@@ -56,7 +65,7 @@ def evidence_of(
     evidence = Evidence(
         stage=stage,
         known=Known(settings.host, settings.port, str(settings.security), settings.auth is not Auth.NONE),
-        values=_setting_values(settings, failed),
+        values=_setting_values(settings, failed) | {"command": _COMMANDS.get(stage, "") if stage else ""},
         symptoms=frozenset(secret_facts),
     )
     evidence = _with_host(evidence, settings)
@@ -93,7 +102,7 @@ def _setting_values(settings: ServerSettings, failed: RecipientResult | None) ->
         "host": settings.host.strip(),
         "port": str(settings.port),
         "place": f"{settings.host.strip()} port {settings.port}",
-        "username": settings.username,
+        "username": settings.username.strip(),
         "sender": settings.from_address,
         "recipient": failed.recipient if failed else settings.test_recipient,
         "ehlo_name": settings.ehlo_name,
@@ -133,6 +142,12 @@ def _with_greeting(evidence: Evidence, events: Sequence[Event]) -> Evidence:
     facts = []
     if any("****" in word for word in words[:1]):
         facts.append("banner-hidden")
+    if evidence.stage is Stage.EHLO and words:
+        other = speaker_of(f"220 {words[0]}".encode()).name
+        if other in ("FTP", "LMTP", "NNTP"):
+            evidence = evidence.with_facts(f"speaks-{other.lower()}", quotes=(f"220 {words[0]}",))
+    if any(e.passed and e.stage is Stage.AUTHENTICATE for e in _of(events, StageEnded)):
+        facts.append("logged-in")
     return replace(evidence.with_facts(*facts), greeting=" ".join(words).lower()[:1_000])
 
 
@@ -154,22 +169,20 @@ def _with_extensions(evidence: Evidence, events: Sequence[Event]) -> Evidence:
     facts.append("auth-offered" if mechanisms else "auth-not-offered")
     values = {"mechanisms": ", ".join(mechanisms), "size_limit": "".join(last.extensions.get("SIZE", ()))}
     quotes = (f"AUTH {' '.join(mechanisms)}",) if "only-oauth" in facts else ()
-    return evidence.with_facts(*facts, values=values, quotes=quotes)
+    return evidence.with_facts(*facts, values={k: v for k, v in values.items() if v}, quotes=quotes)
 
 
 def _with_faults(evidence: Evidence, events: Sequence[Event]) -> Evidence:
     for refusal in _of(events, OurRefusal):
         evidence = evidence.with_facts(refusal.reason, quotes=(refusal.text,) if refusal.text else ())
     for fault in _of(events, PeerFault):
-        octets = fault.octets.decode("utf-8", "replace")
-        said = tuple(filter(None, (octets[:300], fault.text)))
-        evidence = evidence.with_facts(fault.kind, quotes=said)
-        if fault.octets and fault.stage in (Stage.GREETING, Stage.CERTIFICATE):
+        evidence = evidence.with_facts(fault.kind, quotes=(*first_lines(fault.octets), fault.text))
+        if fault.octets and fault.kind == "timeout":
+            evidence = evidence.with_facts("speaks-slowly")
+        elif fault.octets and fault.stage is Stage.GREETING:
             evidence = evidence.with_facts(*speaker_of(fault.octets).symptoms)
-    if evidence.stage in (Stage.AUTHENTICATE, *_SERVER_STAGES) and not evidence.symptoms & {"after-final-dot"}:
-        commands = [e.line for e in _of(events, CommandSent)]
-        if commands and {"closed", "reset", "timeout"} & evidence.symptoms:
-            evidence = evidence.with_facts(values={"command": commands[-1]})
+        if fault.text.startswith("TLS:"):
+            evidence = evidence.with_facts(*alert_symptoms(fault.text))
     return evidence
 
 
@@ -177,13 +190,24 @@ def _with_reply(evidence: Evidence, reply: Reply | None) -> Evidence:
     if reply is None:
         return evidence
     lines = tuple(f"{reply.code} {line}" for line in reply.lines)
-    evidence = evidence.with_facts("refused-by-reply", values={"code": str(reply.code)}, quotes=lines[:10])
+    evidence = evidence.with_facts(
+        "refused-by-reply", *_named_addresses(evidence, lines), values={"code": str(reply.code)}, quotes=lines[:10]
+    )
     return replace(
         evidence,
         codes=frozenset({reply.code}),
         enhanced=frozenset({reply.enhanced} if reply.enhanced else ()),
         text=f"{reply.code} {' '.join(reply.lines)}".lower()[:TEXT_CHARACTERS],
     )
+
+
+def _named_addresses(evidence: Evidence, lines: Iterable[str]) -> list[str]:
+    """Whether a reply about verification names our recipient or our sender."""
+    said = " ".join(lines).lower()
+    if "verified" not in said:
+        return []
+    named = [name for name in ("recipient", "sender") if (v := evidence.values.get(name, "").lower()) and v in said]
+    return [f"unverified-is-{name}" for name in named]
 
 
 def _with_provider(evidence: Evidence) -> Evidence:

@@ -100,7 +100,7 @@ def _symptoms(lower: str) -> set[str]:
     return {
         name
         for name, patterns, without in catalogue().symptoms
-        if any(p.search(lower) for p in patterns) and not any(p.search(lower) for p in without)
+        if patterns.are_in(lower) and not without.are_in(lower)
     }
 
 

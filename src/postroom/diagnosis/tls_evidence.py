@@ -7,7 +7,7 @@ from datetime import datetime
 from postroom.smtp.trace import CertificateSeen, Event, TlsEnded
 
 from .evidence import Evidence
-from .speaker import speaker_of
+from .speaker import first_lines, speaker_of
 
 # OpenSSL, x509_vfy.h: X509_V_ERR_….
 _VERIFY_SYMPTOMS = {
@@ -58,11 +58,11 @@ def with_tls(evidence: Evidence, events: Sequence[Event]) -> Evidence:
     evidence = evidence.with_facts(f"tls-{last.error}", quotes=(text,))
     if last.error == "certificate":
         return evidence.with_facts(*_certificate_symptoms(last), quotes=_certificate_quotes(last))
-    symptoms = list(_alert_symptoms(last.error_text.lower()))
+    symptoms = list(alert_symptoms(last.error_text))
     quotes: tuple[str, ...] = ()
-    if last.first_bytes:
+    if last.error == "not-tls" and last.first_bytes:
         symptoms.extend(speaker_of(last.first_bytes).symptoms)
-        quotes = (last.first_bytes.decode("utf-8", "replace")[:200],)
+        quotes = first_lines(last.first_bytes)
     return evidence.with_facts(*symptoms, quotes=quotes)
 
 
@@ -103,8 +103,9 @@ def _symptom_of_text(text: str) -> str:
     return "cert-rejected"
 
 
-def _alert_symptoms(text: str) -> list[str]:
-    found = []
+def alert_symptoms(error_text: str) -> list[str]:
+    """The symptoms in what OpenSSL says of a failed handshake or of an alert after it."""
+    text, found = error_text.lower(), []
     for pattern, symptom in (
         (r"protocol.?version|unsupported.?protocol|no.?protocols|wrong.?ssl.?version", "tls-protocol-version"),
         (r"certificate.?required|bad.?certificate|handshake.?failure.{0,40}certificate", "tls-wants-certificate"),

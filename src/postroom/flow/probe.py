@@ -17,7 +17,15 @@ from postroom.diagnosis.probe_plan import Look, LookKind, Seen, looks_for, with_
 from postroom.diagnosis.session_evidence import evidence_of, secret_facts
 from postroom.message.compose import Composed, compose_test_mail
 from postroom.message.draft import DraftProblem
-from postroom.net.look import first_words, mail_exchangers, oldest_tls, port_open, resolves, tls_hello
+from postroom.net.look import (
+    first_words,
+    first_words_over_tls,
+    mail_exchangers,
+    oldest_tls,
+    port_open,
+    resolves,
+    tls_hello,
+)
 from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, open_session
 from postroom.policy.egress import may_dial
 from postroom.smtp.trace import Event, ExtensionsSeen, NameResolved, OurRefusal, StageEnded, StageStarted, TlsEnded
@@ -195,6 +203,9 @@ class _Probe:
                 return Seen(look, tls=await oldest_tls(address, look.port, name, timeout_s, starttls=starttls))
             case LookKind.FIRST_WORDS:
                 return Seen(look, words=await first_words(address, look.port, timeout_s, send=b"HELP\r\n\r\n"))
+            case LookKind.FIRST_WORDS_OVER_TLS:
+                words = await first_words_over_tls(address, look.port, name, timeout_s, send=b"HELP\r\n\r\n")
+                return Seen(look, words=words)
             case LookKind.PORT_OPEN:
                 return Seen(look, tried=await port_open(address, look.port, min(timeout_s, 3.0)))
             case LookKind.OTHER_NAME:

@@ -1,8 +1,9 @@
 """A mail provider or server software, recognised by its names and its words."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from .pattern import NO_PATTERNS, Patterns
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,8 @@ class Provider:
     slug: str
     title: str
     hosts: tuple[str, ...] = ()
-    greetings: tuple[re.Pattern[str], ...] = ()
-    texts: tuple[re.Pattern[str], ...] = ()
+    greetings: Patterns = NO_PATTERNS
+    texts: Patterns = NO_PATTERNS
     is_public_service: bool = False
 
     def owns(self, host: str) -> bool:
@@ -31,9 +32,9 @@ def provider_of(providers: Iterable[Provider], *, host: str, greeting: str, text
         if host and provider.owns(host):
             return provider
     for provider in known:
-        if greeting and any(pattern.search(greeting) for pattern in provider.greetings):
+        if provider.greetings.are_in(greeting):
             return provider
     for provider in known:
-        if text and any(pattern.search(text) for pattern in provider.texts):
+        if provider.texts.are_in(text):
             return provider
     return None

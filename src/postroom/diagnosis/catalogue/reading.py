@@ -1,6 +1,5 @@
 """Reads the catalogue's TOML files into causes, rules and providers; everything is checked while it is read."""
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ from postroom.terms.finding import Confidence
 from postroom.terms.outcome import Retry, Stage
 
 from .cause import Cause, Text
+from .pattern import Patterns
 from .provider import Provider
 from .rule import Rule
 
 LANGUAGES = ("en", "fr")
-Patterns = tuple[re.Pattern[str], ...]
 # A symptom's name, the patterns of which one is in a text that shows it, and the patterns that rule it out.
 Symptom = tuple[str, Patterns, Patterns]
 
@@ -89,7 +88,7 @@ def _cause(slug: str, row: Mapping[str, Any]) -> Cause:
 
 
 def _patterns(row: Mapping[str, Any], key: str) -> Patterns:
-    return tuple(re.compile(pattern) for pattern in row.get(key, ()))
+    return Patterns.of(row.get(key, ()))
 
 
 def _rule(row: Mapping[str, Any]) -> Rule:

@@ -1,12 +1,13 @@
 """A rule: when the evidence looks so, this is the cause. The first rule that fits decides."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from postroom.terms.finding import Confidence
 from postroom.terms.outcome import Retry, Stage
+
+from .pattern import NO_PATTERNS, Patterns
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,14 @@ class Rule:
     at: frozenset[Stage] = frozenset()
     code: frozenset[str] = frozenset()
     enhanced: frozenset[str] = frozenset()
-    text: tuple[re.Pattern[str], ...] = ()
-    without: tuple[re.Pattern[str], ...] = ()
+    text: Patterns = NO_PATTERNS
+    without: Patterns = NO_PATTERNS
     symptom: frozenset[str] = frozenset()
     symptoms: frozenset[str] = frozenset()
     no_symptom: frozenset[str] = frozenset()
     provider: frozenset[str] = frozenset()
     security: frozenset[str] = frozenset()
     port: frozenset[int] = frozenset()
-    host: tuple[re.Pattern[str], ...] = ()
-    client: tuple[re.Pattern[str], ...] = ()
+    host: Patterns = NO_PATTERNS
+    client: Patterns = NO_PATTERNS
     username: bool | None = None
