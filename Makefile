@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 UV := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11
 
+.DELETE_ON_ERROR:
 .PHONY: help run setup packages test check figures quick interop browser crash lock clean
 
 help: ## list what can be made
@@ -20,6 +21,7 @@ run: $(VENV)/installed-run ## start Postroom, setting up first what is missing; 
 setup: $(VENV)/installed-dev ## make .venv with everything that running, testing and changing Postroom needs
 
 $(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Postroom needs Python 3.11 or later: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv $(VENV)
 
 # Both install from hashed locks only; the project itself is linked in place, built without reaching for anything else.

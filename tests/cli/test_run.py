@@ -78,6 +78,16 @@ def test_a_port_in_use_is_refused_by_name(run: Run, tmp_path: Path) -> None:
     assert f"port {port}" in done.stderr
 
 
+def test_a_damaged_database_is_refused_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "postroom.sqlite3").write_bytes(b"no database at all" * 100)
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "k1.key").write_bytes(bytes(32))
+    done = Installation(tmp_path).command("run", "--port", "0")
+    assert done.returncode == 1
+    assert "[database-unusable]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_broken_settings_are_refused_before_anything_is_made(tmp_path: Path) -> None:
     installation = Installation(tmp_path / "data", POSTROOM_SMTP_PORTS="99999", POSTROOM_SUBMISSION="127.0.0.1:2525")
     done = installation.command("run", "--port", "0")

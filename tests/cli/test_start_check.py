@@ -54,6 +54,14 @@ def test_a_database_without_its_keys_is_refused_instead_of_making_new_ones(tmp_p
     assert start_problems({}, tmp_path) == []
 
 
+def test_a_damaged_key_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "k1.key").write_bytes(b"short")
+    [problem] = start_problems({}, tmp_path)
+    assert problem.id == "key-unusable"
+    assert "k1.key is damaged" in problem.reason
+
+
 def test_an_sqlite_without_returning_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start_check.sqlite3, "sqlite_version_info", (3, 34, 1))
     [problem] = start_problems({}, tmp_path)

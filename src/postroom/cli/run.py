@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .children import Child, ChildNeverReady
 from .data_lock import DataDirectoryTaken, locked_data_directory
-from .instance import add_data_argument, data_directory, load_django
+from .instance import DATABASE, add_data_argument, data_directory, load_django
 from .listener import Listener, ListenRefused, listening_socket, port_of
 from .start_check import StartProblem, start_problems
 
@@ -42,7 +42,9 @@ def run(args: argparse.Namespace) -> int:
     except ListenRefused as error:
         return _refuse(StartProblem("address-not-available", error.reason, error.hint))
     os.environ.setdefault("POSTROOM_URL", _local_url(args.host, port_of(listener)))
-    _prepare(data)
+    problem = _prepare(data)
+    if problem is not None:
+        return _refuse(problem)
     return asyncio.run(_supervise(listener, lock))
 
 
@@ -57,20 +59,26 @@ def _local_url(host: str, port: int) -> str:
     return f"http://{shown}:{port}"
 
 
-def _prepare(data: Path) -> None:
-    """Keys, tables, and the set-up link while nobody can sign in."""
+def _prepare(data: Path) -> StartProblem | None:
+    """Keys, tables, and the set-up link while nobody can sign in; why the database can't be used, if so."""
     _say(f"Postroom uses {data} (SQLite {sqlite3.sqlite_version}).")
     load_django(data)
     from django.core.management import call_command
-    from django.db import connection
+    from django.db import DatabaseError, connection
 
     from postroom.flow.first_start import new_setup_code
     from postroom.store.models import User
 
-    call_command("migrate", verbosity=0, interactive=False)
-    if not User.objects.exists():
-        _say(f"Set up Postroom: {os.environ['POSTROOM_URL'].rstrip('/')}/setup?code={new_setup_code()}")
-    connection.close()
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+        if not User.objects.exists():
+            _say(f"Set up Postroom: {os.environ['POSTROOM_URL'].rstrip('/')}/setup?code={new_setup_code()}")
+    except DatabaseError as error:
+        hint = "Stop whatever else uses it. If it is damaged, restore it from its backup."
+        return StartProblem("database-unusable", f"the database {data / DATABASE} can't be used: {error}", hint)
+    finally:
+        connection.close()
+    return None
 
 
 async def _supervise(listener: Listener, lock: int) -> int:

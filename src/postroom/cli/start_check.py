@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from postroom.policy.ports import Ports
+from postroom.store.vault import Vault, VaultError
 
 from .instance import DATABASE
 
@@ -102,7 +103,12 @@ def _data_problems(data: Path) -> Iterator[StartProblem]:
 
 def _key_problems(data: Path) -> Iterator[StartProblem]:
     """A database without its keys: new ones would look well and read no stored password (T6)."""
-    if (data / DATABASE).exists() and not any((data / "keys").glob("*.key")):
+    if any((data / "keys").glob("*.key")):
+        try:
+            Vault(data / "keys").derive("start check")
+        except (VaultError, OSError) as error:
+            yield StartProblem("key-unusable", str(error).rstrip("."), "Its owner is this user, and its mode 0600.")
+    elif (data / DATABASE).exists():
         yield StartProblem(
             "keys-missing",
             f"{data} holds a database, but its keys/ are missing, so no stored password can be read",
