@@ -46,8 +46,8 @@ check: setup ## style, types, layers and house limits, with figures
 	$(BIN)/ruff check src tests
 	POSTROOM_DATA=$$(mktemp -d) $(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) tests/house -q
 	@$(BIN)/python -m tests.house.figures
+	$(PYTEST) tests/house -q
 
 quick: setup ## the tests that need nothing but Python
 	$(PYTEST) -q -n $(JOBS) -m "not interop and not browser and not crash"
