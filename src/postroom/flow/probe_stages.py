@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from postroom.smtp.text import printable
-from postroom.smtp.trace import Event, StageEnded, StageStarted
+from postroom.smtp.trace import CommandSent, Event, ExtensionsSeen, ReplyReceived, StageEnded, StageStarted
 from postroom.terms.outcome import Stage, StageStatus
 from postroom.terms.server import Auth, Security, ServerSettings
+
+from .stage_detail import passed_details
 
 _STARTTLS_ORDER = tuple(Stage)
 # RFC 8314 section 3: with implicit TLS the handshake comes before the greeting.
@@ -23,8 +25,10 @@ def stages_of(events: Iterable[Event], settings: ServerSettings, *, send: bool, 
 
     `over` tells that nothing more will come: what did not happen was not reached.
     """
+    events = tuple(events)
     started: dict[Stage, float] = {}
     ended: dict[Stage, StageEnded] = {}
+    events = list(events)
     for event in events:
         if isinstance(event, StageStarted):
             started[event.stage] = event.at_s
@@ -32,11 +36,26 @@ def stages_of(events: Iterable[Event], settings: ServerSettings, *, send: bool, 
         elif isinstance(event, StageEnded):
             ended[event.stage] = event
     order = _TLS_ORDER if settings.security is Security.TLS else _STARTTLS_ORDER
-    return [_stage(stage, started.get(stage), ended.get(stage), settings, send, over) for stage in order]
+    seen = _seen(events)
+    return [_stage(s, started.get(s), ended.get(s), settings, send, over, seen.get(s, "")) for s in order]
+
+
+def _seen(events: Iterable[Event]) -> dict[Stage, str]:
+    """What a stage that says nothing of its own came to: the mechanism, what was offered, or the last reply."""
+    seen: dict[Stage, str] = {}
+    for event in events:
+        if isinstance(event, ReplyReceived) and event.stage not in (Stage.EHLO, Stage.AUTHENTICATE):
+            seen[event.stage] = str(event.reply)
+        elif isinstance(event, ExtensionsSeen):
+            seen[Stage.EHLO] = f"{len(event.extensions)} extensions offered"
+        elif isinstance(event, CommandSent) and event.line.upper().startswith("AUTH "):
+            seen[Stage.AUTHENTICATE] = event.line.split()[1]
+    return seen
 
 
 def _stage(
-    stage: Stage, began_s: float | None, end: StageEnded | None, settings: ServerSettings, send: bool, over: bool
+    stage: Stage, began_s: float | None, end: StageEnded | None, settings: ServerSettings, send: bool, over: bool,
+    seen: str,
 ) -> dict[str, Any]:
     if end is not None:
         status = StageStatus.PASSED if end.passed else StageStatus.FAILED
@@ -47,7 +66,7 @@ def _stage(
     else:
         status = StageStatus.WAITING if began_s is None else StageStatus.RUNNING
     ms = round((end.at_s - began_s) * 1_000) if end is not None and began_s is not None else None
-    detail = printable(end.detail, DETAIL_CHARACTERS) if end else ""
+    detail = printable(end.detail or seen, DETAIL_CHARACTERS) if end else ""
     return {"name": str(stage), "status": str(status), "ms": ms, "detail": detail}
 
 
