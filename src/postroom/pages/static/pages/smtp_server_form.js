@@ -45,6 +45,9 @@ function startServerForm(form) {
     });
   }
 
+  const advanced = form.querySelector("[data-pr-advanced]");
+  advanced.closest("details").addEventListener("input", () => { advanced.textContent = "changed"; });
+
   const verify = form.querySelector("[data-pr-verify]");
   verify.addEventListener("change", () => { form.querySelector("[data-pr-verify-warning]").hidden = verify.checked; });
 
