@@ -100,6 +100,7 @@ async def test_everything_that_may_be_said_of_a_message_is_kept(client: httpx.As
         ({"subject": "x" * 999}, "subject"),
         ({"headers": {"Bcc": "x@example.com"}}, "headers.Bcc"),
         ({"headers": {"X-A": "a\u2028b"}}, "headers.X-A"),
+        ({"headers": {"X-A": "a", "x-a": "b"}}, "headers.x-a"),
         ({"headers": {"X-A\r\nBcc": "a"}}, "headers.X-A\r\nBcc"),
         ({"headers": [["X-A", "a"]]}, "headers"),
         ({"colour": "red"}, "colour"),

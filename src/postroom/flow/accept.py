@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, connection
@@ -38,6 +39,9 @@ from .to_draft import DraftRefused, draft_of
 
 LATEST_SEND = timedelta(days=366)
 KEY_CHARACTERS = 200
+FILES_AT_ONCE = 8
+# A batch names so many faults at most; the rest come with the next try.
+ERRORS = 50
 _SUBJECT_CHARACTERS = 998
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 T = TypeVar("T")
@@ -80,8 +84,8 @@ class Acceptor:
 
     async def accept(self, body: Any, client: ApiToken | None, idempotency_key: str | None = None) -> Accepted:
         """The message of `body` (parsed JSON), durably queued; `client` None is this machine's command line."""
-        request = Request(body, "", checked_key(idempotency_key), request_digest(body))
-        new = await self._in_thread(lambda: self._prepared([request], client))
+        key = checked_key(idempotency_key)
+        new = await self._in_thread(lambda: self._stored(self._checked([_request(body, key)], client), client))
         return (await self._enqueued(new))[0]
 
     async def accept_batch(
@@ -89,50 +93,36 @@ class Acceptor:
     ) -> list[Accepted]:
         """All messages of `{"messages": […]}`, or none of them when one can't be taken."""
         messages = _messages_of(body)
-        key, digest = checked_key(idempotency_key), request_digest(body)
-        requests = [
-            Request(message, f"messages.{n}.", None if key is None else f"{key}#{n}", digest)
-            for n, message in enumerate(messages)
-        ]
-        new = await self._in_thread(lambda: self._prepared(requests, client))
+        key = checked_key(idempotency_key)
+        checked = await self._in_thread(lambda: self._checked(_requests(body, messages, key), client))
+        # Several files are synced at once: each waits for the disk, not for the processor.
+        parts = [checked[start::FILES_AT_ONCE] for start in range(min(FILES_AT_ONCE, len(checked)))]
+        stored = await asyncio.gather(*(self._in_thread(partial(self._stored, part, client)) for part in parts))
+        new = [stored[n % len(parts)][n // len(parts)] for n in range(len(checked))]
         return await self._enqueued(new)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    def _prepared(self, requests: Sequence[Request], client: ApiToken | None) -> list[NewMessage | Enqueued]:
-        """Each request composed and its bytes stored, or what it was answered before; raises Problem for the first
-        ones at fault, before anything is queued."""
+    def _checked(self, requests: Sequence[Request], client: ApiToken | None) -> "list[_Checked]":
+        """Each request composed, or what it was answered before. Raises Problem when any of them can't be taken."""
         try:
-            return self._each_prepared(requests, client)
-        except OSError as error:
-            raise _storage_problem(error) from error
+            return _all_ready(requests, client, timezone.now())
         except DatabaseError as error:
             connection.close()
             raise _storage_problem(StorageBusy(str(error))) from error
 
-    def _each_prepared(self, requests: Sequence[Request], client: ApiToken | None) -> list[NewMessage | Enqueued]:
-        now = timezone.now()
-        servers = enabled_servers()
-        ready: list[tuple[Request, Enqueued | _Ready]] = []
-        errors: list[FieldError] = []
-        for request in requests:
-            earlier = _earlier(request, client)
-            if earlier is not None:
-                ready.append((request, earlier))
-                continue
-            try:
-                ready.append((request, _ready(request, servers, now)))
-            except _Refused as refusal:
-                errors += refusal.errors
-        if errors:
-            raise invalid_fields(errors[:50])
-        return [
-            item if isinstance(item, Enqueued) else self._new_message(request, item, client, now)
-            for request, item in ready
-        ]
+    def _stored(self, checked: "Sequence[_Checked]", client: ApiToken | None) -> list[NewMessage | Enqueued]:
+        """The bytes of each message on the disk, synced; nothing is queued yet."""
+        try:
+            return [
+                item if isinstance(item, Enqueued) else self._new_message(request, item, client)
+                for request, item in checked
+            ]
+        except OSError as error:
+            raise _storage_problem(error) from error
 
-    def _new_message(self, request: Request, ready: "_Ready", client: ApiToken | None, now: datetime) -> NewMessage:
+    def _new_message(self, request: Request, ready: "_Ready", client: ApiToken | None) -> NewMessage:
         submitted, composed, draft = ready.submitted, ready.composed, ready.draft
         blob = self._blobs.put([composed.content])
         return NewMessage(
@@ -142,7 +132,7 @@ class Acceptor:
             recipients=composed.recipients,
             content_digest=blob.digest,
             content_size=blob.size_bytes,
-            created_at=now,
+            created_at=ready.accepted_at,
             expires_at=ready.expires_at,
             client_id=client.id if client else None,
             client_name=client.name if client else "command line",
@@ -161,7 +151,7 @@ class Acceptor:
             send_at=submitted.send_at,
             idempotency_scope=scope_of(client),
             idempotency_key=request.key,
-            request_digest=request.digest if request.key else "",
+            request_digest=request.digest,
         )
 
     async def _enqueued(self, items: Sequence[NewMessage | Enqueued]) -> list[Accepted]:
@@ -185,6 +175,19 @@ def checked_key(key: str | None) -> str | None:
     return key
 
 
+def _request(body: Any, key: str | None) -> Request:
+    return Request(body, "", key, "" if key is None else request_digest(body))
+
+
+def _requests(body: Any, messages: Sequence[Any], key: str | None) -> list[Request]:
+    """Each message of a batch under a key of its own, with the digest of the whole."""
+    digest = "" if key is None else request_digest(body)
+    return [
+        Request(message, f"messages.{n}.", None if key is None else f"{key}#{n}", digest)
+        for n, message in enumerate(messages)
+    ]
+
+
 def request_digest(body: Any) -> str:
     """Digest of parsed JSON, the same for any order of names and any white space."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -204,7 +207,11 @@ class _Ready:
     composed: Composed
     message_id: str
     server: SmtpServer
+    accepted_at: datetime
     expires_at: datetime
+
+
+_Checked = tuple[Request, Enqueued | _Ready]
 
 
 class _Refused(Exception):
@@ -221,6 +228,20 @@ def _messages_of(body: Any) -> list[Any]:
     if others:
         raise invalid_fields([FieldError(name, "unknown", "There is no such field here.") for name in others[:20]])
     return messages
+
+
+def _all_ready(requests: Sequence[Request], client: ApiToken | None, now: datetime) -> list[_Checked]:
+    servers = enabled_servers()
+    ready: list[_Checked] = []
+    errors: list[FieldError] = []
+    for request in requests:
+        try:
+            ready.append((request, _earlier(request, client) or _ready(request, servers, now)))
+        except _Refused as refusal:
+            errors += refusal.errors
+    if errors:
+        raise invalid_fields(errors[:ERRORS])
+    return ready
 
 
 def _ready(request: Request, servers: Sequence[SmtpServer], now: datetime) -> _Ready:
@@ -245,7 +266,7 @@ def _ready(request: Request, servers: Sequence[SmtpServer], now: datetime) -> _R
     if errors:
         raise _Refused([_placed(error, request.place) for error in errors])
     expires_at = submitted.expires_at or (submitted.send_at or now) + LIFETIME
-    return _Ready(submitted, draft, composed, message_id, server, max(expires_at, now))
+    return _Ready(submitted, draft, composed, message_id, server, now, max(expires_at, now))
 
 
 def _placed(error: FieldError, place: str) -> FieldError:

@@ -1,6 +1,6 @@
 """From what a client submitted to a draft: addresses read, From policy and Subject Prefix of the server applied."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from postroom.message.compose import prefixed_subject
 from postroom.message.draft import Attachment, Draft
@@ -29,6 +29,7 @@ def draft_of(submitted: SubmittedMessage, settings: ServerSettings) -> Draft:
         errors.append(FieldError("to", "required", "Enter at least one recipient in to, cc or bcc."))
     if submitted.text is None and submitted.html is None:
         errors.append(FieldError("text", "required", "Enter a body: text, html or both."))
+    errors += _twice(submitted.headers)
     sender, reply_to = _sender(settings, given[0] if given else None, lists["reply_to"], errors)
     if errors or sender is None:
         raise DraftRefused(errors)
@@ -47,6 +48,13 @@ def draft_of(submitted: SubmittedMessage, settings: ServerSettings) -> Draft:
             for a in submitted.attachments
         ),
     )
+
+
+def _twice(headers: Mapping[str, str]) -> list[FieldError]:
+    """Names that differ in their capitals only are the same field."""
+    seen: set[str] = set()
+    again = [name for name in headers if name.lower() in seen or seen.add(name.lower())]  # type: ignore[func-returns-value]
+    return [FieldError(f"headers.{name}", "twice", "This field is there twice. Keep one.") for name in again]
 
 
 def _one(text: str) -> list[Mailbox]:
