@@ -8,8 +8,6 @@ from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.outcome import TestStatus
 from postroom.terms.server import Auth, Security, ServerSettings
 
-_PLACES = ("First", "Second", "Third", "Fourth", "Fifth")
-
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
@@ -47,22 +45,17 @@ def server_rows() -> list[ServerRow]:
     for test in ServerTest.objects.filter(server__isnull=False).order_by("-created_at")[:500]:
         tests.setdefault(str(test.server_id), []).append(test)
     rows: list[ServerRow] = []
-    failovers = 0
-    servers = ordered_servers()
-    for number, server in enumerate(servers, start=1):
-        place_words = _place_words(server, failovers)
-        failovers += 0 if server.is_default or place_words == "Not in use" else 1
+    for number, server in enumerate(ordered_servers(), start=1):
+        place_words = _place_words(server)
         place = "–" if place_words == "Not in use" else str(number)
         rows.append(_row(server, place, place_words, tests.get(server.pk, [])))
     return rows
 
 
-def _place_words(server: SmtpServer, failovers: int) -> str:
-    if not server.takes_deliveries or (server.is_sandbox and not server.is_default):
-        return "Default" if server.is_default else "Not in use"
+def _place_words(server: SmtpServer) -> str:
     if server.is_default:
         return "Default"
-    return f"{_PLACES[failovers]} failover" if failovers < len(_PLACES) else "Failover"
+    return "In reserve" if server.takes_deliveries and not server.is_sandbox else "Not in use"
 
 
 def _row(server: SmtpServer, place: str, place_words: str, tests: list[ServerTest]) -> ServerRow:
