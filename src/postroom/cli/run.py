@@ -121,10 +121,13 @@ async def _announce(children: list[Child]) -> None:
 
 
 async def _stop_in_order(children: list[Child]) -> bool:
-    """Doors first, so that nothing new comes in, then the engine, then what it may still deliver to."""
+    """Whatever takes or sends mail first, together; last the sandbox, to which the engine may still deliver."""
     deadline = time.monotonic() + STOP_WITHIN_S
-    results = [await child.stop(max(deadline - time.monotonic(), 0.5)) for child in children]
-    return all(results)
+    sandbox = [child for child in children if child.role == "sandbox"]
+    others = [child for child in children if child not in sandbox]
+    clean = await asyncio.gather(*(child.stop(STOP_WITHIN_S) for child in others))
+    clean += await asyncio.gather(*(child.stop(max(deadline - time.monotonic(), 1.0)) for child in sandbox))
+    return all(clean)
 
 
 def _say(line: str) -> None:
