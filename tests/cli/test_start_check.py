@@ -62,8 +62,8 @@ def test_a_damaged_key_is_refused(tmp_path: Path) -> None:
     assert "k1.key is damaged" in problem.reason
 
 
-def test_an_sqlite_without_returning_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start_check.sqlite3, "sqlite_version_info", (3, 34, 1))
+def test_an_sqlite_that_django_can_not_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start_check.sqlite3, "sqlite_version_info", (3, 30, 1))
     [problem] = start_problems({}, tmp_path)
     assert problem.id == "sqlite-too-old"
-    assert "3.34.1" in problem.reason
+    assert "3.30.1" in problem.reason

@@ -13,8 +13,8 @@ from postroom.store.vault import Vault, VaultError
 
 from .instance import DATABASE
 
-# RETURNING, which the queue's statements use, came with SQLite 3.35.
-SQLITE_NEEDED = (3, 35, 0)
+# Django 5.2 needs it.
+SQLITE_NEEDED = (3, 31, 0)
 
 
 class StartProblem(NamedTuple):
@@ -83,7 +83,7 @@ def _sqlite_problems(version: tuple[int, ...]) -> Iterator[StartProblem]:
         yield StartProblem(
             "sqlite-too-old",
             f"Python here comes with SQLite {have}; Postroom needs {need}",
-            "Use the Python of a newer system: Debian 12, Ubuntu 22.04 and RHEL 9 or later have it.",
+            "Use the Python of a newer system, such as Debian 12, Ubuntu 24.04 or RHEL 9.",
         )
 
 
