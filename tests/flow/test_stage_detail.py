@@ -37,3 +37,11 @@ def test_each_stage_tells_what_it_came_to() -> None:
 def test_an_unchecked_certificate_says_so() -> None:
     details = passed_details([TlsEnded(0.3, "TLS 1.3", "x", (LEAF,), verified=False)])
     assert details == {Stage.CERTIFICATE: "smtp.company.example, not checked"}
+
+
+def test_the_farewell_does_not_stand_for_the_accepted_message() -> None:
+    details = passed_details([
+        ReplyReceived(0.8, Reply(250, ("2.0.0 Ok: queued as 1",)), Stage.MESSAGE),
+        ReplyReceived(0.9, Reply(221, ("2.0.0 Bye",)), Stage.MESSAGE),
+    ])
+    assert details == {Stage.MESSAGE: "250 2.0.0"}

@@ -102,3 +102,9 @@ def test_the_theme_is_set_by_the_server(page: Client) -> None:
     answer = page.post("/appearance", {"theme": "dark", "back": "//evil.example"})
     assert answer["Location"] == "/account"
     assert 'data-bs-theme="dark"' in page.get("/").content.decode()
+
+
+def test_a_poll_after_the_session_has_ended_loads_the_page_anew(client: Client) -> None:
+    answer = client.get("/smtp-tests/X/progress", headers={"HX-Request": "true"})
+    assert answer.status_code == 401
+    assert answer["HX-Refresh"] == "true"

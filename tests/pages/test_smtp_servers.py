@@ -1,5 +1,6 @@
 """The form Configure SMTP server: labels, problems with remedies, passwords that never come back."""
 
+import pytest
 from django.test import Client
 from django.utils import timezone
 
@@ -166,3 +167,35 @@ def test_an_unchecked_certificate_is_warned_about_in_form_list_and_test(page: Cl
     assert "Not checked" in page.get(f"/smtp-tests/{test.pk}").content.decode()
     form = page.get(f"/smtp-servers/{relay.pk}").content.decode()
     assert 'data-pr-verify-warning>' in form
+
+
+def test_changed_words_are_saved_at_once_and_the_server_stays_verified(page: Client, relay: SmtpServer) -> None:
+    relay.verified_fingerprint = relay.typed_settings.fingerprint(relay.secret_id)
+    relay.save()
+    values = filled(relay.typed_settings, action="save", description="Now with words", password="")
+    assert page.post(f"/smtp-servers/{relay.pk}", values)["Location"] == "/smtp-servers"
+    relay.refresh_from_db()
+    assert relay.typed_settings.description == "Now with words"
+    assert relay.state == "verified"
+
+
+@pytest.mark.parametrize("changes", [{"port": "25"}, {"password": "another"}, {"from_address": "x@norrvik.example"}])
+def test_a_changed_connection_is_not_saved_as_if_it_were_words(
+    page: Client, relay: SmtpServer, changes: dict[str, str]
+) -> None:
+    values = filled(relay.typed_settings, **{"action": "save", "password": "", **changes})
+    answer = page.post(f"/smtp-servers/{relay.pk}", values)
+    assert answer.status_code == 422
+    assert "Run the live test" in answer.content.decode()
+
+
+def test_a_failing_server_shows_its_cause_and_fix_in_the_list(page: Client, relay: SmtpServer) -> None:
+    relay.verified_fingerprint = relay.typed_settings.fingerprint(relay.secret_id)
+    relay.is_default, relay.failing_since = True, timezone.now()
+    relay.failing_finding = {"title": "The sign-in is refused", "explanation": "It worked before.", "fix": ["Ask."]}
+    relay.save()
+    text = page.get("/smtp-servers").content.decode()
+    assert "Failing since" in text
+    assert "No mail is lost" in text
+    assert "It worked before." in text
+    assert "1 server failing" in text

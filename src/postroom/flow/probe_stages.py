@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from postroom.smtp.text import printable
-from postroom.smtp.trace import CommandSent, Event, ExtensionsSeen, ReplyReceived, StageEnded, StageStarted
+from postroom.smtp.trace import Event, StageEnded, StageStarted
 from postroom.terms.outcome import Stage, StageStatus
 from postroom.terms.server import Auth, Security, ServerSettings
 
@@ -28,7 +28,6 @@ def stages_of(events: Iterable[Event], settings: ServerSettings, *, send: bool, 
     events = tuple(events)
     started: dict[Stage, float] = {}
     ended: dict[Stage, StageEnded] = {}
-    events = list(events)
     for event in events:
         if isinstance(event, StageStarted):
             started[event.stage] = event.at_s
@@ -36,21 +35,8 @@ def stages_of(events: Iterable[Event], settings: ServerSettings, *, send: bool, 
         elif isinstance(event, StageEnded):
             ended[event.stage] = event
     order = _TLS_ORDER if settings.security is Security.TLS else _STARTTLS_ORDER
-    seen = _seen(events)
+    seen = passed_details(events)
     return [_stage(s, started.get(s), ended.get(s), settings, send, over, seen.get(s, "")) for s in order]
-
-
-def _seen(events: Iterable[Event]) -> dict[Stage, str]:
-    """What a stage that says nothing of its own came to: the mechanism, what was offered, or the last reply."""
-    seen: dict[Stage, str] = {}
-    for event in events:
-        if isinstance(event, ReplyReceived) and event.stage not in (Stage.EHLO, Stage.AUTHENTICATE):
-            seen[event.stage] = str(event.reply)
-        elif isinstance(event, ExtensionsSeen):
-            seen[Stage.EHLO] = f"{len(event.extensions)} extensions offered"
-        elif isinstance(event, CommandSent) and event.line.upper().startswith("AUTH "):
-            seen[Stage.AUTHENTICATE] = event.line.split()[1]
-    return seen
 
 
 def _stage(
@@ -66,7 +52,7 @@ def _stage(
     else:
         status = StageStatus.WAITING if began_s is None else StageStatus.RUNNING
     ms = round((end.at_s - began_s) * 1_000) if end is not None and began_s is not None else None
-    detail = printable(end.detail or seen, DETAIL_CHARACTERS) if end else ""
+    detail = printable((seen if end.passed else "") or end.detail, DETAIL_CHARACTERS) if end else ""
     return {"name": str(stage), "status": str(status), "ms": ms, "detail": detail}
 
 

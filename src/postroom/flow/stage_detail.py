@@ -6,6 +6,8 @@ from postroom.smtp.trace import CommandSent, Event, ExtensionsSeen, ReplyReceive
 from postroom.terms.outcome import Stage
 from postroom.terms.reply import Reply
 
+# The reply to QUIT (RFC 5321 section 4.2.3); it says nothing about the stage it happens to follow.
+_FAREWELL = 221
 _REPLY_STAGES = (Stage.GREETING, Stage.SENDER, Stage.RECIPIENT, Stage.MESSAGE)
 
 
@@ -13,7 +15,7 @@ def passed_details(events: Iterable[Event]) -> dict[Stage, str]:
     """The detail of each stage that the events tell about; later events count. Texts are the server's, unescaped."""
     found: dict[Stage, str] = {}
     for event in events:
-        if isinstance(event, ReplyReceived) and event.stage in _REPLY_STAGES and event.reply.is_positive:
+        if isinstance(event, ReplyReceived) and _tells(event):
             found[event.stage] = _in_short(event.reply, event.stage)
         elif isinstance(event, ExtensionsSeen):
             found[Stage.EHLO] = _counted(len(event.extensions))
@@ -22,6 +24,10 @@ def passed_details(events: Iterable[Event]) -> dict[Stage, str]:
         elif isinstance(event, TlsEnded) and event.chain:
             found[Stage.CERTIFICATE] = _certificate(event)
     return found
+
+
+def _tells(event: ReplyReceived) -> bool:
+    return event.stage in _REPLY_STAGES and event.reply.is_positive and event.reply.code != _FAREWELL
 
 
 def _in_short(reply: Reply, stage: Stage) -> str:

@@ -6,7 +6,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from postroom.flow.first_start import change_password, password_problem
 from postroom.pages.access import person
@@ -15,7 +15,7 @@ from postroom.pages.frame import SHORTCUTS_COOKIE, THEME_COOKIE
 _YEAR_S = 365 * 24 * 3600
 
 
-@require_GET
+@require_safe
 def account(request: HttpRequest) -> HttpResponse:
     return _page(request, {}, 200)
 

@@ -6,12 +6,12 @@ from typing import Any
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from postroom.pages.queries import activity as queries
 
 
-@require_GET
+@require_safe
 def activity(request: HttpRequest) -> HttpResponse:
     days = queries.days()
     today = datetime.now(UTC).date()
@@ -30,7 +30,7 @@ def activity(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/activity.html", context)
 
 
-@require_GET
+@require_safe
 def download(_request: HttpRequest, day: str) -> HttpResponseBase:
     on = _day(day)
     path = queries.file_of(on) if on else None

@@ -6,7 +6,7 @@ from django.contrib import messages as notices
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from postroom.flow import outbox
 from postroom.pages.access import operator_only, person
@@ -14,7 +14,7 @@ from postroom.pages.queries import messages as queries
 from postroom.store.models import Message
 
 
-@require_GET
+@require_safe
 def messages(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()[:200]
     chosen = request.GET.get("state", "")
@@ -35,7 +35,7 @@ def messages(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/messages.html", context)
 
 
-@require_GET
+@require_safe
 def message(request: HttpRequest, message_id: str) -> HttpResponse:
     found = get_object_or_404(Message.objects.select_related("server", "client"), pk=message_id)
     deliveries: list[dict[str, Any]] = [

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from postroom.flow.first_start import hide_checklist
 from postroom.pages.access import administrator_only, person
@@ -13,7 +13,7 @@ from postroom.pages.queries.servers import server_rows
 _LEFT = {0: "", 1: "One step is left", 2: "Two steps are left", 3: "Three steps are left"}
 
 
-@require_GET
+@require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     steps = queries.checklist()
     done = sum(1 for step in steps if step.state == "done")

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_exempt
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from postroom.pages.queries import sandbox as queries
 from postroom.store.blobs import DamagedBlob
@@ -27,7 +27,7 @@ _FRAME_POLICY = {
 }
 
 
-@require_GET
+@require_safe
 def sandbox(request: HttpRequest) -> HttpResponse:
     page = Paginator(SandboxMessage.objects.order_by("-received_at"), PAGE_ROWS).get_page(request.GET.get("page"))
     server = SmtpServer.objects.filter(is_sandbox=True).first()
@@ -35,7 +35,7 @@ def sandbox(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/sandbox.html", context)
 
 
-@require_GET
+@require_safe
 def sandbox_message(request: HttpRequest, message_id: str) -> HttpResponse:
     message = get_object_or_404(SandboxMessage, pk=message_id)
     context = {
@@ -55,7 +55,7 @@ def sandbox_message(request: HttpRequest, message_id: str) -> HttpResponse:
 @xframe_options_exempt
 @never_cache
 @csp(_FRAME_POLICY)  # type: ignore[arg-type]
-@require_GET
+@require_safe
 def frame(request: HttpRequest, message_id: str) -> HttpResponse:
     """The HTML as it came. The address carries its own short-lived permission, so no cookie is read or set."""
     key = request.GET.get("key", "")
@@ -69,7 +69,7 @@ def frame(request: HttpRequest, message_id: str) -> HttpResponse:
     return HttpResponse(queries.read(queries.content_of(message)).html, content_type="text/html; charset=utf-8")
 
 
-@require_GET
+@require_safe
 def attachment(_request: HttpRequest, message_id: str, number: int) -> HttpResponse:
     found = queries.attachment(queries.content_of(get_object_or_404(SandboxMessage, pk=message_id)), number)
     if found is None:
@@ -78,7 +78,7 @@ def attachment(_request: HttpRequest, message_id: str, number: int) -> HttpRespo
     return _download(octets, name)
 
 
-@require_GET
+@require_safe
 def source(_request: HttpRequest, message_id: str) -> HttpResponse:
     message = get_object_or_404(SandboxMessage, pk=message_id)
     return _download(queries.content_of(message), f"{message.pk}.eml")

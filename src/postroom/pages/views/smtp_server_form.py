@@ -13,10 +13,16 @@ from django.views.decorators.http import require_http_methods
 from postroom.flow import configure
 from postroom.pages.access import administrator_only, person
 from postroom.pages.forms.smtp_server import ServerForm, suggestion_words
+from postroom.policy.settings_check import FieldProblem
 from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.server import Auth, ServerSettings
 
 from .smtp_servers import CRUMBS
+
+_PROVEN = (
+    "from_address", "host", "port", "security", "auth", "username", "ehlo_name", "ca_pem", "verify_certificate",
+    "allow_plain_auth",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ def _first_form(request: HttpRequest, subject: Subject) -> ServerForm:
 def _done(request: HttpRequest, subject: Subject, form: ServerForm) -> HttpResponse:
     """Do what the pressed button says. Raises SettingsRefused."""
     action, actor = request.POST.get("action", "test"), person(request).email
+    if action == "save":
+        _refuse_unproven(subject, form)
     if action in ("save", "save-untested"):
         asked = action == "save-untested"
         server = configure.save_untested(
@@ -97,6 +105,17 @@ def _done(request: HttpRequest, subject: Subject, form: ServerForm) -> HttpRespo
         actor=actor,
     )
     return redirect("pages:smtp-test", test.pk)
+
+
+def _refuse_unproven(subject: Subject, form: ServerForm) -> None:
+    """Save without a test is for words only: whatever a test proves or a password guards needs one."""
+    before = subject.server.typed_settings if subject.server else ServerSettings()
+    after = form.settings
+    touched = [name for name in _PROVEN if getattr(before, name) != getattr(after, name)]
+    touched += ["password"] if form.password or subject.server is None else []
+    if touched:
+        text = "This changes how Postroom connects. Run the live test, or save without testing."
+        raise configure.SettingsRefused(FieldProblem(touched[0], "needs-test", text))
 
 
 def _kept_reason(subject: Subject) -> str:
@@ -128,6 +147,7 @@ def _page(request: HttpRequest, subject: Subject, form: ServerForm, status: int)
         "stored_at": _stored_at(stored),
         "replaces": stored is None or "password" in form.problems,
         "suggestions": {name: suggestion_words(p) for name, p in form.problems.items() if p.suggestion},
+        "can_save": subject.server is not None and subject.based_on == subject.server,
         "asks_reason": "reason" in form.problems,
         "now": timezone.localtime(),
         "applied": status == 200 and request.GET.get("apply"),

@@ -5,7 +5,7 @@ from collections import Counter
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from postroom.flow import configure
 from postroom.pages.access import administrator_only, person
@@ -16,7 +16,7 @@ CRUMBS = [("Administration", ""), ("System", ""), ("SMTP configuration", "/smtp-
 _FILTERS = ("verified", "unverified", "failing", "paused", "disabled")
 
 
-@require_GET
+@require_safe
 def smtp_servers(request: HttpRequest) -> HttpResponse:
     rows = server_rows()
     counts = Counter(row.state for row in rows)

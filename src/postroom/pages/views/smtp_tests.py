@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from postroom.flow import configure
 from postroom.pages.access import administrator_only, person
@@ -22,13 +22,13 @@ from .smtp_servers import CRUMBS
 
 
 @never_cache
-@require_GET
+@require_safe
 def smtp_test(request: HttpRequest, test_id: str) -> HttpResponse:
     return render(request, "pages/smtp_test.html", _context(_test(test_id)))
 
 
 @never_cache
-@require_GET
+@require_safe
 def progress(request: HttpRequest, test_id: str) -> HttpResponse:
     """The changed part of the page; 204 while there is nothing new, so that nothing moves under the reader."""
     context = _context(_test(test_id))
@@ -37,7 +37,7 @@ def progress(request: HttpRequest, test_id: str) -> HttpResponse:
     return render(request, "pages/smtp_test_work.html", context)
 
 
-@require_GET
+@require_safe
 def log(_request: HttpRequest, test_id: str) -> HttpResponse:
     test = _test(test_id)
     text = "\n".join(str(line) for line in test.transcript) + "\n"

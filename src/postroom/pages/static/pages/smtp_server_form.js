@@ -48,6 +48,23 @@ function startServerForm(form) {
   const advanced = form.querySelector("[data-pr-advanced]");
   advanced.closest("details").addEventListener("input", () => { advanced.textContent = "changed"; });
 
+  /* Save is for words; whatever a test proves needs one. The server decides the same. */
+  const save = form.querySelector("[data-pr-save]");
+  const proven = ["from_address", "host", "port", "security", "auth", "username", "password", "ehlo_name", "ca_pem",
+    "verify_certificate", "allow_plain_auth"];
+  const stateOf = (names) => {
+    const data = new FormData(form);
+    return JSON.stringify(names.map((name) => data.getAll(name)));
+  };
+  const words = ["name", "description", "from_name", "subject_prefix", "test_recipient", "from_policy"];
+  const before = { proven: stateOf(proven), words: stateOf(words) };
+  const judge = () => { save.disabled = stateOf(proven) !== before.proven || stateOf(words) === before.words; };
+  if (save) {
+    judge();
+    form.addEventListener("input", judge);
+    form.addEventListener("change", judge);
+  }
+
   const verify = form.querySelector("[data-pr-verify]");
   verify.addEventListener("change", () => { form.querySelector("[data-pr-verify-warning]").hidden = verify.checked; });
 
