@@ -11,7 +11,7 @@ from postroom.store.writer import GroupWriter
 
 
 @pytest.fixture
-def database(tmp_path: Path, django_db_setup: None) -> Path:  # noqa: ARG001  the schema comes from there
+def database(tmp_path: Path, db: None) -> Path:  # noqa: ARG001  it makes the schema
     return copy_schema(tmp_path / "postroom.sqlite3")
 
 

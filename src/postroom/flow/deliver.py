@@ -143,6 +143,9 @@ class Courier:
             )
         except SessionFailed as failed:
             raise Unusable(self._fault(server, settings, recorder.trace.events, failed)) from failed
+        except ValueError as error:
+            finding = finding_of_cause("helo-name-invalid", quotes=(str(error),))
+            raise Unusable(ServerFault(Stage.EHLO, None, finding.title, finding)) from error
         self._log_session(server, "connected", "information", seconds=recorder.now_s())
         return OpenSession(session, recorder, session_key(server), len(recorder.trace.events))
 
