@@ -20,7 +20,8 @@ from tests.diagnosis.events import (
 )
 
 from postroom.diagnosis.explain import finding_of_delivery
-from postroom.smtp.trace import Event, StageEnded
+from postroom.diagnosis.session_evidence import failed_stage
+from postroom.smtp.trace import Event, ReplyReceived, StageEnded
 from postroom.terms.envelope import RecipientResult
 from postroom.terms.finding import Confidence
 from postroom.terms.outcome import Outcome, Retry, Stage
@@ -34,63 +35,63 @@ AVAST = certificate(issuer="CN=Avast Web/Mail Shield Root,O=Avast")
 NAMED = "554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.spamhaus.org"[4:]
 
 
-@pytest.mark.parametrize(
-    ("events", "cause"),
-    [
-        (resolved("nxdomain"), "dns-name-not-found"),
-        (resolved("no-address"), "host-name-without-address"),
-        (resolved("temporary"), "dns-temporary-failure-container"),
-        (unconnected(("192.0.2.1", "refused")), "connect-refused-no-listener"),
-        (unconnected(("192.0.2.1", "timeout")), "submission-port-blocked"),
-        (unconnected(("2001:db8::1", "unreachable")), "ipv6-unreachable"),
-        (unconnected(("2001:db8::1", "unreachable"), ("192.0.2.1", "timeout")), "submission-port-blocked"),
-        (unconnected(("192.0.2.1", "unreachable")), "no-route-to-host"),
-        (unconnected(("192.0.2.1", "denied")), "local-security-policy-blocks-connect"),
-        (unconnected(("192.0.2.1", "not-allowed")), "address-not-allowed"),
-        (faulted(Stage.GREETING, "closed"), "closed-before-greeting"),
-        (faulted(Stage.GREETING, "timeout"), "no-greeting"),
-        (faulted(Stage.GREETING, "timeout", "", b"220 m"), "no-reply-in-time"),
-        (faulted(Stage.GREETING, "malformed", "", b"SSH-2.0-OpenSSH_9.2\r\n"), "ssh-on-port"),
-        (faulted(Stage.GREETING, "malformed", "", b"* OK IMAP4rev1 ready\r\n"), "imap-on-port"),
-        (faulted(Stage.GREETING, "malformed", "", b"+OK ready\r\n"), "pop3-on-port"),
-        (faulted(Stage.GREETING, "malformed", "", b"HTTP/1.1 400 Bad Request\r\n"), "http-on-port"),
-        (faulted(Stage.GREETING, "malformed", "", TLS_ALERT), "greeting-timeout-implicit-tls-port"),
-        (faulted(Stage.EHLO, "endless"), "endless-reply"),
-        (faulted(Stage.EHLO, "closed"), "connection-lost"),
-        (faulted(Stage.EHLO, "timeout"), "no-reply-in-time"),
-        (faulted(Stage.EHLO, "malformed", "", b"what"), "malformed-reply"),
-        (refused(Stage.GREETING, 554, "5.7.1 Access denied"), "greeting-554-ip-blocked"),
-        (refused(Stage.GREETING, 554, NAMED), "greeting-554-ip-blocked"),
-        (refused(Stage.GREETING, 421, "too many connections from 192.0.2.7"), "too-many-connections-from-client"),
-        (refused(Stage.GREETING, 421, "service not available"), "server-unavailable-or-network-path"),
-        (refused(Stage.EHLO, 504, "5.5.2 <box>: need fully-qualified hostname"), "helo-name-invalid"),
-        (stopped(Stage.STARTTLS, "starttls-not-offered"), "starttls-not-offered"),
-        (refused(Stage.STARTTLS, 454, "4.7.0 TLS not available due to local problem"), "starttls-server-tls-broken"),
-        (refused(Stage.STARTTLS, 502, "5.5.1 command refused"), "starttls-refused"),
-        (faulted(Stage.STARTTLS, "injection", "", b"250 ok\r\n"), "starttls-injection"),
-        (unshaken("protocol-version", "unsupported protocol"), "tls-protocol-version-mismatch"),
-        (unshaken("no-cipher", "sslv3 alert handshake failure"), "tls-weak-key-or-cipher"),
-        (unshaken("alert", "tlsv13 alert certificate required"), "tls-client-certificate-required"),
-        (unshaken("closed"), "starttls-server-tls-broken"),
-        (untrusted(10, "certificate has expired"), "tls-cert-expired"),
-        (untrusted(9, "certificate is not yet valid"), "tls-cert-not-yet-valid"),
-        (untrusted(18, "self-signed certificate"), "tls-cert-self-signed"),
-        (untrusted(19, "self-signed certificate in certificate chain", certificate(), PRIVATE), "tls-cert-self-signed"),
-        (untrusted(20, "unable to get local issuer certificate"), "tls-cert-chain-incomplete"),
-        (untrusted(20, "unable to get local issuer", certificate(), PUBLIC), "tls-ca-bundle-missing"),
-        (untrusted(20, "unable to get local issuer", AVAST, PRIVATE), "tls-interception-av-or-proxy"),
-        (untrusted(62, "hostname mismatch"), "tls-cert-name-mismatch"),
-        (untrusted(66, "EE certificate key too weak"), "tls-weak-key-or-cipher"),
-        (untrusted(23, "certificate revoked"), "tls-cert-rejected"),
-        (refused(Stage.AUTHENTICATE, 535, "5.7.8 Error: authentication failed"), "auth-bad-credentials"),
-        (refused(Stage.AUTHENTICATE, 454, "4.7.0 Temporary authentication failure"), "auth-server-backend-failure"),
-        (refused(Stage.AUTHENTICATE, 535, "5.7.8 Error: password has expired"), "auth-password-expired"),
-        (refused(Stage.AUTHENTICATE, 535, "5.7.0 account locked"), "auth-account-locked"),
-        (refused(Stage.AUTHENTICATE, 504, "5.7.4 Unrecognized authentication type"), "auth-mechanism-mismatch"),
-        (faulted(Stage.AUTHENTICATE, "closed"), "auth-connection-dropped"),
-        (stopped(Stage.AUTHENTICATE, "auth-needs-tls"), "auth-without-encryption"),
-    ],
-)
+SESSIONS: list[tuple[list[Event], str]] = [
+    (resolved("nxdomain"), "dns-name-not-found"),
+    (resolved("no-address"), "host-name-without-address"),
+    (resolved("temporary"), "dns-temporary-failure-container"),
+    (unconnected(("192.0.2.1", "refused")), "connect-refused-no-listener"),
+    (unconnected(("192.0.2.1", "timeout")), "submission-port-blocked"),
+    (unconnected(("2001:db8::1", "unreachable")), "ipv6-unreachable"),
+    (unconnected(("2001:db8::1", "unreachable"), ("192.0.2.1", "timeout")), "submission-port-blocked"),
+    (unconnected(("192.0.2.1", "unreachable")), "no-route-to-host"),
+    (unconnected(("192.0.2.1", "denied")), "local-security-policy-blocks-connect"),
+    (unconnected(("192.0.2.1", "not-allowed")), "address-not-allowed"),
+    (faulted(Stage.GREETING, "closed"), "closed-before-greeting"),
+    (faulted(Stage.GREETING, "timeout"), "no-greeting"),
+    (faulted(Stage.GREETING, "timeout", "", b"220 m"), "no-reply-in-time"),
+    (faulted(Stage.GREETING, "malformed", "", b"SSH-2.0-OpenSSH_9.2\r\n"), "ssh-on-port"),
+    (faulted(Stage.GREETING, "malformed", "", b"* OK IMAP4rev1 ready\r\n"), "imap-on-port"),
+    (faulted(Stage.GREETING, "malformed", "", b"+OK ready\r\n"), "pop3-on-port"),
+    (faulted(Stage.GREETING, "malformed", "", b"HTTP/1.1 400 Bad Request\r\n"), "http-on-port"),
+    (faulted(Stage.GREETING, "malformed", "", TLS_ALERT), "greeting-timeout-implicit-tls-port"),
+    (faulted(Stage.EHLO, "endless"), "endless-reply"),
+    (faulted(Stage.EHLO, "closed"), "connection-lost"),
+    (faulted(Stage.EHLO, "timeout"), "no-reply-in-time"),
+    (faulted(Stage.EHLO, "malformed", "", b"what"), "malformed-reply"),
+    (refused(Stage.GREETING, 554, "5.7.1 Access denied"), "greeting-554-ip-blocked"),
+    (refused(Stage.GREETING, 554, NAMED), "greeting-554-ip-blocked"),
+    (refused(Stage.GREETING, 421, "too many connections from 192.0.2.7"), "too-many-connections-from-client"),
+    (refused(Stage.GREETING, 421, "service not available"), "server-unavailable-or-network-path"),
+    (refused(Stage.EHLO, 504, "5.5.2 <box>: need fully-qualified hostname"), "helo-name-invalid"),
+    (stopped(Stage.STARTTLS, "starttls-not-offered"), "starttls-not-offered"),
+    (refused(Stage.STARTTLS, 454, "4.7.0 TLS not available due to local problem"), "starttls-server-tls-broken"),
+    (refused(Stage.STARTTLS, 502, "5.5.1 command refused"), "starttls-refused"),
+    (faulted(Stage.STARTTLS, "injection", "", b"250 ok\r\n"), "starttls-injection"),
+    (unshaken("protocol-version", "unsupported protocol"), "tls-protocol-version-mismatch"),
+    (unshaken("no-cipher", "sslv3 alert handshake failure"), "tls-weak-key-or-cipher"),
+    (unshaken("alert", "tlsv13 alert certificate required"), "tls-client-certificate-required"),
+    (unshaken("closed"), "starttls-server-tls-broken"),
+    (untrusted(10, "certificate has expired"), "tls-cert-expired"),
+    (untrusted(9, "certificate is not yet valid"), "tls-cert-not-yet-valid"),
+    (untrusted(18, "self-signed certificate"), "tls-cert-self-signed"),
+    (untrusted(19, "self-signed certificate in certificate chain", certificate(), PRIVATE), "tls-cert-self-signed"),
+    (untrusted(20, "unable to get local issuer certificate"), "tls-cert-chain-incomplete"),
+    (untrusted(20, "unable to get local issuer", certificate(), PUBLIC), "tls-ca-bundle-missing"),
+    (untrusted(20, "unable to get local issuer", AVAST, PRIVATE), "tls-interception-av-or-proxy"),
+    (untrusted(62, "hostname mismatch"), "tls-cert-name-mismatch"),
+    (untrusted(66, "EE certificate key too weak"), "tls-weak-key-or-cipher"),
+    (untrusted(23, "certificate revoked"), "tls-cert-rejected"),
+    (refused(Stage.AUTHENTICATE, 535, "5.7.8 Error: authentication failed"), "auth-bad-credentials"),
+    (refused(Stage.AUTHENTICATE, 454, "4.7.0 Temporary authentication failure"), "auth-server-backend-failure"),
+    (refused(Stage.AUTHENTICATE, 535, "5.7.8 Error: password has expired"), "auth-password-expired"),
+    (refused(Stage.AUTHENTICATE, 535, "5.7.0 account locked"), "auth-account-locked"),
+    (refused(Stage.AUTHENTICATE, 504, "5.7.4 Unrecognized authentication type"), "auth-mechanism-mismatch"),
+    (faulted(Stage.AUTHENTICATE, "closed"), "auth-connection-dropped"),
+    (stopped(Stage.AUTHENTICATE, "auth-needs-tls"), "auth-without-encryption"),
+]
+
+
+@pytest.mark.parametrize(("events", "cause"), SESSIONS)
 def test_a_failed_session_has_its_cause(events: list[Event], cause: str) -> None:
     assert finding(events).cause == cause
 
@@ -143,8 +144,15 @@ def test_a_test_and_a_delivery_of_the_same_failure_give_the_same_finding() -> No
     ):
         result = unsent(stage, code, line)
         assert finding_of_delivery([], WITH_LOGIN, result) == finding([], WITH_LOGIN, result)
-    events = refused(Stage.AUTHENTICATE, 535, "5.7.8 Error: authentication failed")
-    result = RecipientResult("", Outcome.DEFERRED, Stage.AUTHENTICATE, events[1].reply, "refused")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("events", [events for events, _ in SESSIONS])
+def test_a_session_that_failed_for_a_delivery_gives_the_finding_of_a_test(events: list[Event]) -> None:
+    stage = failed_stage(events)
+    assert stage is not None
+    said = next((e.reply for e in events if isinstance(e, ReplyReceived)), None)
+    reason = next(e.detail for e in reversed(events) if isinstance(e, StageEnded))
+    result = RecipientResult("", Outcome.DEFERRED, stage, said, reason)
     assert finding_of_delivery(events, WITH_LOGIN, result) == finding(events)
 
 

@@ -77,8 +77,8 @@ def evidence_of(
     if failed and failed.outcome is Outcome.UNCERTAIN:
         evidence = evidence.with_facts("after-final-dot")
     evidence = _with_reply(evidence, reply)
-    if failed and not reply and failed.reason:
-        evidence = evidence.with_facts(quotes=(failed.reason,))
+    if not evidence.quotes:
+        evidence = evidence.with_facts(quotes=(failed.reason if failed else _last_detail(events),))
     return _with_provider(evidence)
 
 
@@ -93,6 +93,10 @@ def failed_stage(events: Sequence[Event]) -> Stage | None:
     return open_stages[-1] if open_stages else None
 
 
+def _last_detail(events: Sequence[Event]) -> str:
+    return next((e.detail for e in reversed(events) if isinstance(e, StageEnded) and not e.passed), "")
+
+
 def _of(events: Iterable[Event], kind: type[E]) -> list[E]:
     return [e for e in events if isinstance(e, kind)]
 
@@ -104,7 +108,7 @@ def _setting_values(settings: ServerSettings, failed: RecipientResult | None) ->
         "place": f"{settings.host.strip()} port {settings.port}",
         "username": settings.username.strip(),
         "sender": settings.from_address,
-        "recipient": failed.recipient if failed else settings.test_recipient,
+        "recipient": (failed.recipient if failed else "") or settings.test_recipient,
         "ehlo_name": settings.ehlo_name,
     }
 

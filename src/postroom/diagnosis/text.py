@@ -19,6 +19,8 @@ _ENHANCED = re.compile(r"(?<![\w.\[-])([245]\.\d{1,2}\.\d{1,3})(?![\w.])")
 _LISTED_AT = re.compile(r"(?:blocked using|listed (?:on|in|at|by)) ([a-z0-9.-]{4,80})")
 _LOCAL = ("localhost", "127.0.0.1", "::1", "")
 _QUOTED_NAMES = re.compile(r"(?:dns:|valid for )([a-z0-9*.-]{3,120})")
+# Local parts that only senders have.
+_SENDERS_NAME = re.compile(r"\b(no-?reply|do-?not-?reply|sender|notifications?|mailer|alerts?)@")
 _NOT_OWNED = re.compile(
     r"([^<>\s@]{1,64})@([^<>\s]{1,255})>?: sender address rejected: not owned by user ([^\s@]{1,64})@([^\s;]{1,255})"
 )
@@ -130,6 +132,8 @@ def _address_symptoms(lower: str) -> set[str]:
         same_name, same_base = match.group(1) == match.group(3), match.group(4).endswith("." + match.group(2))
         if same_name and same_base:
             symptoms.add("same-local-part")
+    if _SENDERS_NAME.search(lower):
+        symptoms.add("unverified-is-sender")
     return symptoms
 
 
