@@ -1,6 +1,9 @@
 """Sessions beyond single dialogs: reuse, deadlines, our own faults, other event loops."""
 
 import asyncio
+import socket
+import struct
+import threading
 import time
 from collections.abc import Iterator
 
@@ -200,3 +203,43 @@ async def test_b14_a_peer_that_never_reads_keeps_no_descriptor(monkeypatch: pyte
         assert sock.fileno() >= 0
         await asyncio.sleep(0.4)
         assert sock.fileno() < 0
+
+
+class Slow:
+    """Content whose reading holds up the event loop, as a slow disk does, until `happened`."""
+
+    octets = b"x" * 98 + b"\r\n"
+    size_bytes = 600
+
+    def __init__(self, happened: threading.Event) -> None:
+        self._happened = happened
+
+    def chunks(self) -> Iterator[bytes]:
+        for number in range(6):
+            if number == 2:
+                assert self._happened.wait(5.0)
+                time.sleep(0.05)
+            yield self.octets
+
+
+async def test_a_refusal_is_found_although_our_write_meets_the_closed_connection_first() -> None:
+    happened = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        peer, _ = listener.accept()
+        with peer, peer.makefile("rb") as lines:
+            for reply in (b"220 mx", b"250 mx", b"250 ok", b"250 ok", b"354 go"):
+                peer.sendall(reply + b"\r\n")
+                lines.readline()
+            peer.sendall(b"552 5.3.4 too much\r\n")
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        happened.set()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    session = await opened(listener.getsockname()[1], Recorder())
+    (result,) = await session.transact(envelope(), Slow(happened))
+    thread.join()
+    listener.close()
+    assert (result.outcome, str(result.reply)) == (Outcome.FAILED, "552 5.3.4 too much")
