@@ -52,8 +52,9 @@ class Engine:
         self._stopping.set()
 
     async def recover(self) -> None:
-        """Take up what an engine that is gone left under lease (D7)."""
-        await self._reload()
+        """Take up what an engine that is gone left under lease (D7). No lane may claim anything before that is done."""
+        servers, _ = await sync_to_async(_servers)()
+        self._servers = {server.pk: name_of(server) for server in servers}
         abandoned = await self._queue.abandoned(datetime.now(UTC), lease_over=False)
         await self._settler.settle_abandoned(abandoned, self._server_name)
         await sync_to_async(self._tests.requeue_abandoned)()

@@ -15,7 +15,7 @@ import uvloop
 from django.conf import settings
 
 from postroom.flow.deliver import Courier
-from postroom.flow.run_test import Tester
+from postroom.flow.run_test import Prober
 from postroom.flow.settle import Settler
 from postroom.store.activity_log import ActivityLog
 from postroom.store.blobs import Blobs
@@ -47,7 +47,7 @@ async def _serve_until_signal(ready: Callable[[], None]) -> None:
         blobs.discard_unfinished(time.time() - UNFINISHED_S)
         settler = Settler(queue, log)
         courier = Courier(queue, blobs, log, settler, default_ehlo_name=ehlo_name())
-        engine = Engine(queue, courier, settler, ServerTests(Tester(log, data / "logs", ehlo_name())), change)
+        engine = Engine(queue, courier, settler, ServerTests(Prober(log, data / "logs", ehlo_name())), change)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.stop)

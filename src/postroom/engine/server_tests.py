@@ -6,7 +6,7 @@ import structlog
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
-from postroom.flow.run_test import Tester, claim_test, requeue_abandoned_tests
+from postroom.flow.run_test import Prober, claim_test, requeue_abandoned_tests
 
 AT_ONCE = 4
 STOP_S = 5.0
@@ -17,7 +17,7 @@ _log = structlog.get_logger("postroom.engine")
 class ServerTests:
     """Claims queued tests and runs them."""
 
-    def __init__(self, runner: Tester) -> None:
+    def __init__(self, runner: Prober) -> None:
         self._runner = runner
         self._running: set[asyncio.Task[None]] = set()
         self._nudge = asyncio.Event()

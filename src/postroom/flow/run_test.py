@@ -62,8 +62,8 @@ class _Progress:
         self.report, self.unsaved = report, True
 
 
-class Tester:
-    """Runs tests. `folder` is where the log files go, by UTC day."""
+class Prober:
+    """Runs tests of servers. `folder` is where the log files go, by UTC day."""
 
     def __init__(self, log: ActivityLog, folder: Path, default_ehlo_name: str) -> None:
         self._log = log
