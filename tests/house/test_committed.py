@@ -1,6 +1,7 @@
 """What is committed works anywhere: no path of one machine, no address of a package registry, nothing unfinished."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,19 @@ def test_locks_have_a_hash_for_every_package_and_no_address() -> None:
         packages = [block for block in blocks if "==" in block.splitlines()[0]]
         assert packages, path.name
         assert [block.splitlines()[0] for block in packages if "--hash=sha256:" not in block] == []
+
+
+def test_every_dependency_is_in_its_lock() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = {
+        "run.txt": project["project"]["dependencies"],
+        "build.txt": project["dependency-groups"]["build"],
+        "dev.txt": [name for name in project["dependency-groups"]["dev"] if isinstance(name, str)],
+    }
+    for lock, dependencies in wanted.items():
+        locked = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements" / lock).read_text(), re.MULTILINE))
+        names = {re.split(r"[^A-Za-z0-9._-]", dependency)[0].lower() for dependency in dependencies}
+        assert names - locked == set(), lock
 
 
 def test_no_code_is_left_unfinished() -> None:
