@@ -95,6 +95,7 @@ def test_1_the_printed_link_makes_the_administrator(story: Story, camera: Camera
     expect(page.get_by_text("This code does not match")).to_be_visible()
     expect(page.get_by_label("Set-up code")).to_be_focused()
     camera.take(page, "first-run")
+    assert findings_of(page) == []
     page.get_by_label("Set-up code").fill(code)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Create administrator and continue").click()
@@ -286,9 +287,7 @@ def test_12_no_page_has_an_accessibility_finding_in_light_or_dark(story: Story, 
         story.context.add_cookies([{"name": "postroom_theme", "value": theme, "url": story.run.url}])
         for path in pages_of(story):
             page = story.open(path)
-            found = Axe().run(page).response["violations"]
-            said = [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
-            assert not said, f"{path} in {theme}: {said}"
+            assert findings_of(page) == [], f"{path} in {theme}"
     story.open(failed_test_of(story))
     story.page.get_by_text("View the detailed log").first.click()
     story.page.mouse.wheel(0, 420)
@@ -312,6 +311,19 @@ def test_13_nothing_scrolls_sideways_on_a_phone_of_320_pixels(story: Story, came
     story.page.set_viewport_size(DESKTOP)
 
 
+def test_the_sign_in_has_no_accessibility_finding_and_fits_a_phone(browser: Browser, story: Story) -> None:
+    context = browser.new_context(viewport={"width": 320, "height": 640})
+    page = context.new_page()
+    page.goto(f"{story.run.url}/login")
+    page.get_by_label("E-mail address").fill(EMAIL)
+    page.get_by_label("Password", exact=True).fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    assert findings_of(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    context.close()
+
+
 def test_14_the_passwords_are_in_no_file_and_the_browser_complained_about_nothing(
     story: Story, mail_rig: MailRig
 ) -> None:
@@ -323,6 +335,12 @@ def test_14_the_passwords_are_in_no_file_and_the_browser_complained_about_nothin
     assert WRONG_PASSWORD not in story.run.output
     expected = ("422", "/nothing-here", "/frame?key=", "http://192.0.2.1/")
     assert [said for said in story.complaints if not any(part in said for part in expected)] == []
+
+
+def findings_of(page: Page) -> list[object]:
+    """What axe objects to: rule and places."""
+    found = Axe().run(page).response["violations"]
+    return [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
 
 
 def sent(story: Story, subject: str, text: str) -> str:

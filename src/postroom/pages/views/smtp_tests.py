@@ -16,6 +16,7 @@ from postroom.pages.queries.server_facts import allowances, encryption
 from postroom.pages.queries.server_tests import view_of
 from postroom.pages.queries.servers import ordered_servers
 from postroom.store.models import ServerTest
+from postroom.terms.limits import TEST_TIMEOUT_S
 from postroom.terms.server import Auth
 
 from .smtp_servers import CRUMBS
@@ -128,7 +129,7 @@ def _context(test: ServerTest) -> dict[str, Any]:
         "settings": view.settings,
         "setting_rows": _setting_rows(test),
         "changes": _changes(test),
-        "gives_up_s": 30,
+        "gives_up_s": round(TEST_TIMEOUT_S),
         "encryption": encryption(test.facts),
         "allowances": allowances(test.facts),
         "needs_default": not any(s.is_default and not s.is_sandbox for s in ordered_servers()),

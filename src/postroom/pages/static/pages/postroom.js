@@ -113,7 +113,15 @@ function fillZone() {
   }
 }
 
+/* "Show cause and fix" above the servers opens what it leads to */
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#server-"]');
+  const fold = link && one(`${link.getAttribute("href")} details:not(.pr-menu)`);
+  if (fold) fold.open = true;
+});
+
 document.addEventListener("DOMContentLoaded", () => {
+  for (const fold of all("[data-pr-folds-on-phone]")) fold.open = window.matchMedia("(min-width: 768px)").matches;
   focusFirst();
   fillZone();
   all("[data-pr-toast]").forEach(startToast);
