@@ -224,10 +224,8 @@ async def test_a_test_can_be_stopped_while_the_server_is_silent(running: Running
 
 
 async def test_a_test_of_a_port_outside_the_list_dials_nobody(
-    outbox: Outbox, running: Running, monkeypatch: pytest.MonkeyPatch
+    running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
-
     monkeypatch.setattr(settings, "SMTP_PORTS", Ports.parse("25"))
     async with Peer() as peer:
         await running.start()
@@ -257,3 +255,31 @@ async def test_a_password_that_cannot_be_read_is_a_finding_not_a_crash(outbox: O
     causes = {(await Delivery.objects.aget()).cause, (await SmtpServer.objects.aget()).failing_finding["cause"]}
     assert causes == {"password-unreadable"}
     assert json.dumps(test.finding).count("AAAA") == 0
+
+
+async def test_black_holes_delay_no_mail_of_another_server(outbox: Outbox, running: Running) -> None:
+    async def silent(_: object, line: str) -> str | None:
+        await asyncio.sleep(20 if line == "greeting" else 0)
+        return None
+
+    async with Peer() as good, Peer(silent) as hole:
+        holes = [
+            await asyncio.to_thread(
+                add_server, outbox.database,
+                ServerSettings(name=f"Hole {n}", host="127.0.0.1", port=hole.port, security=Security.NONE),
+                is_default=False,
+            )
+            for n in range(8)
+        ]
+        server_id = await outbox.server(good.port)
+        for number in range(40):
+            await outbox.submit(holes[number % 8], f"stuck{number}@example.org")
+        await running.start()
+        await asyncio.sleep(0.5)
+        began = asyncio.get_running_loop().time()
+        for number in range(20):
+            await outbox.submit(server_id, f"r{number}@example.org")
+        while len(good.taken) < 20:
+            assert asyncio.get_running_loop().time() < began + 2
+            await asyncio.sleep(0.01)
+        assert hole.visits == 8

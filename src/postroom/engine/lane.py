@@ -13,9 +13,10 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from django.db import DatabaseError
 
 from postroom.flow.deliver import Courier, Group, OpenSession, ServerFault, Unusable, groups_of, name_of, session_key
-from postroom.flow.server_health import note_failing, note_working
+from postroom.flow.server_health import note_failing, note_working, sent_today
 from postroom.flow.settle import Settler
 from postroom.policy.retry import cooldown_s
 from postroom.store.blobs import DamagedBlob
@@ -23,6 +24,8 @@ from postroom.store.models import SmtpServer
 from postroom.store.queue import Lease, Queue
 from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.outcome import Stage
+
+from .pace import Pace
 
 LEASE = timedelta(seconds=60)
 CONNECTIONS = 4
@@ -55,7 +58,7 @@ class Lane:
         self._failures = 0
         self._cool_until_s = self._crowded_until_s = 0.0
         self._crowded_limit = 1
-        self._recent: deque[tuple[float, int]] = deque()
+        self._pace = Pace()
         self._nudge = asyncio.Event()
         self._stopping = False
         self._feeder = asyncio.create_task(self._feed())
@@ -98,9 +101,10 @@ class Lane:
     async def _feed(self) -> None:
         while not self._stopping:
             try:
+                await self._learn_pace()
                 while self._wants_more() and await self._claim():
                     self._start_slots()
-            except (StorageBusy, StorageUnknown) as error:
+            except (StorageBusy, StorageUnknown, DatabaseError) as error:
                 _log.error("nothing could be claimed", server=self._server.name, error=str(error))
                 await asyncio.sleep(STORAGE_PAUSE_S)
             if not self._may_begin:
@@ -108,6 +112,11 @@ class Lane:
             await self._nudge.wait()
             self._nudge.clear()
         await self._give_back()
+
+    async def _learn_pace(self) -> None:
+        """A limit per day counts what left before this process began, too."""
+        if not self._pace.knows_day and self._server.typed_settings.limits.messages_per_day is not None:
+            self._pace.learn(time.monotonic(), await sent_today(self._server.pk))
 
     @property
     def _may_begin(self) -> bool:
@@ -131,15 +140,9 @@ class Lane:
         return min(allowed, self._crowded_limit) if time.monotonic() < self._crowded_until_s else allowed
 
     def _allowance(self) -> int:
-        """How many messages may be claimed now: a share for each slot, within the server's messages per minute."""
+        """How many messages may be claimed now: a share for each slot, within the server's own pace."""
         share = 1 if self._failures else self._limit * CLAIMED_PER_SLOT
-        per_minute = self._server.typed_settings.limits.messages_per_minute
-        if per_minute is None:
-            return share
-        now_s = time.monotonic()
-        while self._recent and self._recent[0][0] < now_s - 60:
-            self._recent.popleft()
-        return min(share, per_minute - sum(count for _, count in self._recent))
+        return int(min(share, self._pace.left(time.monotonic(), self._server.typed_settings.limits)))
 
     async def _claim(self) -> int:
         now, limit = datetime.now(UTC), self._allowance()
@@ -149,8 +152,7 @@ class Lane:
         limits = self._server.typed_settings.limits
         groups = groups_of(claims.claimed, limits.recipients_per_message)
         self._pending.extend(groups)
-        if limits.messages_per_minute is not None:
-            self._recent.append((time.monotonic(), len(groups)))
+        self._pace.count(time.monotonic(), len(groups))
         if claims.damaged:
             await self._settler.hold_damaged(name_of(self._server), claims.damaged)
         return len(claims.claimed) + len(claims.damaged)

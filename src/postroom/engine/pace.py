@@ -1,0 +1,60 @@
+"""How many messages a server may still be given: its limits per minute and per day, counted over sliding windows."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from postroom.terms.server import Limits
+
+MINUTE_S = 60.0
+DAY_S = 86_400.0
+# Counts closer together than this share an entry, so that a day of mail takes little memory.
+SAME_S = 1.0
+
+
+class Pace:
+    """`now_s` is any clock that only goes forward."""
+
+    def __init__(self) -> None:
+        self._minute, self._day = _Window(MINUTE_S), _Window(DAY_S)
+        self.knows_day = False
+
+    def learn(self, now_s: float, earlier: Iterable[tuple[float, int]]) -> None:
+        """What was sent before this process began: (seconds ago, messages), oldest first."""
+        for age_s, count in earlier:
+            self._day.add(now_s - age_s, count)
+        self.knows_day = True
+
+    def count(self, now_s: float, messages: int) -> None:
+        """So many messages are begun."""
+        self._minute.add(now_s, messages)
+        self._day.add(now_s, messages)
+
+    def left(self, now_s: float, limits: Limits) -> float:
+        """How many messages may be begun now; infinite without limits."""
+        left = float("inf")
+        if limits.messages_per_minute is not None:
+            left = min(left, limits.messages_per_minute - self._minute.total(now_s))
+        if limits.messages_per_day is not None:
+            left = min(left, limits.messages_per_day - self._day.total(now_s))
+        return left
+
+
+class _Window:
+    def __init__(self, length_s: float) -> None:
+        self._length_s = length_s
+        self._counts: deque[tuple[float, int]] = deque()
+        self._sum = 0
+
+    def add(self, at_s: float, count: int) -> None:
+        self.total(at_s)
+        self._sum += count
+        if self._counts and at_s - self._counts[-1][0] < SAME_S:
+            since_s, before = self._counts.pop()
+            self._counts.append((since_s, before + count))
+        else:
+            self._counts.append((at_s, count))
+
+    def total(self, now_s: float) -> int:
+        while self._counts and self._counts[0][0] <= now_s - self._length_s:
+            self._sum -= self._counts.popleft()[1]
+        return self._sum
