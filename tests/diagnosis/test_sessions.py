@@ -236,6 +236,15 @@ def test_a_bad_login_at_another_server_than_the_public_one_meant_is_an_intercept
     assert finding(events).cause == "auth-bad-credentials"
 
 
+def test_a_public_provider_with_somebody_elses_certificate_or_greeting_is_an_interception() -> None:
+    mismatch = untrusted(62, "hostname mismatch", certificate(names=("s12.hosting.example",)))
+    found = finding(mismatch, WITH_LOGIN.changed(host="smtp.gmail.com"))
+    assert found.cause == "hosting-intercepts-outbound-smtp"
+    assert found.alternatives[0].cause == "tls-cert-name-mismatch"
+    events = [*greeted("s12.hosting.example ESMTP", "AUTH PLAIN"), *refused(Stage.AUTHENTICATE, 535, "5.7.8 no")]
+    assert finding(events, WITH_LOGIN.changed(host="smtp.gmail.com")).cause == "hosting-intercepts-outbound-smtp"
+
+
 def test_a_public_provider_with_a_private_authority_is_an_interception() -> None:
     events = untrusted(19, "self-signed certificate in certificate chain", certificate(), PRIVATE)
     assert finding(events, WITH_LOGIN.changed(host="smtp.office365.com")).cause == "tls-interception-av-or-proxy"

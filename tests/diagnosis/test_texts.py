@@ -86,6 +86,31 @@ def test_two_hundred_unrelated_texts_have_no_cause() -> None:
     assert named == {}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fatal: not a git repository (or any of the parent directories): .git",
+        "psql: error: FATAL: password authentication failed for user \"reports\"",
+        "ERROR 1045 (28000): Access denied for user 'root'@'localhost' (using password: YES)",
+        "HTTP 429 Too Many Requests",
+        "500 Internal Server Error",
+        "ssh: connect to host build7 port 22: Connection refused",
+        "curl: (60) SSL certificate problem: certificate has expired",
+        "redis.exceptions.ConnectionError: Error 111 connecting to localhost:6379. Connection refused.",
+        "ModuleNotFoundError: No module named 'dns'",
+        "Out of memory: Killed process 1234 (python)",
+        "No space left on device",
+        "Upgraded the database from 5.7.26 to 8.0.36",
+        "The invoice 535 of 5 July is attached",
+        "spam and eggs for breakfast",
+        "He is not authorized to send the letter",
+        "user unknown artist",
+    ],
+)
+def test_a_failure_of_something_else_has_no_cause(text: str) -> None:
+    assert finding_of_text(text).cause == "unknown"
+
+
 def test_an_empty_text_is_unknown_without_evidence() -> None:
     found = finding_of_text("")
     assert (found.cause, found.evidence) == ("unknown", ())

@@ -28,6 +28,8 @@ from .tls_evidence import alert_symptoms, with_tls
 
 E = TypeVar("E")
 
+# Providers whose every submission server names itself in its greeting.
+_CERTAIN_GREETINGS = ("gmail", "microsoft365")
 # What the server was to answer at a stage, in the words of RFC 5321.
 _COMMANDS = {
     Stage.EHLO: "EHLO",
@@ -215,9 +217,14 @@ def _named_addresses(evidence: Evidence, lines: Iterable[str]) -> list[str]:
 
 
 def _with_provider(evidence: Evidence) -> Evidence:
+    """Names the provider; a greeting that a public one never gives tells that somebody else answers in its place."""
     provider = provider_of(
         catalogue().providers, host=evidence.known.host, greeting=evidence.greeting, text=evidence.text
     )
-    return replace(evidence, provider=provider.slug if provider else None)
-
-
+    if provider is None:
+        return evidence
+    evidence = replace(evidence, provider=provider.slug)
+    is_certain = provider.slug in _CERTAIN_GREETINGS and provider.owns(evidence.known.host)
+    if is_certain and evidence.greeting and not provider.greetings.are_in(evidence.greeting):
+        evidence = evidence.with_facts("other-server-answers", quotes=(f"greeting: {evidence.greeting[:200]}",))
+    return evidence

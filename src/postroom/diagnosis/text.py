@@ -13,9 +13,8 @@ from .catalogue import catalogue
 from .catalogue.provider import provider_of
 from .evidence import TEXT_CHARACTERS, Evidence, Known
 from .explain import finding_of
+from .relevance import enhanced_codes, is_about_mail, is_about_something_else, is_failure, reply_codes
 
-_REPLY = re.compile(r"(?<![\w.:/\[-])([45]\d\d)(?=[ \-:,')\]]|\Z)")
-_ENHANCED = re.compile(r"(?<![\w.\[-])([245]\.\d{1,2}\.\d{1,3})(?![\w.])")
 _LISTED_AT = re.compile(r"(?:blocked using|listed (?:on|in|at|by)) ([a-z0-9.-]{4,80})")
 _LOCAL = ("localhost", "127.0.0.1", "::1", "")
 _QUOTED_NAMES = re.compile(r"(?:dns:|valid for )([a-z0-9*.-]{3,120})")
@@ -62,25 +61,34 @@ def finding_of_text(
 
 
 def evidence_of_text(text: str, config: Mapping[str, Any], client: str) -> Evidence:
-    """The evidence in a text, of which the first characters count (`TEXT_CHARACTERS`)."""
+    """The evidence in a text, of which the first characters count (`TEXT_CHARACTERS`).
+
+    A text that does not speak of a failure, or not of mail, is only quoted. With a configuration it is taken for mail.
+    """
     said = " ".join(text[:TEXT_CHARACTERS].split())
     lower = said.lower()
     known = _known(config)
-    codes = frozenset(int(c) for c in _REPLY.findall(lower))
-    enhanced = frozenset(_ENHANCED.findall(lower))
-    evidence = Evidence(
+    evidence = Evidence(client=client.lower()[:200], known=known, values=_values(lower, known), quotes=(said,))
+    of_mail = bool(known.host or known.port) or is_about_mail(lower)
+    if not is_failure(lower) or (is_about_something_else(lower) and not of_mail):
+        return evidence.with_facts("from-text")
+    evidence = replace(evidence, symptoms=frozenset({"from-text", *_symptoms(lower)}))
+    return _with_replies(evidence, lower) if of_mail else evidence
+
+
+def _with_replies(evidence: Evidence, lower: str) -> Evidence:
+    """The evidence with what a mail server said, and who it is."""
+    codes, enhanced = reply_codes(lower), enhanced_codes(lower)
+    provider = provider_of(catalogue().providers, host=evidence.known.host, greeting="", text=lower)
+    return replace(
+        evidence,
         stage=_stage(lower),
-        codes=codes | {int(f"{e[0]}50") for e in enhanced if not codes and e[0] in "45"},
+        codes=codes or frozenset(int(f"{e[0]}50") for e in enhanced if e[0] in "45"),
         enhanced=enhanced,
         text=lower,
-        client=client.lower()[:200],
-        known=known,
-        values=_values(lower, known),
-        quotes=(said,) if said else (),
+        symptoms=evidence.symptoms | _host_symptoms(evidence.known, lower) | _address_symptoms(lower),
+        provider=provider.slug if provider else None,
     )
-    provider = provider_of(catalogue().providers, host=known.host, greeting="", text=lower)
-    symptoms = {"from-text", *_symptoms(lower), *_host_symptoms(known, lower), *_address_symptoms(lower)}
-    return replace(evidence, symptoms=frozenset(symptoms), provider=provider.slug if provider else None)
 
 
 def _known(config: Mapping[str, Any]) -> Known:
