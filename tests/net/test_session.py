@@ -46,8 +46,8 @@ async def test_a_closed_session_defers_and_says_so() -> None:
 
 async def test_the_deadline_of_the_whole_session_holds_over_every_other() -> None:
     began = time.monotonic()
-    short = Deadlines.for_test(0.5)
-    async with playing(dialog_of("slow", "S: 220 mx\nC: EHLO *\npause 0.2\nS: 250 mx\nC: MAIL *\nsilence")) as server:
+    short = Deadlines.for_test(1.5)
+    async with playing(dialog_of("slow", "S: 220 mx\nC: EHLO *\npause 0.5\nS: 250 mx\nC: MAIL *\nsilence")) as server:
         recorder = Recorder()
         settings = ServerSettings(host="127.0.0.1", port=server.port, security=Security.NONE)
         session = await open_session(
@@ -56,7 +56,7 @@ async def test_the_deadline_of_the_whole_session_holds_over_every_other() -> Non
         (result,) = await session.transact(envelope(), Text())
     assert result.outcome is Outcome.DEFERRED
     assert result.reason.startswith("no reply within")
-    assert time.monotonic() - began < 1.5
+    assert 1.4 < time.monotonic() - began < 3.0
 
 
 async def test_p3_an_envelope_that_cannot_be_said_leaves_nothing_on_the_wire() -> None:

@@ -169,7 +169,7 @@ async def test_a_peer_that_says_nothing_to_a_hello_is_named(said: str, error: st
     recorder = Recorder()
     async with playing(dialog_of("mute", said)) as server:
         with pytest.raises(SessionFailed) as failed:
-            await opened(server.port, recorder, 0.4, security=Security.TLS)
+            await opened(server.port, recorder, 1.0, security=Security.TLS)
     assert failed.value.stage is Stage.STARTTLS
     assert [event.error for event in recorder.trace.events if isinstance(event, TlsEnded)] == [error]
 

@@ -2,7 +2,7 @@
 
 from postroom.smtp import command
 from postroom.smtp.redaction import Redaction
-from postroom.smtp.trace import CommandSent, OurRefusal, PeerFault, ReplyReceived
+from postroom.smtp.trace import CommandSent, Note, OurRefusal, PeerFault, ReplyReceived
 from postroom.terms.outcome import Stage
 from postroom.terms.reply import Reply
 
@@ -85,6 +85,19 @@ class Dialogue:
         self.check_quiet(stage)
         self.say(octets, label)
         return await self.hear(stage, timeout_s)
+
+    async def aside(self, octets: bytes, stage: Stage, timeout_s: float) -> Reply | None:
+        """A command such as RSET or QUIT, whose failure tells nothing about the message before it: None, and a note."""
+        if not self.connection.is_quiet:
+            return None
+        self.say(octets)
+        try:
+            reply = await self.connection.reply(self.clock.ends_at(timeout_s))
+        except (TimeoutError, WireFault) as fault:
+            text = fault.text if isinstance(fault, WireFault) else "no reply in time"
+            self.recorder.add(Note(self.recorder.now_s(), f"{command.shown(octets)} was not answered: {text}"))
+            return None
+        return self.noted(reply, stage)
 
     def refused(self, stage: Stage, reason: str, text: str) -> SessionFailed:
         """Writes down why we stop, and gives the failure to raise."""

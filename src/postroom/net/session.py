@@ -90,11 +90,8 @@ class Session:
 
     async def _reset(self) -> None:
         """RSET after a transaction that ended early; a session that refuses it is over, the results stay."""
-        try:
-            reply = await self._dialogue.ask(command.RSET, Stage.MESSAGE, self._deadlines.command_s)
-        except (WireFault, SessionFailed):
-            return self._end()
-        if not reply.is_positive:
+        reply = await self._dialogue.aside(command.RSET, Stage.MESSAGE, self._deadlines.command_s)
+        if reply is None or not reply.is_positive:
             self._end()
 
     def _end(self) -> None:
@@ -104,8 +101,7 @@ class Session:
     async def close(self) -> None:
         """QUIT, its reply within 5 s, and the end of the connection."""
         if self.is_usable:
-            with contextlib.suppress(WireFault, SessionFailed):
-                await self._dialogue.ask(command.QUIT, Stage.MESSAGE, QUIT_TIMEOUT_S)
+            await self._dialogue.aside(command.QUIT, Stage.MESSAGE, QUIT_TIMEOUT_S)
         self._botched = True
         self._dialogue.connection.close()
 
@@ -212,7 +208,8 @@ async def _secured(opening: Opening, dialogue: Dialogue, settings: ServerSetting
         dialogue.connection.close()
         left_s = dialogue.clock.left_s(CHAIN_TIMEOUT_S)
         ended = await chain_after_failure(ended, address, settings, left_s)
-        recorder.add(Note(recorder.now_s(), "a second connection looked at the certificates and sent nothing"))
+        text = "a second connection looked at the certificates; it carried no password and no mail"
+        recorder.add(Note(recorder.now_s(), text))
     recorder.add(ended)
     if ended.error and ended.error != "certificate":
         text = ended.error_text or ended.error
