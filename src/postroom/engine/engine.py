@@ -9,7 +9,7 @@ import structlog
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connection
 
-from postroom.flow.deliver import Courier, name_of
+from postroom.flow.deliver import Courier, Outgoing
 from postroom.flow.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
 from postroom.policy.route import Candidate, route
 from postroom.store.models import Delivery, InstanceValue, SmtpServer
@@ -54,7 +54,7 @@ class Engine:
     async def recover(self) -> None:
         """Take up what an engine that is gone left under lease (D7). No lane may claim anything before that is done."""
         servers, _ = await sync_to_async(_servers)()
-        self._servers = {server.pk: name_of(server) for server in servers}
+        self._servers = {server.pk: Outgoing.of(server).name for server in servers}
         abandoned = await self._queue.abandoned(datetime.now(UTC), lease_over=False)
         await self._settler.settle_abandoned(abandoned, self._server_name)
         await sync_to_async(self._tests.requeue_abandoned)()
@@ -101,7 +101,7 @@ class Engine:
     async def _reload(self) -> None:
         """Lanes for the present servers; deliveries without a server get the one that routing names."""
         servers, homeless = await sync_to_async(_servers)()
-        self._servers = {server.pk: name_of(server) for server in servers}
+        self._servers = {server.pk: Outgoing.of(server).name for server in servers}
         for server in servers:
             if server.pk in self._lanes:
                 self._lanes[server.pk].update(server)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from django.db import DatabaseError
 
-from postroom.flow.deliver import Courier, Group, OpenSession, ServerFault, Unusable, groups_of, name_of, session_key
+from postroom.flow.deliver import Courier, Group, OpenSession, Outgoing, ServerFault, Unusable, groups_of
 from postroom.flow.server_health import note_failing, note_working, sent_today
 from postroom.flow.settle import Settler
 from postroom.policy.retry import cooldown_s
@@ -44,9 +44,9 @@ class Lane:
     """See above. `sessions` bounds the sessions of all lanes together."""
 
     def __init__(
-        self, server: SmtpServer, queue: Queue, courier: Courier, settler: Settler, sessions: asyncio.Semaphore
+        self, row: SmtpServer, queue: Queue, courier: Courier, settler: Settler, sessions: asyncio.Semaphore
     ) -> None:
-        self._server = server
+        self._server = Outgoing.of(row)
         self._queue, self._courier, self._settler, self._sessions = queue, courier, settler, sessions
         self._pending: deque[Group] = deque()
         self._held: dict[str, Lease] = {}
@@ -77,10 +77,10 @@ class Lane:
         """There may be something to do."""
         self._nudge.set()
 
-    def update(self, server: SmtpServer) -> None:
+    def update(self, row: SmtpServer) -> None:
         """Go on with the server's present row; changed settings end sessions and forgive earlier failures."""
-        before, self._server = self._server, server
-        if session_key(before) != session_key(server):
+        before, self._server = self._server, Outgoing.of(row)
+        if before.key != self._server.key:
             self._failures, self._cool_until_s, self._crowded_until_s = 0, 0.0, 0.0
             self._discard_idle()
             self._nudge.set()
@@ -105,7 +105,7 @@ class Lane:
                 while self._wants_more() and await self._claim():
                     self._start_slots()
             except (StorageBusy, StorageUnknown, DatabaseError) as error:
-                _log.error("nothing could be claimed", server=self._server.name, error=str(error))
+                _log.error("nothing could be claimed", server=self._server.name.name, error=str(error))
                 await asyncio.sleep(STORAGE_PAUSE_S)
             if not self._may_begin:
                 await self._give_back()
@@ -115,8 +115,8 @@ class Lane:
 
     async def _learn_pace(self) -> None:
         """A limit per day counts what left before this process began, too."""
-        if not self._pace.knows_day and self._server.typed_settings.limits.messages_per_day is not None:
-            self._pace.learn(time.monotonic(), await sent_today(self._server.pk))
+        if not self._pace.knows_day and self._server.settings.limits.messages_per_day is not None:
+            self._pace.learn(time.monotonic(), await sent_today(self._server.name.id))
 
     @property
     def _may_begin(self) -> bool:
@@ -136,25 +136,25 @@ class Lane:
         """How many sessions may be open now; one as long as none has come about."""
         if self._open == 0:
             return 1
-        allowed = self._server.typed_settings.limits.connections or CONNECTIONS
+        allowed = self._server.settings.limits.connections or CONNECTIONS
         return min(allowed, self._crowded_limit) if time.monotonic() < self._crowded_until_s else allowed
 
     def _allowance(self) -> int:
         """How many messages may be claimed now: a share for each slot, within the server's own pace."""
         share = 1 if self._failures else self._limit * CLAIMED_PER_SLOT
-        return int(min(share, self._pace.left(time.monotonic(), self._server.typed_settings.limits)))
+        return int(min(share, self._pace.left(time.monotonic(), self._server.settings.limits)))
 
     async def _claim(self) -> int:
         now, limit = datetime.now(UTC), self._allowance()
-        claims = await self._queue.claim(self._server.pk, now=now, lease_until=now + LEASE, limit=limit)
+        claims = await self._queue.claim(self._server.name.id, now=now, lease_until=now + LEASE, limit=limit)
         for claimed in claims.claimed:
             self._held[claimed.lease.delivery_id] = claimed.lease
-        limits = self._server.typed_settings.limits
+        limits = self._server.settings.limits
         groups = groups_of(claims.claimed, limits.recipients_per_message)
         self._pending.extend(groups)
         self._pace.count(time.monotonic(), len(groups))
         if claims.damaged:
-            await self._settler.hold_damaged(name_of(self._server), claims.damaged)
+            await self._settler.hold_damaged(self._server.name, claims.damaged)
         return len(claims.claimed) + len(claims.damaged)
 
     def _start_slots(self) -> None:
@@ -166,7 +166,7 @@ class Lane:
     def _slot_ended(self, slot: "asyncio.Task[None]") -> None:
         self._slots.discard(slot)
         if not slot.cancelled() and (error := slot.exception()) is not None:
-            _log.error("a delivery slot failed", server=self._server.name, exc_info=error)
+            _log.error("a delivery slot failed", server=self._server.name.name, exc_info=error)
         if self._pending and not self._stopping:
             self._start_slots()
         self._nudge.set()
@@ -210,7 +210,7 @@ class Lane:
             await self._settled(group, self._courier.hold(server, group, error))
             return await self._kept(opened)
         except (StorageBusy, StorageUnknown) as error:
-            _log.error("a delivery was put back", server=server.name, error=str(error))
+            _log.error("a delivery was put back", server=server.name.name, error=str(error))
             self._pending.append(group)
             await asyncio.sleep(STORAGE_PAUSE_S)
             return await self._kept(opened)
@@ -220,7 +220,7 @@ class Lane:
         if reused and carried.was_cut_before_anything:
             await self._ended(opened)
             return await self._deliver(None, group)
-        fault = carried.server_fault(server.typed_settings)
+        fault = carried.server_fault(server.settings)
         if fault is not None:
             wait_s = await self._cool_down(server, fault)
             await self._settled(group, self._courier.settle(server, carried, wait_s))
@@ -230,14 +230,14 @@ class Lane:
         await self._settled(group, self._courier.settle(server, carried))
         return await self._kept(opened)
 
-    async def _opened(self, server: SmtpServer) -> OpenSession:
+    async def _opened(self, server: Outgoing) -> OpenSession:
         opened = await self._courier.opened(server)
         self._open += 1
         self._start_slots()
         return opened
 
     async def _kept(self, opened: OpenSession) -> OpenSession | None:
-        most = self._server.typed_settings.limits.messages_per_connection
+        most = self._server.settings.limits.messages_per_connection
         if opened.session.is_usable and (most is None or opened.carried < most):
             return opened
         await self._ended(opened)
@@ -247,7 +247,7 @@ class Lane:
         self._open -= 1
         await opened.close()
 
-    async def _failed(self, server: SmtpServer, group: Group, fault: ServerFault) -> None:
+    async def _failed(self, server: Outgoing, group: Group, fault: ServerFault) -> None:
         """No session came about. While others are open the server is only crowded; else it is left alone."""
         if fault.stage in (Stage.CONNECT, Stage.GREETING) and self._open > 0:
             self._crowded_limit, self._crowded_until_s = self._open, time.monotonic() + CROWDED_S
@@ -256,7 +256,7 @@ class Lane:
         wait_s = await self._cool_down(server, fault)
         await self._settled(group, self._courier.settle_fault(server, group, fault, wait_s))
 
-    async def _cool_down(self, server: SmtpServer, fault: ServerFault) -> float:
+    async def _cool_down(self, server: Outgoing, fault: ServerFault) -> float:
         """Leave the server alone, once for failures at the same time; the seconds until it is tried again."""
         now_s = time.monotonic()
         if now_s >= self._cool_until_s:
@@ -265,13 +265,13 @@ class Lane:
             self._cool_until_s = now_s + wait_s
             asyncio.get_running_loop().call_later(wait_s + 0.05, self._nudge.set)
             await self._give_back()
-            await note_failing(server.pk, fault.finding)
+            await note_failing(server.name.id, fault.finding)
         return max(0.0, self._cool_until_s - now_s)
 
-    async def _worked(self, server: SmtpServer) -> None:
-        if self._failures or server.failing_since is not None:
-            self._failures, self._cool_until_s, server.failing_since = 0, 0.0, None
-            await note_working(server.pk)
+    async def _worked(self, server: Outgoing) -> None:
+        if self._failures or server.row.failing_since is not None:
+            self._failures, self._cool_until_s, server.row.failing_since = 0, 0.0, None
+            await note_working(server.name.id)
 
     async def _settled(self, group: Group, settling: Awaitable[None]) -> None:
         """Settle beside the next transaction, at most `UNSETTLED` at a time; the lease is kept until it is stored."""

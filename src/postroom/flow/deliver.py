@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Self
 
 from postroom.diagnosis.explain import finding_of_cause, finding_of_delivery
 from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, open_session
@@ -15,7 +16,7 @@ from postroom.policy.egress import may_dial
 from postroom.policy.outcome import is_about_sign_in, is_server_fault, uncertain_policy
 from postroom.smtp.trace import Event, OurRefusal
 from postroom.store.activity_log import ActivityLog
-from postroom.store.blobs import Blobs, DamagedBlob, StoredContent
+from postroom.store.blobs import Blobs, DamagedBlob, MemoryContent, StoredContent
 from postroom.store.models import SmtpServer
 from postroom.store.queue import Claimed, Queue
 from postroom.store.vault import VaultError
@@ -31,6 +32,25 @@ from .settle import Explain, ServerName, Settler, note
 
 # Larger content is checked in a thread: reading it would hold up every other session.
 INLINE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A server as the engine works with it: its row, and what of it is needed for each message, read once.
+
+    `key` is equal for two rows of a server while a session of the one serves the other."""
+
+    row: SmtpServer
+    settings: ServerSettings
+    name: ServerName
+    key: str
+    takes_deliveries: bool
+
+    @classmethod
+    def of(cls, row: SmtpServer) -> Self:
+        settings = row.typed_settings
+        name, key = ServerName(row.pk, row.name, settings.uncertain), settings.fingerprint(row.secret_id)
+        return cls(row, settings, name, key, row.takes_deliveries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +113,9 @@ class OpenSession:
     opening: int
     carried: int = field(default=0)
 
-    def is_for(self, server: SmtpServer) -> bool:
+    def is_for(self, server: Outgoing) -> bool:
         """Whether the server's settings are still those that the session was opened with."""
-        return self.key == session_key(server)
+        return self.key == server.key
 
     def forget_transaction(self) -> None:
         """Keep only how the session began, so that a long-lived session does not grow (B14)."""
@@ -125,14 +145,14 @@ class Courier:
         self._default_ehlo_name = default_ehlo_name
         self._deadlines = deadlines or Deadlines()
 
-    async def opened(self, server: SmtpServer) -> OpenSession:
+    async def opened(self, server: Outgoing) -> OpenSession:
         """A session to the server, signed in. Raises Unusable; nobody is dialed where port or password are at fault."""
-        settings, recorder = server.typed_settings, Recorder()
-        if settings.port not in allowed_ports(server):
+        settings, recorder = server.settings, Recorder()
+        if settings.port not in allowed_ports(server.row):
             finding = finding_of_cause("port-not-allowed", values={"port": str(settings.port)})
             raise Unusable(ServerFault(Stage.CONNECT, None, finding.title, finding))
         try:
-            password = unsealed_password(server)
+            password = unsealed_password(server.row)
         except VaultError as error:
             finding = finding_of_cause("password-unreadable", quotes=(str(error),))
             raise Unusable(ServerFault(Stage.AUTHENTICATE, None, finding.title, finding, sign_in=True)) from error
@@ -142,26 +162,24 @@ class Courier:
                 default_ehlo_name=self._default_ehlo_name, allowed=may_dial,
             )
         except SessionFailed as failed:
-            raise Unusable(self._fault(server, settings, recorder.trace.events, failed)) from failed
+            raise Unusable(self._fault(server, recorder.trace.events, failed)) from failed
         except ValueError as error:
             finding = finding_of_cause("helo-name-invalid", quotes=(str(error),))
             raise Unusable(ServerFault(Stage.EHLO, None, finding.title, finding)) from error
         self._log_session(server, "connected", "information", seconds=recorder.now_s())
-        return OpenSession(session, recorder, session_key(server), len(recorder.trace.events))
+        return OpenSession(session, recorder, server.key, len(recorder.trace.events))
 
-    def _fault(
-        self, server: SmtpServer, settings: ServerSettings, events: Sequence[Event], failed: SessionFailed
-    ) -> ServerFault:
+    def _fault(self, server: Outgoing, events: Sequence[Event], failed: SessionFailed) -> ServerFault:
         result = RecipientResult("", Outcome.DEFERRED, failed.stage, failed.reply, failed.reason)
-        finding = finding_of_delivery(events, settings, result)
+        finding = finding_of_delivery(events, server.settings, result)
         fault = ServerFault(failed.stage, failed.reply, failed.reason, finding, sign_in=is_about_sign_in(result))
         self._log_session(server, "error", "error", fault=fault)
         return fault
 
-    async def carry(self, server: SmtpServer, opened: OpenSession, group: Group) -> "Carried":
+    async def carry(self, server: Outgoing, opened: OpenSession, group: Group) -> "Carried":
         """One transaction; nothing is settled yet. Raises DamagedBlob or ValueError when it can't be sent as it is."""
         started = time.monotonic()
-        settings, size_bytes = server.typed_settings, group.claimed[0].message.content_size
+        settings, size_bytes = server.settings, group.claimed[0].message.content_size
         if settings.limits.size_bytes is not None and size_bytes > settings.limits.size_bytes:
             return _too_large(group, size_bytes, settings.limits.size_bytes)
         content = await self._content(group)
@@ -173,29 +191,27 @@ class Courier:
         opened.forget_transaction()
         return Carried(tuple(zip(group.claimed, results, strict=True)), events, time.monotonic() - started)
 
-    async def settle(self, server: SmtpServer, carried: "Carried", wait_s: float | None = None) -> None:
+    async def settle(self, server: Outgoing, carried: "Carried", wait_s: float | None = None) -> None:
         """Store what a transaction came to."""
-        settings = server.typed_settings
-
         def explained(result: RecipientResult) -> Finding:
-            return finding_of_delivery(carried.events, settings, result)
+            return finding_of_delivery(carried.events, server.settings, result)
 
         await self._settler.settle_results(
-            name_of(server), carried.pairs, explained, seconds=carried.seconds, wait_s=wait_s
+            server.name, carried.pairs, explained, seconds=carried.seconds, wait_s=wait_s
         )
 
-    async def settle_fault(self, server: SmtpServer, group: Group, fault: ServerFault, wait_s: float) -> None:
+    async def settle_fault(self, server: Outgoing, group: Group, fault: ServerFault, wait_s: float) -> None:
         """Defer a group for a fault of its server (never fail it)."""
         explained: Explain = lambda _: fault.finding  # noqa: E731  one line says it
         pairs = [(claimed, fault.result_for(claimed)) for claimed in group.claimed]
-        await self._settler.settle_results(name_of(server), pairs, explained, seconds=0.0, wait_s=wait_s)
+        await self._settler.settle_results(server.name, pairs, explained, seconds=0.0, wait_s=wait_s)
 
-    async def hold(self, server: SmtpServer, group: Group, error: DamagedBlob | ValueError) -> None:
+    async def hold(self, server: Outgoing, group: Group, error: DamagedBlob | ValueError) -> None:
         """Set a group apart that can't be sent as it is (D9, D10, P3)."""
         cause = "content-damaged" if isinstance(error, DamagedBlob) else "envelope-refused-here"
-        await self._settler.hold(name_of(server), group.claimed, cause, str(error))
+        await self._settler.hold(server.name, group.claimed, cause, str(error))
 
-    async def _content(self, group: Group) -> StoredContent:
+    async def _content(self, group: Group) -> StoredContent | MemoryContent:
         message = group.claimed[0].message
         if message.content_size <= INLINE_BYTES:
             return self._blobs.open(message.content_digest, message.content_size)
@@ -209,11 +225,11 @@ class Courier:
         return lambda: asyncio.ensure_future(self._queue.mark_transacting([c.lease for c in group.claimed]))
 
     def _log_session(
-        self, server: SmtpServer, outcome: str, severity: str, *, seconds: float = 0.0, fault: ServerFault | None = None
+        self, server: Outgoing, outcome: str, severity: str, *, seconds: float = 0.0, fault: ServerFault | None = None
     ) -> None:
         entry: dict[str, object] = {
-            "kind": "session", "outcome": outcome, "severity": severity, "server": server.name, "server_id": server.pk,
-            "seconds": round(seconds, 3),
+            "kind": "session", "outcome": outcome, "severity": severity, "server": server.name.name,
+            "server_id": server.name.id, "seconds": round(seconds, 3),
         }
         if fault is not None:
             entry |= {
@@ -254,12 +270,3 @@ def _too_large(group: Group, size_bytes: int, most_bytes: int) -> Carried:
     text = f"the message has {size_bytes} bytes, this server's limit is {most_bytes}"
     pairs = tuple((c, RecipientResult(c.recipient, Outcome.FAILED, Stage.SENDER, None, text)) for c in group.claimed)
     return Carried(pairs, (OurRefusal(0.0, Stage.SENDER, "too-large", text),), 0.0)
-
-
-def session_key(server: SmtpServer) -> str:
-    """Equal for two rows of a server while a session of the one serves the other."""
-    return server.typed_settings.fingerprint(server.secret_id)
-
-
-def name_of(server: SmtpServer) -> ServerName:
-    return ServerName(server.pk, server.name, server.typed_settings.uncertain)

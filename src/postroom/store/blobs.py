@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 CHUNK_BYTES = 256 * 1024
@@ -59,6 +59,20 @@ class StoredContent:
             yield previous
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryContent:
+    """The octets of a small blob, checked and in memory."""
+
+    octets: bytes = field(repr=False)
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.octets)
+
+    def chunks(self) -> Iterator[bytes]:
+        yield self.octets
+
+
 class Blobs:
     """The blobs in one folder, which is made when needed. Safe to use from several threads and processes."""
 
@@ -82,12 +96,16 @@ class Blobs:
         _sync_folder(target.parent)
         return blob
 
-    def open(self, digest: str, size_bytes: int) -> StoredContent:
-        """The blob, after reading all of it once; raises DamagedBlob when it is not what was stored."""
+    def open(self, digest: str, size_bytes: int) -> "StoredContent | MemoryContent":
+        """The blob, after reading all of it once; raises DamagedBlob when it is not what was stored.
+
+        A small one stays in memory, a large one is read, and checked, again as it leaves."""
         content = StoredContent(self._path(digest), digest, size_bytes)
-        for _ in content.chunks():
+        pieces = content.chunks()
+        first = next(pieces, b"")
+        for _ in pieces:
             pass
-        return content
+        return MemoryContent(first) if len(first) == size_bytes else content
 
     def discard_unfinished(self, before_s: float) -> int:
         """Remove files that a killed process left unfinished before that time (seconds of the epoch); their number."""
