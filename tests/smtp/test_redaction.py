@@ -32,6 +32,10 @@ def test_t7_url_and_hexadecimal_forms_are_hidden() -> None:
     assert redacted("hunter22", b"hunter22".hex()) == "[hidden]"
 
 
+def test_t7_a_password_with_spaces_around_is_hidden_without_them_too() -> None:
+    assert redacted(" hunter22 ", "you said hunter22, aHVudGVyMjI=") == "you said [hidden], [hidden]"
+
+
 def test_a_short_password_is_hidden_where_it_stands_alone() -> None:
     assert redacted("a", "a bad password a") == "[hidden] bad password [hidden]"
 

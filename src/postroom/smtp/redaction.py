@@ -45,17 +45,25 @@ class Redaction:
 
 
 def _pattern(username: str, password: str) -> re.Pattern[str]:
-    raw = password.encode("utf-8", "surrogateescape")
-    exact = {base64.b64encode(raw).decode("ascii")}
-    for whole in (f"\0{username}\0{password}", f"{username}\0{username}\0{password}", f"{username}:{password}"):
-        exact.add(base64.b64encode(whole.encode("utf-8", "surrogateescape")).decode("ascii"))
-    exact |= {form.rstrip("=") for form in exact}
-    inner = {form for form in _inner_base64(raw) if len(form) >= _INNER_LENGTH}
-    if len(raw) >= _ANYWHERE_LENGTH:
-        exact |= inner | {password, quote(raw, safe=""), quote_plus(raw, safe=""), raw.hex()}
-        alone: set[str] = set()
-    else:
-        alone = {password}
-    alternatives = [re.escape(form) for form in sorted(exact, key=len, reverse=True) if len(form) >= _ANYWHERE_LENGTH]
-    alternatives += [rf"(?<!\w){re.escape(form)}(?!\w)" for form in alone]
+    """Longest forms first. A server may have cut the spaces around the password before it repeats it."""
+    anywhere: set[str] = set()
+    alone: set[str] = set()
+    for secret in {password, password.strip()} - {""}:
+        raw = secret.encode("utf-8", "surrogateescape")
+        anywhere |= _whole_base64(username, secret)
+        anywhere |= {form for form in _inner_base64(raw) if len(form) >= _INNER_LENGTH}
+        if len(raw) >= _ANYWHERE_LENGTH:
+            anywhere |= {secret, quote(raw, safe=""), quote_plus(raw, safe=""), raw.hex()}
+        else:
+            alone.add(secret)
+    alternatives = [re.escape(form) for form in sorted(anywhere, key=len, reverse=True)]
+    alternatives += [rf"(?<!\w){re.escape(form)}(?!\w)" for form in sorted(alone)]
     return re.compile("|".join(alternatives), re.IGNORECASE)
+
+
+def _whole_base64(username: str, password: str) -> set[str]:
+    """What LOGIN, PLAIN and HTTP make of the credentials, with and without padding."""
+    texts = (password, f"\0{username}\0{password}", f"{username}\0{username}\0{password}", f"{username}:{password}")
+    encoded = {base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii") for text in texts}
+    encoded |= {form.rstrip("=") for form in encoded}
+    return {form for form in encoded if len(form) >= _ANYWHERE_LENGTH}
