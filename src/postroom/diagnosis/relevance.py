@@ -12,8 +12,8 @@ _FAILURE = re.compile(
     r"fail|error|errno|refus|reject|den(ied|y)|exceed|invalid|unable|cannot|can.t |could ?n.t|\bnot\b|\bno \w|"
     r"block|time(d )?-?out|expired|unknown|lost|closed|unreach|exception|warning|bounced|deferred|misbehav|alert|"
     r"too (many|big|large|long|fast|small)|suspend|suppress|missing|wrong|unexpected|\bfull\b|quota|gr[ea]ylist|"
-    r"\bloops?\b|self[- ]?signed|mismatch|unverified|disabled|locked|required|must |n.t |throttl|temporar|insufficient|broken|"
-    r"\*\*\*\*|xxxx|unauth|unsupported|unrecogni|disallow|eof\b|\be[a-z]*(refused|reset|notfound|timedout|unreach)|"
+    r"\bloops?\b|self[- ]?signed|mismatch|unverified|disabled|locked|required|must |n.t |throttl|temporar|insufficient|"
+    r"broken|\*\*\*\*|xxxx|unauth|unsupported|unrecogni|disallow|eof\b|\be[a-z]*(refused|reset|notfound|timedout|unreach)|"
     r"_self_|_too_|_again|eyjzdgf0dxmioi"
 )
 _MAIL = re.compile(
