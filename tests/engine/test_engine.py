@@ -283,3 +283,42 @@ async def test_black_holes_delay_no_mail_of_another_server(outbox: Outbox, runni
             assert asyncio.get_running_loop().time() < began + 2
             await asyncio.sleep(0.01)
         assert hole.visits == 8
+
+
+async def test_a_passed_test_ends_the_time_for_which_a_failing_server_is_left_alone(
+    outbox: Outbox, running: Running
+) -> None:
+    refusing = True
+
+    def answer(_: object, line: str) -> str | None:
+        return "530 5.7.0 Authentication required" if refusing and line.startswith("MAIL") else None
+
+    async with Peer(answer) as peer:
+        server_id = await outbox.server(peer.port, test_recipient="me@example.org")
+        await outbox.submit(server_id, "ann@example.org")
+        await running.start()
+        await outbox.until("deferred", within_s=3)
+        await outbox.submit(server_id, "bob@example.org")
+        await asyncio.sleep(1.2)
+        assert dict(outbox.states())["bob@example.org"] == "queued"
+        refusing = False
+        assert (await ended_test(await new_test(peer.port, server_id))).status == TestStatus.PASSED
+        await outbox.until("sent", "deferred", one="sent", within_s=4)
+    assert dict(outbox.states())["bob@example.org"] == "sent"
+    assert (await SmtpServer.objects.aget()).failing_since is None
+
+
+async def test_a_removed_server_leaves_its_waiting_mail_to_the_default(outbox: Outbox, running: Running) -> None:
+    async with Peer() as peer:
+        gone = await asyncio.to_thread(
+            add_server, outbox.database,
+            ServerSettings(name="Gone", host="127.0.0.1", port=1, security=Security.NONE),
+            is_default=False, enabled=False,
+        )
+        await outbox.server(peer.port)
+        await outbox.submit(gone, "ann@example.org")
+        await running.start()
+        await asyncio.sleep(0.3)
+        assert outbox.states() == [("ann@example.org", "queued")]
+        await SmtpServer.objects.filter(pk=gone).adelete()
+        await outbox.until("sent", within_s=4)

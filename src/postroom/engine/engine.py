@@ -44,6 +44,7 @@ class Engine:
         self._change = change
         self._lanes: dict[str, Lane] = {}
         self._servers: dict[str, ServerName] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._sessions = asyncio.Semaphore(SESSIONS)
         self._stopping = asyncio.Event()
 
@@ -78,7 +79,7 @@ class Engine:
             await self._wind_down()
 
     async def _wind_down(self) -> None:
-        await asyncio.gather(self._tests.stop(), *(lane.stop(STOP_S) for lane in self._lanes.values()))
+        await asyncio.gather(self._tests.stop(), *(lane.stop(STOP_S) for lane in self._lanes.values()), *self._leaving)
         await self._guarded(lambda: sync_to_async(_store_heartbeat)("stopped"))
 
     async def _watch(self) -> None:
@@ -108,7 +109,9 @@ class Engine:
             else:
                 self._lanes[server.pk] = Lane(server, self._queue, self._courier, self._settler, self._sessions)
         for gone in self._lanes.keys() - self._servers.keys():
-            await self._lanes.pop(gone).stop(STOP_S)
+            leaving = asyncio.create_task(self._lanes.pop(gone).stop(STOP_S))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
         if homeless and (chosen := route(_candidates(servers))) is not None:
             await self._queue.assign(chosen.id)
 

@@ -78,9 +78,11 @@ class Lane:
         self._nudge.set()
 
     def update(self, row: SmtpServer) -> None:
-        """Go on with the server's present row; changed settings end sessions and forgive earlier failures."""
+        """Go on with the server's present row. Changed settings end sessions; they, and a passed test, which takes the
+        failing mark away, end the time for which the server is left alone."""
         before, self._server = self._server, Outgoing.of(row)
-        if before.key != self._server.key:
+        repaired = before.row.failing_since is not None and row.failing_since is None
+        if before.key != self._server.key or repaired:
             self._failures, self._cool_until_s, self._crowded_until_s = 0, 0.0, 0.0
             self._discard_idle()
             self._nudge.set()
