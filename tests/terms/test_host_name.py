@@ -25,6 +25,8 @@ from postroom.terms.host_name import HostReading, host_reading
         ("smtp.company.example:587", "smtp.company.example", 587, "port"),
         ("[2001:db8::25]:25", "2001:db8::25", 25, "port"),
         ("[2001:db8::25]", "2001:db8::25", None, "brackets"),
+        ("[IPv6:2001:db8::25]", "2001:db8::25", None, "brackets"),
+        ("straße.example", "xn--strae-oqa.example", None, ""),
         ("smtp.company.example/", "smtp.company.example", None, "path"),
         ("reports@company.example", "company.example", None, "user"),
         ("smtp.company.example.", "smtp.company.example", None, "trailing-dot"),

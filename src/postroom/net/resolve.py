@@ -1,8 +1,6 @@
 """Names to addresses with the system's resolver, and what the DNS says where that one only says "no"."""
 
 import asyncio
-import ipaddress
-import re
 import socket
 
 import dns.asyncresolver
@@ -12,32 +10,22 @@ import dns.rdatatype
 import dns.resolver
 
 from postroom.smtp.trace import NameResolved
+from postroom.terms.host_name import host_reading
 
 from .recorder import Recorder
 
 # No RFC figure: how many addresses of one name are tried, and how long the DNS is asked for the reason of a "no".
 ADDRESSES = 16
 REASON_TIMEOUT_S = 3.0
-_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\Z")
+_HARMLESS_FLAWS = ("", "brackets", "trailing-dot")
 
 
 def canonical_host(host: str) -> str:
     """A host name in lower case as A-labels, or an address without brackets. Raises ValueError for anything else."""
-    host = host.strip()
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    bare = bare[5:] if bare[:5].lower() == "ipv6:" else bare
-    try:
-        return str(ipaddress.ip_address(bare))
-    except ValueError:
-        pass
-    try:
-        name = host if host.isascii() else host.encode("idna").decode("ascii")
-    except UnicodeError:
-        raise ValueError("not a host name") from None
-    name = name.removesuffix(".").lower()
-    if not name or len(name) > 253 or not all(_LABEL.match(label) for label in name.split(".")):
+    reading = host_reading(host)
+    if reading.flaw not in _HARMLESS_FLAWS:
         raise ValueError("not a host name")
-    return name
+    return reading.host.lower()
 
 
 async def resolve(host: str, recorder: Recorder, timeout_s: float) -> NameResolved:

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
+import idna
+
 _SCHEME = re.compile(r"\A[a-zA-Z][a-zA-Z0-9+.-]*://")
 _LABEL = re.compile(r"\A(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
 _PORT = re.compile(r"\A(?P<host>\[[0-9A-Fa-f:.]+\]|[^:]+):(?P<port>\d{1,5})\Z")
@@ -39,7 +41,7 @@ def host_reading(typed: str) -> HostReading:
     if match := _PORT.match(text):
         text, port, flaw = match["host"], int(match["port"]), flaw or "port"
     if text.startswith("[") and text.endswith("]"):
-        text, flaw = text[1:-1], flaw or "brackets"
+        text, flaw = re.sub(r"\AIPv6:", "", text[1:-1], flags=re.IGNORECASE), flaw or "brackets"
     if text.endswith(".") and text != ".":
         text, flaw = text[:-1], flaw or "trailing-dot"
     if any(c.isspace() for c in text):
@@ -60,8 +62,8 @@ def _checked(text: str) -> str:
         return address.compressed if isinstance(address, IPv6Address) else str(address)
     if not text.isascii():
         try:
-            text = text.encode("idna").decode()
-        except UnicodeError:
+            text = idna.encode(text, uts46=True).decode()
+        except idna.IDNAError:
             return ""
     labels = text.split(".")
     if len(text) > 253 or not all(_LABEL.match(label) for label in labels):
