@@ -78,6 +78,17 @@ def test_no_rule_is_without_conditions() -> None:
         assert any(conditions), rule
 
 
+def test_every_cause_and_every_variant_can_be_reached() -> None:
+    ours = {"unknown", "content-damaged", "message-row-damaged", "envelope-refused-here", "engine-stopped",
+            "port-not-allowed", "password-unreadable"}
+    reached = ours | {rule.cause for rule in KNOWN.rules} | {rule.alternative for rule in KNOWN.rules}
+    assert set(KNOWN.causes) <= reached
+    providers = {provider.slug for provider in KNOWN.providers}
+    for slug, cause in KNOWN.causes.items():
+        named = {rule.variant for rule in KNOWN.rules if rule.cause == slug}
+        assert set(cause.variants) <= named | providers, slug
+
+
 def all_patterns() -> list[str]:
     found: list[Patterns] = [p for _, patterns, without in KNOWN.symptoms for p in (patterns, without)]
     found += [p for rule in KNOWN.rules for p in (rule.text, rule.without, rule.host, rule.client)]

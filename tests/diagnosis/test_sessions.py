@@ -217,6 +217,8 @@ def test_a_password_with_outer_space_is_named_when_the_login_fails_and_only_then
         ("email-smtp.amazonaws.com ESMTP SimpleEmailService", "Authentication Credentials Invalid",
          "auth-wrong-credential-kind", "IAM"),
         ("mail.example ESMTP", "5.7.8 Username and Password not accepted.", "auth-bad-credentials", "password"),
+        ("mail.example Python SMTP 1.4.6", "5.7.8 Authentication credentials invalid", "auth-bad-credentials",
+         "password"),
     ],
 )
 def test_the_provider_decides_between_causes_of_a_refused_login(

@@ -9,7 +9,7 @@ _CODE = re.compile(
 )
 _ENHANCED = re.compile(r"(?<![\w.\[-])([245]\.\d{1,2}\.\d{1,3})(?![\w.])")
 _FAILURE = re.compile(
-    r"fail|error|errno|refus|reject|den(ied|y)|exceed|invalid|unable|cannot|can.t |could ?n.t|\bnot\b|\bno \w|"
+    r"fail|error|errno|refus|reject|den(ied|y)|exceed|invalid|unable|cannot|can.t |could ?n.t|\bnot\b|\bno \w|never|"
     r"block|time(d )?-?out|expired|unknown|lost|closed|unreach|exception|warning|bounced|deferred|misbehav|alert|"
     r"too (many|big|large|long|fast|small)|suspend|suppress|missing|wrong|unexpected|\bfull\b|quota|gr[ea]ylist|"
     r"\bloops?\b|self[- ]?signed|mismatch|unverified|disabled|locked|required|must |n.t |throttl|temporar|insufficient|"

@@ -217,9 +217,16 @@ def _named_addresses(evidence: Evidence, lines: Iterable[str]) -> list[str]:
 
 
 def _with_provider(evidence: Evidence) -> Evidence:
-    """Names the provider; a greeting that a public one never gives tells that somebody else answers in its place."""
+    """Names the provider; a greeting that a public one never gives tells that somebody else answers in its place.
+
+    Many servers refuse a sign-in in the same words, so these name nobody where a greeting was heard.
+    """
+    says_who = not (evidence.stage is Stage.AUTHENTICATE and evidence.greeting)
     provider = provider_of(
-        catalogue().providers, host=evidence.known.host, greeting=evidence.greeting, text=evidence.text
+        catalogue().providers,
+        host=evidence.known.host,
+        greeting=evidence.greeting,
+        text=evidence.text if says_who else "",
     )
     if provider is None:
         return evidence
