@@ -1,6 +1,7 @@
 """Configuring a server: tested before saved, and a password that never follows a changed destination (T4)."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,9 +9,9 @@ from django.utils import timezone
 
 from postroom.flow import configure
 from postroom.flow.configure import NotPossible, SettingsRefused
-from postroom.store.models import AuditEntry, ServerTest, SmtpServer
+from postroom.store.models import AuditEntry, Delivery, Message, ServerTest, SmtpServer
 from postroom.store.vault import VaultError
-from postroom.terms.outcome import TestStatus
+from postroom.terms.outcome import DeliveryState, TestStatus
 from postroom.terms.server import Auth, Security, ServerSettings
 
 pytestmark = pytest.mark.django_db
@@ -177,6 +178,31 @@ def test_only_one_server_is_the_default_and_it_takes_deliveries() -> None:
     configure.set_enabled(first, True, ACTOR)
     configure.set_default(first, ACTOR)
     assert [s.name for s in SmtpServer.objects.filter(is_default=True)] == [first.name]
+
+
+def deferred(server: SmtpServer) -> Delivery:
+    """A delivery that waits an hour for its next attempt."""
+    now = timezone.now()
+    message = Message.objects.create(
+        message_id="<1@company.example>", from_header="", content_digest="0" * 64, content_size=1, created_at=now,
+        expires_at=now + timedelta(days=2),
+    )
+    return Delivery.objects.create(
+        message=message, recipient="a@company.example", state=DeliveryState.DEFERRED, server=server,
+        due_at=now + timedelta(hours=1), updated_at=now,
+    )
+
+
+@pytest.mark.parametrize("failing", [True, False])
+def test_repairing_a_failing_server_sends_at_once_what_waited_for_it(failing: bool) -> None:
+    server = saved()
+    server.failing_since = timezone.now() if failing else None
+    server.save()
+    delivery = deferred(server)
+    passed(configure.start_saved_test(server, send=True, actor=ACTOR))
+    delivery.refresh_from_db()
+    assert (delivery.due_at <= timezone.now()) is failing
+    assert SmtpServer.objects.get(pk=server.pk).failing_since is None
 
 
 def test_stopping_a_waiting_test_ends_it_and_a_running_one_is_asked() -> None:

@@ -11,7 +11,7 @@ from pydantic import Field
 from postroom.flow import outbox
 from postroom.flow.configure import NotPossible
 from postroom.store.models import ApiToken, Attempt, Delivery, Message
-from postroom.terms.outcome import DeliveryState
+from postroom.terms.outcome import WAITING_STATES
 
 from .access import SENDING, SENDING_OR_READING, actor_of, token_of
 from .schemas import Changed, Deliveries, MessageOut, Messages
@@ -149,8 +149,6 @@ def message_json(row: Message, states: dict[str, int]) -> dict[str, Any]:
     }
 
 
-_WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)
-
 
 def delivery_json(row: Delivery, attempts: list[Attempt] | None) -> dict[str, Any]:
     """A delivery as `DeliveryOut`."""
@@ -160,7 +158,7 @@ def delivery_json(row: Delivery, attempts: list[Attempt] | None) -> dict[str, An
         "recipient": row.recipient,
         "state": row.state,
         "server": row.server.name if row.server else None,
-        "due_at": row.due_at if row.state in _WAITING else None,
+        "due_at": row.due_at if row.state in WAITING_STATES else None,
         "attempt_count": row.attempt_count,
         "uncertain_count": row.uncertain_count,
         "reply": row.last_reply,

@@ -14,8 +14,8 @@ from postroom.flow.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
 from postroom.policy.route import Candidate, route
 from postroom.store.models import Delivery, InstanceValue, SmtpServer
 from postroom.store.queue import Queue
-from postroom.store.queue_sqlite import WAITING
 from postroom.store.writer import StorageBusy, StorageUnknown
+from postroom.terms.outcome import WAITING_STATES
 
 from .change import DatabaseChange
 from .lane import LEASE, Lane
@@ -147,7 +147,7 @@ class Engine:
 
 
 def _servers() -> tuple[list[SmtpServer], bool]:
-    homeless = Delivery.objects.filter(server=None, state__in=[str(state) for state in WAITING]).exists()
+    homeless = Delivery.objects.filter(server=None, state__in=[str(state) for state in WAITING_STATES]).exists()
     return list(SmtpServer.objects.all()), homeless
 
 

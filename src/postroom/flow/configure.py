@@ -16,10 +16,10 @@ from postroom.policy.ports import Ports
 from postroom.policy.settings_check import FieldProblem, problems_of
 from postroom.store import audit
 from postroom.store.ids import new_id
-from postroom.store.models import InstanceValue, ServerTest, SmtpServer
+from postroom.store.models import Delivery, InstanceValue, ServerTest, SmtpServer
 from postroom.store.vault import Vault
 from postroom.terms.host_name import host_reading
-from postroom.terms.outcome import TestStatus
+from postroom.terms.outcome import DeliveryState, TestStatus
 from postroom.terms.server import Auth, ServerSettings
 
 REASON_LENGTH = 500
@@ -282,12 +282,21 @@ def _same_proof(test: ServerTest, server: SmtpServer) -> bool:
 
 
 def _mark_verified(server: SmtpServer, test: ServerTest) -> None:
+    if server.failing_since is not None:
+        _hurry_deferred(server)
     server.verified_fingerprint = test.typed_settings.fingerprint(test.secret_id)
     server.verified_at, server.verified_by = test.finished_at, test.created_by
     server.failing_since, server.failing_finding = None, None
     server.save(update_fields=[
         "verified_fingerprint", "verified_at", "verified_by", "failing_since", "failing_finding", "updated_at",
     ])
+
+
+def _hurry_deferred(server: SmtpServer) -> None:
+    """What waited for the repair of a failing server need not wait any longer."""
+    now = timezone.now()
+    waiting = Delivery.objects.filter(server=server, state=DeliveryState.DEFERRED, due_at__gt=now)
+    waiting.update(due_at=now, updated_at=now)
 
 
 def _store(server: SmtpServer, settings: ServerSettings, secret: SealedPassword) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from postroom.terms.outcome import DeliveryState, Stage
+from postroom.terms.outcome import WAITING_STATES, DeliveryState, Stage
 
 from .ids import new_id
 from .queue import (
@@ -31,7 +31,6 @@ from .writer import GroupWriter
 
 T = TypeVar("T")
 CLAIM_DELIVERIES = 200
-WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)
 
 _MESSAGE_COLUMNS = (
     "m.id, m.message_id, m.reverse_path, m.from_header, m.subject, m.purpose, m.content_digest, m.content_size,"
@@ -104,7 +103,7 @@ def claim(
     connection: sqlite3.Connection, server_id: str, now: datetime, lease_until: datetime, limit: int
 ) -> Claims:
     due = heapq.merge(
-        *(_due(connection, server_id, state, text_of(now)) for state in WAITING),
+        *(_due(connection, server_id, state, text_of(now)) for state in WAITING_STATES),
         key=lambda row: (-row[0], row[1], row[2]),
     )
     messages: set[str] = set()
@@ -251,7 +250,7 @@ def overdue(connection: sqlite3.Connection, now: datetime, limit: int) -> list[O
         "SELECT d.id, d.fence, d.recipient, d.server_id, m.id, m.message_id, m.subject, d.last_reply"
         " FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
         " WHERE d.state IN (?, ?, ?) AND m.expires_at <= ? LIMIT ?",
-        (*WAITING, text_of(now), limit),
+        (*WAITING_STATES, text_of(now), limit),
     ).fetchall()
     return [Overdue(Lease(row[0], "", row[1]), *row[2:]) for row in rows]
 
@@ -260,7 +259,7 @@ def assign(connection: sqlite3.Connection, server_id: str) -> int:
     return connection.execute(
         "UPDATE store_delivery SET server_id = (SELECT id FROM store_smtpserver WHERE id = ?)"
         " WHERE server_id IS NULL AND state IN (?, ?, ?)",
-        (server_id, *WAITING),
+        (server_id, *WAITING_STATES),
     ).rowcount
 
 
@@ -295,7 +294,7 @@ class SqliteQueue:
         return await self._done(lambda c: overdue(c, now, limit))
 
     async def expire(self, settlements: Sequence[Settlement]) -> list[bool]:
-        return await self._done(lambda c: settle(c, settlements, WAITING))
+        return await self._done(lambda c: settle(c, settlements, WAITING_STATES))
 
     async def assign(self, server_id: str) -> int:
         return await self._done(lambda c: assign(c, server_id))

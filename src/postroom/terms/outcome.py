@@ -42,6 +42,10 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
+# States in which a delivery waits for its next attempt.
+WAITING_STATES = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)
+
+
 class Outcome(StrEnum):
     """What one attempt came to for one recipient."""
 

@@ -8,16 +8,16 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from postroom.store.models import Delivery, InstanceValue, SmtpServer
-from postroom.terms.outcome import DeliveryState
+from postroom.terms.outcome import WAITING_STATES, DeliveryState
 
 HEARTBEAT = "engine_heartbeat"
 HEARTBEAT_MAX_AGE = timedelta(seconds=30)
-WAITING = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED)
+IN_THE_QUEUE = (*WAITING_STATES, DeliveryState.SENDING)
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStatus:
-    """`depth` counts deliveries that are queued, sending or deferred; `oldest_at` is the oldest one's acceptance."""
+    """`depth` counts deliveries that wait or are being sent; `oldest_at` is the oldest one's acceptance."""
 
     running: bool
     depth: int
@@ -30,7 +30,7 @@ class DeliveryStatus:
 
 
 def delivery_status() -> DeliveryStatus:
-    waiting = Delivery.objects.filter(state__in=WAITING).aggregate(
+    waiting = Delivery.objects.filter(state__in=IN_THE_QUEUE).aggregate(
         depth=Count("pk"), oldest_at=Min("message__created_at")
     )
     failing = SmtpServer.objects.filter(failing_since__isnull=False, enabled=True)
