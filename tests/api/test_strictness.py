@@ -45,6 +45,7 @@ def test_a_body_has_one_reading_known_fields_and_strict_types(
     assert answer("{" * 100_000) == (400, [])
     assert answer('{"send": true, "send": false}') == (400, [])
     assert answer('{"port": NaN}') == (400, [])
+    assert answer('{"port": 1e999}') == (400, [])
     assert answer("[]") == (400, [])
     assert answer("{") == (400, [])
     assert answer({**RELAY, "send": "yes", "colour": 1})[0] == 422

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -36,7 +36,10 @@ def _aware_time(value: object) -> datetime:
         raise ValueError("enter a time of ISO 8601, such as 2027-01-31T08:00:00Z") from None
     if at.tzinfo is None:
         raise ValueError("add the zone, such as Z or +01:00")
-    return at
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("enter a time that is in the calendar in every zone") from None
 
 
 def _octets(value: object) -> bytes:

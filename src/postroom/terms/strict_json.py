@@ -1,6 +1,7 @@
 """JSON that has one reading (RFC 8259, RFC 7493): no duplicate names, no NaN, bounded depth (B6, W11)."""
 
 import json
+import math
 from typing import Any, NoReturn
 
 # No field of ours nests deeper than five; the reader of the standard library fails somewhere near a thousand.
@@ -14,7 +15,9 @@ class JsonProblem(ValueError):
 def strict_json(octets: bytes) -> Any:
     """The value that `octets` hold, as UTF-8. Raises JsonProblem."""
     try:
-        value = json.loads(octets.decode(), object_pairs_hook=_object, parse_constant=_refused_constant)
+        value = json.loads(
+            octets.decode(), object_pairs_hook=_object, parse_constant=_refused_constant, parse_float=_finite
+        )
     except UnicodeDecodeError:
         raise JsonProblem("The body isn't UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -41,6 +44,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refused_constant(name: str) -> NoReturn:
     raise JsonProblem(f"{name} isn't a JSON value.")
+
+
+def _finite(text: str) -> float:
+    """RFC 7493 section 2.2: what no double can hold, such as 1e999, would come back as the Infinity that isn't JSON."""
+    value = float(text)
+    if math.isinf(value):
+        raise JsonProblem("The body has a number that is too large.")
+    return value
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
