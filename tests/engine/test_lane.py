@@ -8,9 +8,10 @@ import pytest
 from django.conf import settings
 
 from postroom.engine import lane as module
+from postroom.flow.probe import probe
 from postroom.policy.ports import Ports
 from postroom.store.models import Attempt, Delivery, SmtpServer
-from postroom.terms.server import Limits, UncertainPolicy
+from postroom.terms.server import Auth, Limits, UncertainPolicy
 
 from .conftest import CONTENT, Outbox
 from .peer import Peer, Visit
@@ -160,6 +161,31 @@ async def test_a_server_that_cannot_be_reached_defers_never_fails_and_is_marked_
     assert len(attempts) == 1
     assert {(a.outcome, a.stage) for a in attempts} == {("deferred", "connect")}
     assert [state for _, state in outbox.states()].count("queued") == 39
+
+
+async def test_a_delivery_names_the_same_cause_as_a_test_where_the_password_was_pasted_with_a_space(
+    outbox: Outbox,
+) -> None:
+    password = "Lantern-58 "
+    async with Peer(on("AUTH", "535 5.7.8 authentication failed")) as peer:
+        peer.extensions.append("AUTH PLAIN")
+        server_id = await outbox.server(peer.port, auth=Auth.PASSWORD, username="ann@example.com")
+        server = await SmtpServer.objects.aget(pk=server_id)
+        server.sealed_password = settings.VAULT.seal(password, server.typed_settings.destination.canonical())
+        await server.asave()
+        report = await probe(
+            server.typed_settings.changed(test_recipient="bob@example.org"), password, send=True,
+            default_ehlo_name="localhost",
+        )
+        await outbox.submit(server_id, "bob@example.org")
+        await outbox.open_lane(server_id)
+        await outbox.until("deferred")
+    delivery = await Delivery.objects.aget()
+    assert report.finding is not None
+    assert delivery.finding is not None
+    assert delivery.cause == report.finding.cause
+    assert delivery.finding["title"] == report.finding.title
+    assert "space" in report.finding.title.lower()
 
 
 async def test_a_refused_sign_in_at_mail_defers_and_marks_the_server(outbox: Outbox) -> None:

@@ -4,13 +4,13 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 from postroom.flow.probe import ProbeReport, probe
+from postroom.net.own_name import own_name
 from postroom.terms.finding import Finding
 from postroom.terms.outcome import TestStatus
 from postroom.terms.server import Auth, Security, ServerSettings
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _tested(args: argparse.Namespace, settings: ServerSettings, password: str | None) -> int:
     report = await probe(
-        settings, password, send=not args.no_send, timeout_s=args.timeout_s, default_ehlo_name=_own_name(),
+        settings, password, send=not args.no_send, timeout_s=args.timeout_s, default_ehlo_name=own_name(),
         language=args.language,
     )
     answer = json.dumps(_as_json(report), ensure_ascii=False) if args.json else _as_text(report, args.language)
@@ -89,11 +89,6 @@ def _seconds(text: str) -> float:
 def _password() -> str:
     """The first line of standard input without its line end; every other blank belongs to the password."""
     return sys.stdin.buffer.readline().decode("utf-8", "surrogateescape").rstrip("\r\n")
-
-
-def _own_name() -> str:
-    name = platform.node()
-    return name if name.isascii() and name.replace("-", "").replace(".", "").isalnum() else "localhost"
 
 
 def _settings(args: argparse.Namespace) -> ServerSettings:

@@ -3,7 +3,6 @@
 import asyncio
 import fcntl
 import os
-import platform
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from django.conf import settings
 from postroom.flow.deliver import Courier
 from postroom.flow.run_test import Prober
 from postroom.flow.settle import Settler
+from postroom.net.own_name import own_name
 from postroom.store.activity_log import ActivityLog
 from postroom.store.blobs import Blobs
 from postroom.store.queue_sqlite import SqliteQueue
@@ -46,8 +46,8 @@ async def _serve_until_signal(ready: Callable[[], None]) -> None:
         queue, blobs = SqliteQueue(writer), Blobs(data / "blobs")
         blobs.discard_unfinished(time.time() - UNFINISHED_S)
         settler = Settler(queue, log)
-        courier = Courier(queue, blobs, log, settler, default_ehlo_name=ehlo_name())
-        engine = Engine(queue, courier, settler, ServerTests(Prober(log, data / "logs", ehlo_name())), change)
+        courier = Courier(queue, blobs, log, settler, default_ehlo_name=own_name())
+        engine = Engine(queue, courier, settler, ServerTests(Prober(log, data / "logs", own_name())), change)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.stop)
@@ -58,12 +58,6 @@ async def _serve_until_signal(ready: Callable[[], None]) -> None:
         writer.close()
         change.close()
         log.close()
-
-
-def ehlo_name() -> str:
-    """How we introduce ourselves where a server has no name of its own set: this machine's name (RFC 5321 4.1.1.1)."""
-    name = platform.node()
-    return name if name.isascii() and name.replace("-", "").replace(".", "").isalnum() else "localhost"
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Self
 
 from postroom.diagnosis.explain import finding_of_cause, finding_of_delivery
+from postroom.diagnosis.session_evidence import secret_facts
 from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, open_session
 from postroom.policy.egress import may_dial
 from postroom.policy.outcome import is_about_sign_in, is_server_fault, uncertain_policy
@@ -162,16 +163,19 @@ class Courier:
                 default_ehlo_name=self._default_ehlo_name, allowed=may_dial,
             )
         except SessionFailed as failed:
-            raise Unusable(self._fault(server, recorder.trace.events, failed)) from failed
+            facts = secret_facts(settings.username, password)
+            raise Unusable(self._fault(server, recorder.trace.events, failed, facts)) from failed
         except ValueError as error:
             finding = finding_of_cause("helo-name-invalid", quotes=(str(error),))
             raise Unusable(ServerFault(Stage.EHLO, None, finding.title, finding)) from error
         self._log_session(server, "connected", "information", seconds=recorder.now_s())
         return OpenSession(session, recorder, server.key, len(recorder.trace.events))
 
-    def _fault(self, server: Outgoing, events: Sequence[Event], failed: SessionFailed) -> ServerFault:
+    def _fault(
+        self, server: Outgoing, events: Sequence[Event], failed: SessionFailed, facts: tuple[str, ...]
+    ) -> ServerFault:
         result = RecipientResult("", Outcome.DEFERRED, failed.stage, failed.reply, failed.reason)
-        finding = finding_of_delivery(events, server.settings, result)
+        finding = finding_of_delivery(events, server.settings, result, secret_facts=facts)
         fault = ServerFault(failed.stage, failed.reply, failed.reason, finding, sign_in=is_about_sign_in(result))
         self._log_session(server, "error", "error", fault=fault)
         return fault
