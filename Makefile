@@ -53,7 +53,7 @@ quick: setup ## the tests that need nothing but Python
 	$(PYTEST) -q -n $(JOBS) -m "not interop and not browser and not crash"
 
 interop: setup ## mail to and from real Postfix and Dovecot, run privately from Debian's packages
-	$(PYTEST) -q -m interop
+	$(PYTEST) -q -m "interop and not browser"
 
 browser: setup ## the pages in a real headless Chromium
 	$(PYTEST) -q -m browser

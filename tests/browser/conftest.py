@@ -16,7 +16,8 @@ DESKTOP = {"width": 1440, "height": 1000}
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while it lives this thread has a running event loop, in which no asynchronous test can run.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, without anything of its own to fetch."""
     path = needed_program("chromium")
