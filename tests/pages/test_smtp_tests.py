@@ -6,6 +6,7 @@ from django.test import Client
 from django.utils import timezone
 
 from postroom.store.models import ServerTest, SmtpServer
+from postroom.terms.server import Auth
 
 PASSED = [{"name": "resolve", "status": "passed", "ms": 24, "detail": "192.0.2.7"}]
 
@@ -91,6 +92,45 @@ def test_a_guess_is_called_most_likely_and_a_proposal_is_shown_with_old_and_new(
     assert "<b>SSL/TLS</b>" in text
     form = page.get(f"/smtp-servers/new?test={test.pk}&apply=1").content.decode()
     assert 'name="port" value="465"' in form
+
+
+def failed_at(relay: SmtpServer, field: str, proposal: dict[str, object] | None = None) -> ServerTest:
+    finding: dict[str, Any] = {
+        "cause": "x", "confidence": "likely", "title": "X.", "explanation": "", "fix": [], "evidence": [],
+        "field": field, "proposal": proposal, "alternatives": [],
+    }
+    test = row(relay, status="failed", finding=finding, finished_at=timezone.now())
+    test.settings = relay.typed_settings.changed(auth=Auth.PASSWORD, username="reports").as_json()
+    test.sealed_password = "sealed"
+    test.save()
+    return test
+
+
+def test_after_a_refused_password_the_form_is_ready_to_take_the_right_one(page: Client, relay: SmtpServer) -> None:
+    form = page.get(f"/smtp-servers/new?test={failed_at(relay, 'password').pk}").content.decode()
+    field = form[form.index('id="f-password"') :].split(">")[0]
+    assert "data-pr-focus" in field
+    assert "data-pr-replace" not in form
+    assert "<span data-pr-keep>Empty keeps the stored one." in form
+
+
+def test_a_proposal_that_changes_the_destination_asks_for_the_password_before_the_test_does(
+    page: Client, relay: SmtpServer
+) -> None:
+    test = failed_at(relay, "security", {"security": "tls", "port": 465})
+    form = page.get(f"/smtp-servers/new?test={test.pk}&apply=1").content.decode()
+    field = form[form.index('id="f-password"') :].split(">")[0]
+    assert "data-pr-focus" in field
+    assert "data-pr-replace" not in form
+    assert "<span data-pr-moved>Enter it again: the stored one never goes to changed settings by itself." in form
+    unchanged = page.get(f"/smtp-servers/new?test={test.pk}").content.decode()
+    assert "data-pr-replace" in unchanged
+
+
+def test_the_form_of_a_failed_test_leads_to_the_field_at_fault(page: Client, relay: SmtpServer) -> None:
+    form = page.get(f"/smtp-servers/new?test={failed_at(relay, 'host').pk}").content.decode()
+    assert "data-pr-focus" in form[form.index('id="f-host"') :].split(">")[0]
+    assert form.count("data-pr-focus") == 1
 
 
 def test_labels_stand_for_credentials_in_the_log(page: Client, relay: SmtpServer) -> None:

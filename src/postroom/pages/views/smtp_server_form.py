@@ -137,6 +137,8 @@ def _saved_words(server: SmtpServer) -> str:
 def _page(request: HttpRequest, subject: Subject, form: ServerForm, status: int) -> HttpResponse:
     title = subject.server.name if subject.server else "Configure SMTP server"
     stored = subject.based_on if subject.based_on is not None and subject.based_on.sealed_password else None
+    at_fault = _field_at_fault(subject)
+    moves = subject.settings is not None and form.settings.destination != subject.settings.destination
     context: dict[str, Any] = {
         "crumbs": [*CRUMBS, (title, "")],
         "title": title,
@@ -145,7 +147,9 @@ def _page(request: HttpRequest, subject: Subject, form: ServerForm, status: int)
         "test": subject.based_on if isinstance(subject.based_on, ServerTest) else None,
         "stored": stored,
         "stored_at": _stored_at(stored),
-        "replaces": stored is None or "password" in form.problems,
+        "replaces": stored is None or moves or "password" in form.problems or at_fault == "password",
+        "may_keep": stored is not None and not moves,
+        "focused": "" if form.problems else "password" if stored is not None and moves else at_fault,
         "suggestions": {name: suggestion_words(p) for name, p in form.problems.items() if p.suggestion},
         "can_save": subject.server is not None and subject.based_on == subject.server,
         "asks_reason": "reason" in form.problems,
@@ -153,6 +157,13 @@ def _page(request: HttpRequest, subject: Subject, form: ServerForm, status: int)
         "applied": status == 200 and request.GET.get("apply"),
     }
     return render(request, "pages/smtp_server_form.html", context, status=status)
+
+
+def _field_at_fault(subject: Subject) -> str:
+    """The setting that a failed test found at fault, "name" where nothing was entered yet, "" where none is known."""
+    if isinstance(subject.based_on, ServerTest):
+        return str((subject.based_on.finding or {}).get("field") or "")
+    return "" if subject.based_on is not None else "name"
 
 
 def _stored_at(stored: SmtpServer | ServerTest | None) -> Any:

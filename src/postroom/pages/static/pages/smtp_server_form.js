@@ -5,6 +5,10 @@ function startServerForm(form) {
   const port = form.elements.port;
   let portByHand = port.value !== "" && ![...form.elements.security].some((each) => each.dataset.prPort === port.value);
 
+  function tellChange() {
+    form.dispatchEvent(new Event("input"));
+  }
+
   function chosenSecurity() {
     return [...form.elements.security].find((each) => each.checked);
   }
@@ -20,7 +24,7 @@ function startServerForm(form) {
     const fix = form.querySelector("[data-pr-port-fix]");
     fix.hidden = false;
     fix.textContent = `Use ${usual.dataset.prName}`;
-    fix.onclick = () => { usual.checked = true; usual.focus(); warnPort(); };
+    fix.onclick = () => { usual.checked = true; usual.focus(); warnPort(); tellChange(); };
   }
 
   port.addEventListener("input", () => { portByHand = true; warnPort(); });
@@ -36,15 +40,6 @@ function startServerForm(form) {
     choice.addEventListener("change", () => { signIn.hidden = choice.value === "none"; });
   }
 
-  const replace = form.querySelector("[data-pr-replace]");
-  if (replace) {
-    replace.addEventListener("click", () => {
-      form.querySelector("[data-pr-stored]").hidden = true;
-      form.querySelector("[data-pr-new]").hidden = false;
-      form.elements.password.focus();
-    });
-  }
-
   const advanced = form.querySelector("[data-pr-advanced]");
   advanced.closest("details").addEventListener("input", () => { advanced.textContent = "changed"; });
 
@@ -57,13 +52,29 @@ function startServerForm(form) {
     return JSON.stringify(names.map((name) => data.getAll(name)));
   };
   const words = ["name", "description", "from_name", "subject_prefix", "test_recipient", "from_policy"];
-  const before = { proven: stateOf(proven), words: stateOf(words) };
+  const destination = ["host", "port", "security", "auth", "username", "ca_pem", "verify_certificate", "allow_plain_auth"];
+  const before = { destination: stateOf(destination), proven: stateOf(proven), words: stateOf(words) };
   const judge = () => { save.disabled = stateOf(proven) !== before.proven || stateOf(words) === before.words; };
   if (save) {
     judge();
     form.addEventListener("input", judge);
     form.addEventListener("change", judge);
   }
+
+  /* A stored password stays with its destination: another one asks for it before the test does. */
+  const replace = form.querySelector("[data-pr-replace]");
+  const showPassword = () => {
+    form.querySelector("[data-pr-stored]").hidden = true;
+    form.querySelector("[data-pr-new]").hidden = false;
+  };
+  const judgeDestination = () => {
+    if (stateOf(destination) === before.destination) return;
+    if (replace) showPassword();
+    form.querySelector("[data-pr-keep]").hidden = true;
+    form.querySelector("[data-pr-moved]").hidden = false;
+  };
+  if (replace) replace.addEventListener("click", () => { showPassword(); form.elements.password.focus(); });
+  if (form.querySelector("[data-pr-keep]")) form.addEventListener("input", judgeDestination);
 
   const verify = form.querySelector("[data-pr-verify]");
   verify.addEventListener("change", () => { form.querySelector("[data-pr-verify-warning]").hidden = verify.checked; });
@@ -76,7 +87,7 @@ function startServerForm(form) {
       button.remove();
       form.elements[Object.keys(values)[0]].focus();
       warnPort();
-      preview();
+      tellChange();
     }
     const ask = event.target.closest("[data-pr-ask]");
     if (ask) {
