@@ -36,6 +36,31 @@ def test_run_live_test_queues_a_test_that_sends(page: Client, settings_of_relay:
     assert test.typed_settings == settings_of_relay
 
 
+def test_a_test_left_behind_is_found_again_in_the_list_until_its_settings_are_saved(
+    page: Client, settings_of_relay: ServerSettings
+) -> None:
+    page.post("/smtp-servers/new", filled(settings_of_relay))
+    test = ServerTest.objects.get()
+    assert "Internal relay is being tested." in page.get("/smtp-servers").content.decode()
+    passed(test)
+    text = page.get("/smtp-servers").content.decode()
+    assert "Internal relay passed its test." in text
+    assert f'href="/smtp-tests/{test.pk}">Show the test' in text
+    page.post(f"/smtp-tests/{test.pk}/save")
+    assert "not saved yet" not in page.get("/smtp-servers").content.decode()
+
+
+def test_a_test_of_other_settings_for_a_saved_server_is_found_again_in_the_list(
+    page: Client, relay: SmtpServer
+) -> None:
+    changed = filled(relay.typed_settings, host="other.norrvik.example", auth="none", username="")
+    page.post(f"/smtp-servers/{relay.pk}", changed)
+    ServerTest.objects.update(status="failed", finished_at=timezone.now())
+    assert f"{relay.name} failed its test." in page.get("/smtp-servers").content.decode()
+    ServerTest.objects.update(created_by="somebody@else.example")
+    assert "not saved yet" not in page.get("/smtp-servers").content.decode()
+
+
 def test_check_connection_queues_a_test_that_sends_nothing(page: Client, settings_of_relay: ServerSettings) -> None:
     page.post("/smtp-servers/new", filled(settings_of_relay, action="check"))
     assert ServerTest.objects.get().send is False

@@ -46,6 +46,12 @@ def test_progress_answers_nothing_while_there_is_no_news(page: Client, relay: Sm
     assert page.get(f"/smtp-tests/{test.pk}/progress?seen={seen}").status_code == 200
 
 
+def test_a_running_test_counts_what_passed_and_not_what_is_not_needed(page: Client, relay: SmtpServer) -> None:
+    stages = [*PASSED, {"name": "authenticate", "status": "not-needed", "ms": None, "detail": ""}]
+    text = page.get(f"/smtp-tests/{row(relay, status='running', stages=stages).pk}").content.decode()
+    assert "1 passed so far." in text
+
+
 def test_a_running_test_polls_and_a_finished_one_does_not(page: Client, relay: SmtpServer) -> None:
     test = row(relay, status="running")
     assert 'hx-trigger="every 500ms"' in page.get(f"/smtp-tests/{test.pk}").content.decode()

@@ -57,7 +57,7 @@ class ServerTestView:
     settings: ServerSettings
     stages: Sequence[StageRow]
     log: Sequence[LogLine]
-    passed_count: int
+    done_count: int
     seconds: float
     number: int
     running: StageRow | None
@@ -72,7 +72,11 @@ class ServerTestView:
 
     @property
     def progress_units(self) -> int:
-        return round(BAR_UNITS * self.passed_count / max(1, len(self.stages)))
+        return round(BAR_UNITS * self.done_count / max(1, len(self.stages)))
+
+    @property
+    def passed_count(self) -> int:
+        return sum(1 for stage in self.stages if stage.status == StageStatus.PASSED)
 
     @property
     def total(self) -> int:
@@ -90,7 +94,7 @@ def view_of(test: ServerTest) -> ServerTestView:
     return ServerTestView(
         test=test, settings=settings, stages=stages,
         log=_log(test.transcript, failed=test.status == TestStatus.FAILED, finding=test.finding or {}),
-        passed_count=sum(1 for s in stages if s.status in (StageStatus.PASSED, StageStatus.NOT_NEEDED)),
+        done_count=sum(1 for s in stages if s.status in (StageStatus.PASSED, StageStatus.NOT_NEEDED)),
         seconds=sum(s.ms or 0 for s in stages) / 1000, number=number, running=running, failed=failed,
         finding=test.finding or {},
     )

@@ -1,12 +1,15 @@
 """SMTP servers as the list shows them."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from postroom.policy.settings_check import SECURITY_NAMES
 from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.outcome import TestStatus
 from postroom.terms.server import Auth, Security, ServerSettings
+
+_LEFT_BEHIND = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,20 @@ def server_rows() -> list[ServerRow]:
         place = "–" if place_words == "Not in use" else str(number)
         rows.append(_row(server, place, place_words, tests.get(server.pk, [])))
     return rows
+
+
+def unsaved_test(created_by: str, now: datetime) -> ServerTest | None:
+    """The last test that this person began within the hour, while what it tested is not what is saved."""
+    began = ServerTest.objects.filter(created_by=created_by, created_at__gt=now - _LEFT_BEHIND)
+    test = began.select_related("server").order_by("-created_at").first()
+    if test is None:
+        return None
+    tested = test.typed_settings
+    if test.server is None:
+        is_saved = any(server.name == tested.name for server in SmtpServer.objects.all())
+    else:
+        is_saved = test.server.typed_settings.destination == tested.destination
+    return None if is_saved else test
 
 
 def _place_words(server: SmtpServer) -> str:

@@ -5,11 +5,12 @@ from collections import Counter
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from postroom.flow import configure
 from postroom.pages.access import administrator_only, person
-from postroom.pages.queries.servers import server_rows
+from postroom.pages.queries.servers import server_rows, unsaved_test
 from postroom.store.models import SmtpServer
 
 CRUMBS = [("Administration", ""), ("System", ""), ("SMTP configuration", "/smtp-servers")]
@@ -29,6 +30,7 @@ def smtp_servers(request: HttpRequest) -> HttpResponse:
         "tabs": tabs,
         "chosen": chosen,
         "has_real_server": any(not row.server.is_sandbox for row in rows),
+        "unsaved": unsaved_test(person(request).email, timezone.now()),
         "failing_default": next((r for r in rows if r.server.is_default and r.state == "failing"), None),
     }
     return render(request, "pages/smtp_servers.html", context)
