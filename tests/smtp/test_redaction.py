@@ -1,6 +1,10 @@
 """Credentials that a server echoes are hidden (T7)."""
 
 import base64
+import html
+import json
+import time
+from urllib.parse import quote, quote_plus
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +34,28 @@ def test_t7_letter_case_does_not_matter() -> None:
 def test_t7_url_and_hexadecimal_forms_are_hidden() -> None:
     assert redacted("p@ss/word", "p%40ss%2Fword") == "[hidden]"
     assert redacted("hunter22", b"hunter22".hex()) == "[hidden]"
+
+
+def test_t7_a_password_escaped_for_json_html_or_a_url_in_any_dialect_is_hidden() -> None:
+    password = "a/b&<\"p%w \\'ä😀"
+    for form in (
+        json.dumps(password)[1:-1],
+        json.dumps(password, ensure_ascii=False)[1:-1],
+        html.escape(password),
+        password.replace("&", "&amp;").replace("<", "&#x3C;").replace('"', "&#034;").replace("ä", "&auml;"),
+        quote(password),
+        quote_plus(password),
+        quote(password, safe="&%").lower(),
+        quote(password, safe="").replace("%", "+"),
+        quote(base64.b64encode(password.encode()), safe=""),
+    ):
+        assert redacted(password, f"bad {form} said") == "bad [hidden] said", form
+
+
+def test_b12_no_reply_makes_the_search_for_an_escaped_password_slow() -> None:
+    began = time.perf_counter()
+    assert redacted("\\" * 40 + "%+=& x", "\\" * 2000 + "%25" * 600 + "&amp;" * 400).count("[hidden]") == 0
+    assert time.perf_counter() - began < 1.0
 
 
 def test_t7_a_password_with_spaces_around_is_hidden_without_them_too() -> None:

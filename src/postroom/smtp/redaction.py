@@ -2,7 +2,7 @@
 
 import base64
 import re
-from urllib.parse import quote, quote_plus
+from html.entities import codepoint2name
 
 from postroom.terms.reply import Reply
 
@@ -25,7 +25,8 @@ def _inner_base64(secret: bytes) -> list[str]:
 
 
 class Redaction:
-    """Forms of one password: plain, base64 at every position, URL-encoded, hexadecimal; letter case is ignored."""
+    """Forms of one password: plain, base64 at every position, hexadecimal, each also with characters escaped as in a
+    URL, JSON, HTML or xtext; letter case is ignored."""
 
     def __init__(self, username: str = "", password: str = "") -> None:
         self._pattern = _pattern(username, password) if password else None
@@ -53,12 +54,32 @@ def _pattern(username: str, password: str) -> re.Pattern[str]:
         anywhere |= _whole_base64(username, secret)
         anywhere |= {form for form in _inner_base64(raw) if len(form) >= _INNER_LENGTH}
         if len(raw) >= _ANYWHERE_LENGTH:
-            anywhere |= {secret, quote(raw, safe=""), quote_plus(raw, safe=""), raw.hex()}
+            anywhere |= {secret, raw.hex()}
         else:
             alone.add(secret)
-    alternatives = [re.escape(form) for form in sorted(anywhere, key=len, reverse=True)]
+    alternatives = [_as_it_is_or_escaped(form) for form in sorted(anywhere, key=len, reverse=True)]
     alternatives += [rf"(?<!\w){re.escape(form)}(?!\w)" for form in sorted(alone)]
     return re.compile("|".join(alternatives), re.IGNORECASE)
+
+
+def _as_it_is_or_escaped(form: str) -> str:
+    plain = re.escape(form)
+    escaped = "".join(map(_escapes, form))
+    return plain if escaped == plain else f"{plain}|{escaped}"
+
+
+def _escapes(character: str) -> str:
+    """A pattern of one character as texts of any format write it. Atomic: the search never goes back and forth."""
+    if character.isascii() and character.isalnum():
+        return character
+    octets = character.encode("utf-8", "surrogateescape")
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    forms = ["".join(f"{mark}{octet:02x}" for octet in octets) for mark in ("%", "+", "=", "\\x")]
+    forms += ["".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4)), f"\\{character}"]
+    patterns = [*map(re.escape, forms), rf"&\#0*{ord(character)};", rf"&\#x0*{ord(character):x};"]
+    patterns.append(f"&{codepoint2name.get(ord(character), 'apos' if character == chr(39) else '#')};")
+    patterns += [r"\+"] if character == " " else []
+    return f"(?>{'|'.join([*patterns, re.escape(character)])})"
 
 
 def _whole_base64(username: str, password: str) -> set[str]:
