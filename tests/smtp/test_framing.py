@@ -107,16 +107,16 @@ def test_the_first_octets_of_what_is_no_reply_are_kept_across_cuts() -> None:
 def test_b12_a_megabyte_octet_by_octet_takes_linear_time() -> None:
     def seconds(octets: bytes) -> float:
         parser = ReplyParser()
-        began = time.perf_counter()
+        began = time.process_time()
         for start in range(0, len(octets), 64):
             parser.feed(octets[start : start + 64])
             parser.replies.clear()
         assert parser.fault is None
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     line = b"250-" + b"y" * 500 + b"\r\n250 end\r\n"
     seconds(line * 100)
-    short, long = min(seconds(line * 200) for _ in range(3)), min(seconds(line * 2000) for _ in range(3))
+    short, long = min(seconds(line * 500) for _ in range(3)), min(seconds(line * 5000) for _ in range(3))
     assert long < short * 10 * 4
 
 

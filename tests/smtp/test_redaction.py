@@ -53,9 +53,9 @@ def test_t7_a_password_escaped_for_json_html_or_a_url_in_any_dialect_is_hidden()
 
 
 def test_b12_no_reply_makes_the_search_for_an_escaped_password_slow() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert redacted("\\" * 40 + "%+=& x", "\\" * 2000 + "%25" * 600 + "&amp;" * 400).count("[hidden]") == 0
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 def test_t7_a_password_with_spaces_around_is_hidden_without_them_too() -> None:
