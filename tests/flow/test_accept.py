@@ -129,6 +129,14 @@ def test_a_repeated_request_is_answered_even_when_it_could_not_be_taken_now(acce
     assert refused(acceptor).slug == "no-smtp-server"
 
 
+def test_the_sandbox_does_not_swallow_mail_while_the_real_server_is_switched_off(acceptor: Acceptor) -> None:
+    real = saved(is_default=True)
+    saved(RELAY.changed(name="Sandbox"), is_sandbox=True)
+    SmtpServer.objects.filter(pk=real.pk).update(enabled=False)
+    assert refused(acceptor).slug == "no-smtp-server"
+    assert refused(acceptor, {**HELLO, "server": real.name}).errors[0].field == "server"
+
+
 def test_the_default_server_is_chosen_and_a_waiting_one_when_there_is_no_other(acceptor: Acceptor) -> None:
     first, second = saved(), saved(RELAY.changed(name="Second"), is_default=True)
     assert Message.objects.get(pk=accepted(acceptor, HELLO).enqueued.id).server_id == second.pk

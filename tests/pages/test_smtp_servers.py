@@ -61,6 +61,16 @@ def test_a_test_of_other_settings_for_a_saved_server_is_found_again_in_the_list(
     assert "not saved yet" not in page.get("/smtp-servers").content.decode()
 
 
+def test_it_is_said_that_no_mail_leaves_while_the_only_real_server_is_switched_off(
+    page: Client, relay: SmtpServer
+) -> None:
+    SmtpServer.objects.filter(pk=relay.pk).update(use_unverified=True)
+    assert "no mail leaves" not in page.get("/smtp-servers").content.decode()
+    text = page.post(f"/smtp-servers/{relay.pk}/switch", {"enabled": "no"}, follow=True).content.decode()
+    assert "No server takes deliveries, so no mail leaves." in text
+    assert f"{relay.name} is switched off and takes no deliveries." in text
+
+
 def test_check_connection_queues_a_test_that_sends_nothing(page: Client, settings_of_relay: ServerSettings) -> None:
     page.post("/smtp-servers/new", filled(settings_of_relay, action="check"))
     assert ServerTest.objects.get().send is False

@@ -25,7 +25,7 @@ from postroom.message.draft import Draft, DraftProblem
 from postroom.policy.retry import LIFETIME
 from postroom.policy.route import Candidate, route
 from postroom.store.blobs import Blobs
-from postroom.store.hot_reads import enabled_servers
+from postroom.store.hot_reads import smtp_servers
 from postroom.store.ids import new_id
 from postroom.store.models import ApiToken, IdempotencyKey, SmtpServer
 from postroom.store.queue import Enqueued, IdempotencyConflict, NewMessage, Queue
@@ -231,7 +231,7 @@ def _messages_of(body: Any) -> list[Any]:
 
 
 def _all_ready(requests: Sequence[Request], client: ApiToken | None, now: datetime) -> list[_Checked]:
-    servers = enabled_servers()
+    servers = smtp_servers()
     ready: list[_Checked] = []
     errors: list[FieldError] = []
     for request in requests:
@@ -277,13 +277,13 @@ def _server_for(submitted: SubmittedMessage, servers: Sequence[SmtpServer], plac
     """The server the client names, else that of the route; mail waits where none takes deliveries just now."""
     wanted = submitted.server
     if wanted is None:
-        chosen = _routed(servers, lambda server: server.takes_deliveries) or _routed(servers, lambda _: True)
+        chosen = _routed(servers, lambda s: s.takes_deliveries) or _routed(servers, lambda s: s.enabled)
         if chosen is None:
-            detail = "No SMTP server is configured and enabled. Add one on the page SMTP servers, then send again."
+            detail = "No SMTP server is switched on. Add one or switch one on in SMTP configuration, then send again."
             raise Problem(503, "no-smtp-server", "There is no SMTP server to send through", detail, retry_after_s=60)
         return chosen
     found = next((server for server in servers if wanted in (server.id, server.name)), None)
-    if found is None or not (found.is_verified or found.use_unverified):
+    if found is None or not found.enabled or not (found.is_verified or found.use_unverified):
         text = "No enabled and verified SMTP server has this name or id. Leave it out to use the default one."
         raise _Refused([FieldError(f"{place}server", "not-found", text)])
     return found

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from postroom.flow import configure
 from postroom.pages.access import administrator_only, person
 from postroom.pages.queries.servers import server_rows, unsaved_test
+from postroom.policy.route import route
 from postroom.store.models import SmtpServer
 
 CRUMBS = [("Administration", ""), ("System", ""), ("SMTP configuration", "/smtp-servers")]
@@ -31,6 +32,7 @@ def smtp_servers(request: HttpRequest) -> HttpResponse:
         "chosen": chosen,
         "has_real_server": any(not row.server.is_sandbox for row in rows),
         "unsaved": unsaved_test(person(request).email, timezone.now()),
+        "takes_mail": route(row.candidate for row in rows) is not None,
         "failing_default": next((r for r in rows if r.server.is_default and r.state == "failing"), None),
     }
     return render(request, "pages/smtp_servers.html", context)
@@ -55,7 +57,7 @@ def switch(request: HttpRequest, server_id: str) -> HttpResponse:
     server = get_object_or_404(SmtpServer, pk=server_id)
     on = request.POST.get("enabled") == "yes"
     configure.set_enabled(server, on, person(request).email)
-    messages.success(request, f"{server.name} is switched {'on' if on else 'off; messages leave through the others'}.")
+    messages.success(request, f"{server.name} is switched {'on' if on else 'off and takes no deliveries'}.")
     return redirect("pages:smtp-servers")
 
 
