@@ -57,6 +57,10 @@ REFUSED = "dial tcp 192.0.2.10:587: connect: connection refused"
          "Mailbox full", None, "recipient-mailbox-full"),
         ("status=deferred (delivery temporarily suspended: Host or domain name not found. Name service error for "
          "name=b.example type=MX: Host not found)", None, "dns-recipient-domain-no-mx"),
+        ("535 5.7.8 Authentication credentials invalid", None, "auth-bad-credentials"),
+        ("535 Incorrect authentication data", None, "auth-bad-credentials"),
+        ("(535, b'Authentication Credentials Invalid')", None, "auth-wrong-credential-kind"),
+        ("503 Service Unavailable", None, "unknown"),
         ("status=bounced (mail for b.example loops back to myself)", None, "mail-loop-or-routing"),
         ("451 4.7.1 Greylisting in action, please come back later", None, "recipient-greylisted"),
         ("552 5.3.4 Message size exceeds fixed limit", None, "message-too-large"),

@@ -23,6 +23,8 @@ _MAIL = re.compile(
     r"bare ?<?(lf|line)|220[ -]\*\*|"
     r"(?:port |:)(25|465|587|2525)\b|5\.7\.\d{2,3}\b|storedrv|resolver\.|submission"
 )
+# A line that begins with a code of SMTP that HTTP does not use, or hardly: somebody pasted a reply.
+_REPLY_LINE = re.compile(r"\A\(?(421|432|45[0-9]|51[03-9]|5[2-5]\d|57[01])[ ,-](?!\d)")
 _FOREIGN = re.compile(
     r"\b(ssh|publickey|curl|wget|redis|psql|postgres(ql)?|pq|mysql|mariadb|mongo(db)?|sqlite|https?|nginx|apache|docker|"
     r"kubectl|git|npm|pip|yarn|rsync|ftp|ldap|elasticsearch|kafka|rabbitmq|modulenotfounderror|module|nfs|vpn)\b"
@@ -46,7 +48,9 @@ def is_failure(lower: str) -> bool:
 
 def is_about_mail(lower: str) -> bool:
     """The text names something of mail, or quotes a reply with its enhanced status code."""
-    return bool(_MAIL.search(lower)) or bool(reply_codes(lower) and enhanced_codes(lower))
+    if _MAIL.search(lower) or _REPLY_LINE.match(lower):
+        return True
+    return bool(reply_codes(lower) and enhanced_codes(lower))
 
 
 def is_about_something_else(lower: str) -> bool:
