@@ -152,6 +152,7 @@ def test_a_token_is_shown_once_and_stored_only_as_a_digest(page: Client) -> None
     text = page.post("/tokens", {"name": "Report server", "scope": "send"}).content.decode()
     plain = text.split('id="token">')[1].split("<")[0]
     assert plain.startswith("pr_")
+    assert f'"Authorization: Bearer {plain}"' in text.replace("&quot;", '"')
     assert plain not in page.get("/tokens").content.decode()
     assert plain not in str(ApiToken.objects.values().get())
 
