@@ -65,7 +65,13 @@ def attachment(content: bytes, number: int) -> tuple[str, bytes] | None:
 
 
 def _parsed(content: bytes) -> email.message.Message:
-    return email.parser.BytesParser(policy=email.policy.compat32).parsebytes(content)
+    """The message in its parts; in one piece where they nest deeper than anybody reads."""
+    try:
+        parsed = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(content)
+        _parts(parsed)
+    except RecursionError:
+        return email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(content)
+    return parsed
 
 
 def _parts(parsed: email.message.Message) -> list[email.message.Message]:
@@ -82,11 +88,13 @@ def _octets(part: email.message.Message) -> bytes:
 
 
 def _text(part: email.message.Message) -> str:
+    """Python has charsets that make anything of octets, or nothing: surrogates, errors, other octets."""
     charset = part.get_content_charset() or "utf-8"
     try:
-        return _octets(part).decode(charset, "replace")
-    except LookupError:
-        return _octets(part).decode("utf-8", "replace")
+        text = _octets(part).decode(charset, "replace")
+    except (LookupError, ValueError):
+        text = _octets(part).decode("utf-8", "replace")
+    return text.encode("utf-8", "replace").decode()
 
 
 def _name(part: email.message.Message, number: int) -> str:
