@@ -18,6 +18,11 @@ def found(settings: ServerSettings, *, password_given: bool = False) -> dict[str
     return {problem.field: problem.code for problem in problems}
 
 
+def test_a_refused_port_comes_with_the_whole_value_that_allows_it_beside_the_others() -> None:
+    [problem] = problems_of(GOOD.changed(port=1025), password_given=False, allowed_ports=Ports.parse("25, 587"))
+    assert "POSTROOM_SMTP_PORTS=25,587,1025" in problem.text
+
+
 def test_an_anonymous_relay_needs_name_sender_host_and_port_only() -> None:
     assert found(GOOD) == {}
 

@@ -99,7 +99,7 @@ def _address_problems(settings: ServerSettings) -> Iterator[FieldProblem]:
 
 _FLAWS = {
     "space": "Remove the spaces from the host name.",
-    "scheme": "Enter the bare host name, without the prefix up to ://.",
+    "scheme": "Enter the host name alone, without http:// or the like.",
     "port": "Enter the port in SMTP Port and only the name here.",
     "path": "Enter the bare host name, without a path.",
     "user": "Enter the bare host name; the user name has a field of its own.",
@@ -132,7 +132,8 @@ def _port_problems(port: int, allowed: Ports) -> Iterator[FieldProblem]:
     if not 1 <= port <= 65_535:
         yield FieldProblem("port", "range", "Enter a number from 1 to 65535, usually 25, 465 or 587.")
     elif port not in allowed:
-        text = f"Mail goes to the ports {allowed} only. The operator can allow others in POSTROOM_SMTP_PORTS."
+        more = f"{allowed},{port}".replace(", ", ",")
+        text = f"Mail goes to the ports {allowed} only. To allow this one, start with POSTROOM_SMTP_PORTS={more}."
         yield FieldProblem("port", "not-allowed", text)
 
 
