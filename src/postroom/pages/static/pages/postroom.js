@@ -86,6 +86,11 @@ document.addEventListener("click", async (event) => {
 document.addEventListener("submit", (event) => {
   const question = event.target.dataset.prConfirm;
   if (question && !window.confirm(question)) event.preventDefault();
+  if (event.defaultPrevented) return;
+  /* A double click sends no second test mail and makes no second token; a moment later the form may be sent again */
+  if (event.target.dataset.prSent) event.preventDefault();
+  event.target.dataset.prSent = "yes";
+  setTimeout(() => delete event.target.dataset.prSent, 2000);
 });
 
 /* Toasts go after six seconds unless they are errors or somebody looks at them */
