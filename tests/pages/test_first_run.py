@@ -20,6 +20,16 @@ def test_the_link_prefills_its_code(client: Client) -> None:
     assert b'value="AAAA-BBBB-CCCC"' in client.get("/setup?code=AAAA-BBBB-CCCC").content
 
 
+def test_typing_begins_at_the_name_or_at_the_refused_field(client: Client) -> None:
+    def focused(text: str) -> str:
+        return text[: text.index("data-pr-focus")].rsplit(' id="f-', 1)[1].split('"')[0]
+
+    code = new_setup_code()
+    assert focused(client.get(f"/setup?code={code}").content.decode()) == "name"
+    assert focused(client.post("/setup", filled(code, password="short")).content.decode()) == "password"
+    assert "data-pr-focus" not in client.get("/setup").content.decode()
+
+
 def test_the_code_makes_an_administrator_who_is_signed_in(client: Client) -> None:
     code = new_setup_code()
     assert client.post("/setup", filled(code))["Location"] == "/"
