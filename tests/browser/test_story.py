@@ -295,11 +295,15 @@ def test_12_no_page_has_an_accessibility_finding_in_light_or_dark(story: Story, 
     story.context.add_cookies([{"name": "postroom_theme", "value": "light", "url": story.run.url}])
 
 
+TOO_WIDE = """[...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > 320)
+  .map(e => e.tagName + "." + e.className + ": " + e.textContent.trim().slice(0, 40)).slice(0, 8)"""
+
+
 def test_13_nothing_scrolls_sideways_on_a_phone_of_320_pixels(story: Story, camera: Camera) -> None:
     story.page.set_viewport_size({"width": 320, "height": 640})
     for path in pages_of(story):
         page = story.open(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, (path, page.evaluate(TOO_WIDE))
     story.page.set_viewport_size({"width": 390, "height": 844})
     story.open(failed_test_of(story))
     camera.take(story.page, "phone-test-failed")
