@@ -44,6 +44,19 @@ def test_ready_when_an_engine_runs_and_a_server_takes_deliveries(sender: Call) -
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
 
 
+def test_the_sandbox_alone_does_not_make_it_ready_while_the_real_server_is_switched_off(
+    sender: Call, relay: SmtpServer
+) -> None:
+    beat()
+    SmtpServer.objects.filter(pk=relay.pk).update(is_sandbox=True, name="Sandbox")
+    assert causes(sender) == []
+    save_untested(
+        RELAY, password=None, based_on=None, server=None, reason="test", use_unverified=False, actor="test"
+    )
+    SmtpServer.objects.filter(is_sandbox=False).update(enabled=False)
+    assert causes(sender) == ["no-smtp-server"]
+
+
 def test_degraded_says_why_to_those_who_have_a_token(sender: Call, relay: SmtpServer) -> None:
     for age, state in ((timedelta(minutes=5), "running"), (timedelta(0), "stopped")):
         beat(age, state)

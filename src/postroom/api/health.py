@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from postroom.flow.tokens import bearer_of, client_of
+from postroom.policy.route import Candidate, route
 from postroom.store.models import InstanceValue, SmtpServer
 
 HEARTBEAT_MAX_AGE = timedelta(seconds=30)
@@ -51,10 +52,10 @@ def _causes() -> list[tuple[str, str]]:
     causes = []
     if not engine_is_running():
         causes.append(("engine-stopped", "No engine is running: accepted messages wait."))
-    servers = list(SmtpServer.objects.filter(enabled=True))
-    if not any(server.takes_deliveries for server in servers):
+    servers = list(SmtpServer.objects.all())
+    if route(Candidate(s.pk, s.is_default, s.is_sandbox, s.position, s.takes_deliveries) for s in servers) is None:
         causes.append(("no-smtp-server", "No SMTP server takes deliveries: accepted messages wait."))
-    failing = (server for server in servers if server.state == "failing")
+    failing = (server for server in servers if server.enabled and server.state == "failing")
     causes += [("smtp-server-failing", f"The SMTP server {server.name} is failing.") for server in failing]
     return causes
 
