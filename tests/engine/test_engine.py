@@ -4,15 +4,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 from tests.outbox import add_server
 
 from postroom.engine import engine as module
+from postroom.engine import server_tests
 from postroom.engine.change import DatabaseChange
 from postroom.engine.engine import Engine
 from postroom.engine.server_tests import ServerTests
+from postroom.flow import run_test
 from postroom.flow.run_test import Prober
 from postroom.policy.ports import Ports
 from postroom.store.models import Attempt, Delivery, InstanceValue, ServerTest, SmtpServer
@@ -322,3 +326,69 @@ async def test_a_removed_server_leaves_its_waiting_mail_to_the_default(outbox: O
         assert outbox.states() == [("ann@example.org", "queued")]
         await SmtpServer.objects.filter(pk=gone).adelete()
         await outbox.until("sent", within_s=4)
+
+
+async def test_d6_a_locked_database_does_not_end_the_engine(
+    outbox: Outbox, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, fails = module._servers, iter([False, True, True])
+
+    def locked_at_times() -> object:
+        if next(fails, False):
+            raise OperationalError("database is locked")
+        return read()
+
+    monkeypatch.setattr(module, "_servers", locked_at_times)
+    async with Peer() as peer:
+        server_id = await outbox.server(peer.port)
+        await running.start()
+        await outbox.submit(server_id, "ann@example.org")
+        await outbox.until("sent", within_s=5)
+        assert next(fails, None) is None
+
+
+async def test_d6_what_a_test_came_to_is_stored_when_the_database_answers_again(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, fails = run_test.record_test_result, iter([True, True])
+
+    def stored_at_last(*values: Any) -> None:
+        if next(fails, False):
+            raise OperationalError("database is locked")
+        store(*values)
+
+    monkeypatch.setattr(run_test, "STORE_AGAIN_S", 0.05)
+    monkeypatch.setattr(run_test, "record_test_result", stored_at_last)
+    async with Peer() as peer:
+        await running.start()
+        assert (await ended_test(await new_test(peer.port))).status == TestStatus.PASSED
+        assert len(peer.taken) == 1
+
+
+async def test_a_test_that_postroom_itself_breaks_does_not_run_for_ever(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(run_test, "probe", broken)
+    await running.start()
+    test = await ended_test(await new_test(25))
+    assert (test.status, test.finding["cause"]) == (TestStatus.FAILED, "unknown")
+
+
+async def test_a_test_whose_claim_was_stored_unseen_is_taken_up(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, fails = server_tests.claim_test, iter([True])
+
+    def claimed_unseen() -> ServerTest | None:
+        test = claim()
+        if test is not None and next(fails, False):
+            raise OperationalError("disk I/O error")
+        return test
+
+    monkeypatch.setattr(server_tests, "claim_test", claimed_unseen)
+    async with Peer() as peer:
+        await running.start()
+        assert (await ended_test(await new_test(peer.port))).status == TestStatus.PASSED

@@ -140,10 +140,15 @@ class Engine:
             await work()
         except (StorageBusy, StorageUnknown, DatabaseError) as error:
             _log.error("the database did not answer", error=str(error))
-            await sync_to_async(connection.close)()
+            await sync_to_async(_begin_anew)()
 
     def _server_name(self, server_id: str) -> ServerName:
         return self._servers.get(server_id, NOBODY)
+
+
+def _begin_anew() -> None:
+    """Close the connection of the thread that runs this: only it may."""
+    connection.close()
 
 
 def _servers() -> tuple[list[SmtpServer], bool]:

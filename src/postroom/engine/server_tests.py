@@ -22,6 +22,7 @@ class ServerTests:
         self._running: set[asyncio.Task[None]] = set()
         self._nudge = asyncio.Event()
         self._stopping = False
+        self._may_have_lost_one = False
         self._feeder = asyncio.create_task(self._feed())
 
     def nudge(self) -> None:
@@ -50,15 +51,19 @@ class ServerTests:
             await self._nudge.wait()
             self._nudge.clear()
             try:
+                if self._may_have_lost_one:
+                    await sync_to_async(requeue_abandoned_tests)([task.get_name() for task in self._running])
+                    self._may_have_lost_one = False
                 while not self._stopping and len(self._running) < AT_ONCE:
                     test = await sync_to_async(claim_test)()
                     if test is None:
                         break
-                    task = asyncio.create_task(self._runner.run(test))
+                    task = asyncio.create_task(self._runner.run(test), name=test.pk)
                     self._running.add(task)
                     task.add_done_callback(self._ended)
             except DatabaseError as error:
                 _log.error("no test could be claimed", error=str(error))
+                self._may_have_lost_one = True  # the claim may have been stored all the same
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)

@@ -6,15 +6,16 @@ file is written, and the activity log has a line.
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
 from asgiref.sync import sync_to_async
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from postroom.diagnosis.explain import finding_of_cause
@@ -30,6 +31,7 @@ from .settle import note
 
 LEASE = timedelta(seconds=120)
 SAVE_S = 0.2
+STORE_AGAIN_S = 1.0
 
 _log = structlog.get_logger("postroom.run_test")
 
@@ -44,9 +46,9 @@ def claim_test() -> ServerTest | None:
     return test
 
 
-def requeue_abandoned_tests() -> int:
-    """Queue tests again that an engine which is gone had begun; their number (blocking)."""
-    return ServerTest.objects.filter(status=TestStatus.RUNNING).update(
+def requeue_abandoned_tests(under_way: Collection[str] = ()) -> int:
+    """Queue tests again that were begun and that nobody runs now; their number (blocking)."""
+    return ServerTest.objects.filter(status=TestStatus.RUNNING).exclude(pk__in=under_way).update(
         status=TestStatus.QUEUED, started_at=None, lease_until=None, stages=[], transcript=[]
     )
 
@@ -72,8 +74,12 @@ class Prober:
 
     async def run(self, test: ServerTest) -> None:
         """Run a claimed test to its end, or until a stop is requested."""
-        report = await sync_to_async(_refusal)(test) or await self._probed(test)
-        await sync_to_async(record_test_result)(test, report)
+        try:
+            report = await sync_to_async(_refusal)(test) or await self._probed(test)
+        except Exception:  # noqa: BLE001 - logged whole; a test must not run for ever
+            _log.exception("a test could not be carried out", test=test.pk)
+            report = _failed(Stage.CONNECT, finding_of_cause("unknown", quotes=("Postroom failed; see its log.",)))
+        await _stored(partial(record_test_result, test, report))
         self._write_log(test, report)
         note(self._log, _entry(test, report))
 
@@ -86,7 +92,7 @@ class Prober:
         try:
             while not probing.done():
                 await asyncio.wait((probing,), timeout=SAVE_S)
-                if await sync_to_async(_saved)(test, progress) and not probing.done():
+                if await self._is_to_stop(test, progress) and not probing.done():
                     probing.cancel()
                     with suppress(asyncio.CancelledError):
                         await probing
@@ -94,6 +100,13 @@ class Prober:
             return await probing
         finally:
             probing.cancel()
+
+    async def _is_to_stop(self, test: ServerTest, progress: _Progress) -> bool:
+        try:
+            return await sync_to_async(_saved)(test, progress)
+        except OperationalError as error:
+            _log.warning("the progress of a test could not be stored", test=test.pk, error=str(error))
+            return False
 
     def _write_log(self, test: ServerTest, report: ProbeReport) -> None:
         """The log for people, under the day on which the test was asked for."""
@@ -105,6 +118,16 @@ class Prober:
                 file.write(log_text(test, report.status, report.stages, report.finding, report.transcript))
         except OSError as error:
             _log.error("the log of a test could not be written", test=test.pk, error=str(error))
+
+
+async def _stored(write: Callable[[], None]) -> None:
+    """Write until the database takes it: what a test came to must not be forgotten, nor its mail sent twice (D6)."""
+    while True:
+        try:
+            return await sync_to_async(write)()
+        except OperationalError as error:
+            _log.error("the result of a test could not be stored; trying again", error=str(error))
+            await asyncio.sleep(STORE_AGAIN_S)
 
 
 def log_text(
