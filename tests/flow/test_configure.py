@@ -215,6 +215,15 @@ def test_stopping_a_waiting_test_ends_it_and_a_running_one_is_asked() -> None:
     assert (waiting.status, running.status, running.stop_requested) == (TestStatus.STOPPED, TestStatus.RUNNING, True)
 
 
+def test_a_deleted_server_leaves_no_password_behind_in_its_tests() -> None:
+    passed(started(password="mistyped"), TestStatus.FAILED)
+    server = saved()
+    passed(started(SETTINGS.changed(name="Another")))
+    configure.delete_server(server, ACTOR)
+    kept = ServerTest.objects.exclude(sealed_password="")
+    assert [test.settings["name"] for test in kept] == ["Another"]
+
+
 def test_o2_every_change_is_audited_without_secrets() -> None:
     server = saved()
     configure.change_server(server, {"host": "b.example"}, password="Canary-new", actor=ACTOR)

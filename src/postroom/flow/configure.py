@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings as instance
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from postroom.policy.ports import Ports
@@ -190,8 +191,11 @@ def set_enabled(server: SmtpServer, enabled: bool, actor: str) -> None:
 
 
 def delete_server(server: SmtpServer, actor: str) -> None:
-    """Remove the server with its password. Messages and the activity log stay; waiting mail goes to the default."""
+    """Remove the server with its password, its tests' copies of it included. Messages and the activity log stay;
+    waiting mail goes to the default."""
     with transaction.atomic():
+        tests = Q(server_id=server.pk) | Q(server=None, settings__name=server.name)
+        ServerTest.objects.filter(tests).update(sealed_password="")
         if server.is_sandbox:
             InstanceValue.objects.update_or_create(name=SANDBOX_REMOVED, defaults={"value": True})
         SmtpServer.objects.filter(pk=server.pk).delete()
