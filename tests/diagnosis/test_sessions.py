@@ -91,6 +91,17 @@ SESSIONS: list[tuple[list[Event], str]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("issuer", "confidence"), [("CN=R11,O=Let's Encrypt", Confidence.CERTAIN), ("CN=Norrvik CA", Confidence.LIKELY)]
+)
+def test_a_certificate_without_its_issuer_is_an_incomplete_chain_for_certain_only_where_the_issuer_is_public(
+    issuer: str, confidence: Confidence
+) -> None:
+    found = finding(untrusted(20, "unable to get local issuer certificate", certificate(issuer=issuer)))
+    assert (found.cause, found.confidence) == ("tls-cert-chain-incomplete", confidence)
+    assert bool(found.alternatives) is (confidence is Confidence.LIKELY)
+
+
 @pytest.mark.parametrize(("events", "cause"), SESSIONS)
 def test_a_failed_session_has_its_cause(events: list[Event], cause: str) -> None:
     assert finding(events).cause == cause
