@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connection
 
 from postroom.flow.deliver import Courier, Outgoing
+from postroom.flow.retain import forget_old_tests
 from postroom.flow.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
 from postroom.policy.route import Candidate, route
 from postroom.store.models import Delivery, InstanceValue, SmtpServer
@@ -28,6 +29,7 @@ RELOAD_S = 0.5
 UNHURRIED_S = 1.0
 HEARTBEAT_S = 5.0
 CHORES_S = LEASE.total_seconds() / 4
+RETAIN_S = 3_600.0
 # D12: from the stop signal on, transactions have this long to finish.
 STOP_S = 20.0
 
@@ -66,6 +68,7 @@ class Engine:
             asyncio.create_task(self._watch()),
             asyncio.create_task(self._every(HEARTBEAT_S, self._beat)),
             asyncio.create_task(self._every(CHORES_S, self._chores)),
+            asyncio.create_task(self._every(RETAIN_S, self._retain)),
         ]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -128,6 +131,9 @@ class Engine:
         await self._settler.settle_abandoned(abandoned, self._server_name)
         while await self._settler.settle_overdue(self._server_name) == OVERDUE_AT_ONCE:
             continue
+
+    async def _retain(self) -> None:
+        await sync_to_async(forget_old_tests)(datetime.now(UTC))
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -108,6 +108,8 @@ def save_tested(test: ServerTest, *, make_default: bool, actor: str) -> SmtpServ
     if test.status != TestStatus.PASSED or not test.send:
         raise NotPossible("Run a live test of these settings first; Save becomes available when it has passed.")
     settings = test.typed_settings
+    if settings.auth is Auth.PASSWORD and not test.sealed_password:
+        raise NotPossible("This test is more than a day old and its password is gone. Run the live test again.")
     with transaction.atomic():
         _refuse_taken_name(settings, test.server)
         server = test.server or SmtpServer(position=_next_position())
