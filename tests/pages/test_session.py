@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 
+from postroom.pages.sign_in_limit import count_failure
 from postroom.store.models import User
 
 from .conftest import PASSWORD
@@ -46,6 +47,15 @@ def test_a_forged_forwarding_header_does_not_evade_the_limit(client: Client) -> 
         client.post("/login", wrong, headers={"X-Forwarded-For": f"10.0.0.{number}"})
     right = {"email": "marta@norrvik.example", "password": PASSWORD}
     assert client.post("/login", right, headers={"X-Forwarded-For": "10.9.9.9"}).status_code == 429
+
+
+def test_w8_failures_from_many_addresses_push_out_no_counter(client: Client, rf: RequestFactory) -> None:
+    for _ in range(5):
+        log_in(client, password="wrong")
+    for number in range(1_000):
+        address = f"10.0.{number // 250}.{number % 250}"
+        count_failure(rf.post("/login", REMOTE_ADDR=address), f"somebody{number}@example.com")
+    assert log_in(client).status_code == 429
 
 
 @pytest.mark.parametrize(
