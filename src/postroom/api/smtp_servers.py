@@ -80,11 +80,12 @@ def get_server(request: HttpRequest, server_id: Id) -> dict[str, Any]:
     summary="Change a server; a change of its destination needs the password again",
 )
 def change_server(request: HttpRequest, server_id: Id, body: ServerIn) -> dict[str, Any]:
-    row, given, actor = _server(server_id), body.model_dump(exclude_unset=True), actor_of(request)
+    given, actor = body.model_dump(exclude_unset=True), actor_of(request)
     changes = _settings_of(given)
-    if "limits" in changes:
-        changes["limits"] = {**row.settings.get("limits", {}), **changes["limits"]}
-    with transaction.atomic():
+    with transaction.atomic():  # read in it, too: what somebody else changes at the same time stays changed
+        row = _server(server_id)
+        if "limits" in changes:
+            changes["limits"] = {**row.settings.get("limits", {}), **changes["limits"]}
         if changes or {"password", "use_unverified", "reason"} & set(given):
             row = configure.change_server(
                 row,

@@ -2,7 +2,7 @@
 
 import textwrap
 
-from postroom.terms.finding import Confidence, Finding
+from postroom.terms.finding import UNKNOWN, Confidence, Finding
 
 WIDTH = 100
 _WORDS = {
@@ -20,7 +20,8 @@ _WORDS = {
 def finding_text(finding: Finding, language: str = "en") -> str:
     """Title, explanation, steps, proposal, evidence, the other candidate; every line already escaped by the finding."""
     words = _WORDS[language]
-    kind = words["certain" if finding.confidence is Confidence.CERTAIN else "likely"]
+    certain = finding.confidence is Confidence.CERTAIN or finding.cause == UNKNOWN
+    kind = words["certain" if certain else "likely"]
     lines = [_wrapped(f"{kind}: {finding.title}", ""), _wrapped(finding.explanation, "  "), f"{words['fix']}:"]
     lines += [_wrapped(step, "  - ") for step in finding.fix]
     if finding.proposal:

@@ -6,7 +6,7 @@ from typing import Any
 from postroom.smtp.text import printable
 from postroom.smtp.trace import Event
 from postroom.terms.envelope import RecipientResult
-from postroom.terms.finding import Alternative, Confidence, Finding
+from postroom.terms.finding import UNKNOWN, Alternative, Confidence, Finding
 from postroom.terms.outcome import Retry
 from postroom.terms.server import ServerSettings
 
@@ -25,7 +25,7 @@ def finding_of(evidence: Evidence, language: str = "en") -> Finding:
     known = catalogue()
     rule = fitting_rule(known.rules, evidence)
     if rule is None:
-        rule = Rule(cause="unknown", confidence=Confidence.LIKELY)
+        rule = Rule(cause=UNKNOWN, confidence=Confidence.LIKELY)
     return _finding(known, rule, evidence, language if language in known.words else "en")
 
 

@@ -112,7 +112,9 @@ def save_tested(test: ServerTest, *, make_default: bool, actor: str) -> SmtpServ
         raise NotPossible("This test is more than a day old and its password is gone. Run the live test again.")
     with transaction.atomic():
         _refuse_taken_name(settings, test.server)
-        server = test.server or SmtpServer(position=_next_position())
+        if settings.auth is Auth.PASSWORD and not test.sealed_password:
+            raise NotPossible("The password went with the removed server. Enter it again and run the live test.")
+        server = _present(test.server)
         before = server.settings or {}
         _store(server, settings, SealedPassword(test.sealed_password, test.secret_id))
         server.use_unverified, server.unverified_reason = False, ""
@@ -142,7 +144,7 @@ def save_untested(
         _refuse_empty_reason(reason)
     settings, secret = _checked(_tidied(settings), password, based_on, server, require_recipient=False)
     with transaction.atomic():
-        row = server or SmtpServer(position=_next_position())
+        row = _present(server)
         before = row.settings or {}
         _store(row, settings, secret)
         row.use_unverified, row.unverified_reason = use_unverified, reason.strip()[:REASON_LENGTH]
@@ -200,6 +202,7 @@ def delete_server(server: SmtpServer, actor: str) -> None:
         ServerTest.objects.filter(tests).update(sealed_password="")
         if server.is_sandbox:
             InstanceValue.objects.update_or_create(name=SANDBOX_REMOVED, defaults={"value": True})
+        ServerTest.objects.filter(server=server).update(sealed_password="", secret_id="")
         SmtpServer.objects.filter(pk=server.pk).delete()
         audit.record(actor, "server.delete", server.name)
 
@@ -303,6 +306,16 @@ def _hurry_deferred(server: SmtpServer) -> None:
     now = timezone.now()
     waiting = Delivery.objects.filter(server=server, state=DeliveryState.DEFERRED, due_at__gt=now)
     waiting.update(due_at=now, updated_at=now)
+
+
+def _present(server: SmtpServer | None) -> SmtpServer:
+    """The row to change as it is now, within the transaction that changes it; a new one for None."""
+    if server is None:
+        return SmtpServer(position=_next_position())
+    row = SmtpServer.objects.filter(pk=server.pk).first()
+    if row is None:
+        raise NotPossible("This server was removed meanwhile. Configure it as a new one.")
+    return row
 
 
 def _store(server: SmtpServer, settings: ServerSettings, secret: SealedPassword) -> None:

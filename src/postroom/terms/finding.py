@@ -6,6 +6,9 @@ from typing import Any
 
 from .outcome import Retry
 
+# The cause of a finding whose evidence does not decide.
+UNKNOWN = "unknown"
+
 
 class Confidence(StrEnum):
     CERTAIN = "certain"

@@ -12,8 +12,11 @@ from django.utils.dateparse import parse_datetime
 
 from postroom.store.activity_log import ActivityLog
 
+from .server_tests import STAGE_LABELS
+
 SHOWN_ENTRIES = 300
 COUNTED_ENTRIES = 50_000
+_STAGE_WORDS = {str(stage): label for stage, label in STAGE_LABELS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ def _sentence(entry: Mapping[str, Any], kind: str) -> str:
         return f"{verb.get(outcome, outcome)} {what}"
     if kind == "test":
         stage = str(entry.get("stage") or "")
-        where = f" at {stage}" if stage and outcome == "failed" else ""
+        where = f" at {_STAGE_WORDS.get(stage, stage)}" if stage and outcome == "failed" else ""
         return f"Test {outcome}{where}"
     return {"connected": "Connection opened", "error": "Session ended with an error"}.get(outcome, outcome)
 
