@@ -215,6 +215,26 @@ def test_stopping_a_waiting_test_ends_it_and_a_running_one_is_asked() -> None:
     assert (waiting.status, running.status, running.stop_requested) == (TestStatus.STOPPED, TestStatus.RUNNING, True)
 
 
+def test_a_server_removed_meanwhile_is_not_brought_back_by_saving_it() -> None:
+    server = saved()
+    test = ServerTest.objects.select_related("server").get(pk=passed(started(server=server)).pk)
+    SmtpServer.objects.filter(pk=server.pk).delete()
+    for save in (
+        lambda: configure.change_server(server, {"description": "Late"}, actor=ACTOR),
+        lambda: configure.save_tested(test, make_default=False, actor=ACTOR),
+    ):
+        with pytest.raises(NotPossible, match="removed meanwhile"):
+            save()
+    assert not SmtpServer.objects.exists()
+
+
+def test_saving_words_keeps_what_somebody_else_changed_meanwhile() -> None:
+    server = saved()
+    configure.set_enabled(server, False, ACTOR)
+    configure.change_server(server, {"description": "Late"}, actor=ACTOR)
+    assert not SmtpServer.objects.get().enabled
+
+
 def test_a_deleted_server_leaves_no_password_behind_in_its_tests() -> None:
     passed(started(password="mistyped"), TestStatus.FAILED)
     server = saved()

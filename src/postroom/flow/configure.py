@@ -112,8 +112,6 @@ def save_tested(test: ServerTest, *, make_default: bool, actor: str) -> SmtpServ
         raise NotPossible("This test is more than a day old and its password is gone. Run the live test again.")
     with transaction.atomic():
         _refuse_taken_name(settings, test.server)
-        if settings.auth is Auth.PASSWORD and not test.sealed_password:
-            raise NotPossible("The password went with the removed server. Enter it again and run the live test.")
         server = _present(test.server)
         before = server.settings or {}
         _store(server, settings, SealedPassword(test.sealed_password, test.secret_id))
@@ -139,7 +137,10 @@ def save_untested(
     make_default: bool = False,
     actor: str,
 ) -> SmtpServer:
-    """The server saved without a test. It takes no deliveries until it is verified, unless `use_unverified`."""
+    """The server saved without a test. It takes no deliveries until it is verified, unless `use_unverified`.
+
+    Raises SettingsRefused, and NotPossible where `server` was removed meanwhile.
+    """
     if use_unverified:
         _refuse_empty_reason(reason)
     settings, secret = _checked(_tidied(settings), password, based_on, server, require_recipient=False)
@@ -202,7 +203,6 @@ def delete_server(server: SmtpServer, actor: str) -> None:
         ServerTest.objects.filter(tests).update(sealed_password="")
         if server.is_sandbox:
             InstanceValue.objects.update_or_create(name=SANDBOX_REMOVED, defaults={"value": True})
-        ServerTest.objects.filter(server=server).update(sealed_password="", secret_id="")
         SmtpServer.objects.filter(pk=server.pk).delete()
         audit.record(actor, "server.delete", server.name)
 

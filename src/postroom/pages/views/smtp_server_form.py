@@ -67,6 +67,9 @@ def _answer(request: HttpRequest, subject: Subject) -> HttpResponse:
     except configure.SettingsRefused as refused:
         form.refuse(refused.problems)
         return _page(request, subject, form, 422)
+    except configure.NotPossible as reason:
+        messages.error(request, str(reason))
+        return redirect("pages:smtp-servers")
 
 
 def _first_form(request: HttpRequest, subject: Subject) -> ServerForm:

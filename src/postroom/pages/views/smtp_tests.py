@@ -106,6 +106,8 @@ def save_untested(request: HttpRequest, test_id: str) -> HttpResponse:
             )
         except configure.SettingsRefused as refused:
             problem = refused.problems[0].text
+        except configure.NotPossible as reason:
+            problem = str(reason)
         else:
             messages.success(request, f"{server.name} is saved. It has not passed a live test.")
             return redirect("pages:smtp-servers")
