@@ -27,6 +27,20 @@ _LINE = re.compile(r"\A\s*(?P<at>\d+\.\d+)\s+(?P<who>S:|C:|--:|--)\s?(?P<text>.*
 _HIDDEN = re.compile(r"\[((?:user name|password|[a-z ]{3,30}) hidden\b[^\]]*)\]")
 
 
+_FAILED = {
+    Stage.RESOLVE: "the name led to no address",
+    Stage.CONNECT: "no connection came about",
+    Stage.GREETING: "the server did not greet",
+    Stage.EHLO: "the introduction went wrong",
+    Stage.STARTTLS: "no encryption came about",
+    Stage.CERTIFICATE: "the certificate is not trusted",
+    Stage.AUTHENTICATE: "the sign-in did not succeed",
+    Stage.SENDER: "the mail was not accepted",
+    Stage.RECIPIENT: "the recipient was not accepted",
+    Stage.MESSAGE: "the message was not accepted",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class StageRow:
     """One stage. `bar_x` and `bar_width` are of BAR_UNITS; `said` is read out when the stage has ended."""
@@ -39,6 +53,11 @@ class StageRow:
     bar_x: int
     bar_width: int
     said: str
+
+    @property
+    def came_to(self) -> str:
+        """What a failed stage did not bring about; why is the finding's to say."""
+        return _FAILED[Stage(self.name)]
 
 
 @dataclass(frozen=True, slots=True)

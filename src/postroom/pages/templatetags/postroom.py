@@ -67,11 +67,6 @@ def sentence(text: str) -> str:
 
 
 @register.filter
-def first_lower(text: str) -> str:
-    return words.first_lower(text)
-
-
-@register.filter
 def clock(at: datetime | None) -> str:
     return words.clock(at) if at else ""
 
