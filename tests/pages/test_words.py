@@ -37,3 +37,10 @@ def test_days_are_those_of_the_reader_not_of_utc() -> None:
 )
 def test_sizes_are_in_powers_of_1024(octets: int, said: str) -> None:
     assert words.size(octets) == said
+
+
+def test_an_abbreviation_keeps_its_capitals_within_a_sentence() -> None:
+    assert words.first_lower("SMTP AUTH is off.") == "SMTP AUTH is off"
+    assert words.first_lower("The password is wrong.") == "the password is wrong"
+    assert words.first_lower("Amazon SES wants its own password") == "Amazon SES wants its own password"
+    assert words.first_lower("Host Name is not a valid name") == "Host Name is not a valid name"

@@ -78,6 +78,15 @@ def _rounded(value: float, unit: str) -> str:
     return f"{value:.1f} {unit}" if value < 10 and round(value, 1) % 1 else f"{value:.0f} {unit}"
 
 
+_LITTLE_WORDS = frozenset(("A", "An", "Another", "No", "Nothing", "Something", "The", "There", "This", "Too", "Two"))
+
+
+def first_lower(text: str) -> str:
+    """For a title that continues a sentence; a name such as Gmail or SMTP at its beginning stays as it is."""
+    first = text.split(" ", 1)[0]
+    return (text[:1].lower() + text[1:] if first in _LITTLE_WORDS else text).rstrip(".")
+
+
 def count(number: int, one: str, many: str) -> str:
     """ "1 server", "2 servers"."""
     return f"{number:,} {one if number == 1 else many}"
