@@ -1,7 +1,7 @@
 """The web process's one application: the hot doors in front, Django behind, on the same port.
 
 uvicorn's lifespan starts and stops the intake's writer. Django's bodies are read here first, within limits of size and
-time, because Django itself would spool any length to the disk (B6).
+time, because Django itself would spool any length to the disk (B6). What names another host than ours reaches no door.
 """
 
 import os
@@ -11,10 +11,25 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "postroom.settings")
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.http.request import split_domain_port, validate_host
 
-from postroom.intake.exchange import App, ClientGone, Receive, Scope, Send, answer_problem, body_of
+from postroom.intake.exchange import (
+    App,
+    ClientGone,
+    Receive,
+    Scope,
+    Send,
+    answer_problem,
+    answer_text,
+    body_of,
+    field_of,
+)
 
 DJANGO_BODY_BYTES = 2 * 1024 * 1024
+_OTHER_HOST = (
+    "Postroom does not answer to this host. Open it by the address in POSTROOM_URL. If people reach it by this host,"
+    " set POSTROOM_URL to that address and start Postroom again. A reverse proxy has to hand on the Host field."
+)
 
 _django = get_asgi_application()
 
@@ -34,6 +49,8 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
+        elif scope["type"] == "http" and not _names_us(scope):
+            await _refuse_host(scope, send)
         elif self._intake.takes(scope):
             await self._intake(scope, receive, send)
         elif self._static.takes(scope):
@@ -70,6 +87,23 @@ class Application:
                 self._intake.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _names_us(scope: Scope) -> bool:
+    """Whether the request's one Host field names a host that is ours."""
+    try:
+        host, _ = split_domain_port(field_of(scope, "host") or "")
+    except Problem:
+        return False
+    return bool(host) and validate_host(host, settings.ALLOWED_HOSTS)
+
+
+async def _refuse_host(scope: Scope, send: Send) -> None:
+    """Programs hear a problem, people a sentence."""
+    if scope["path"].startswith("/api/"):
+        await answer_problem(send, Problem(400, "host-not-allowed", "The host is not ours", _OTHER_HOST))
+    else:
+        await answer_text(send, 400, _OTHER_HOST)
 
 
 application = Application(

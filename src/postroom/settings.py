@@ -6,6 +6,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 
 from postroom.policy.ports import Ports
+from postroom.policy.web_host import allowed_hosts
 from postroom.store.vault import Vault
 
 DATA_DIR = Path(os.environ.get("POSTROOM_DATA", "data")).absolute()
@@ -19,7 +20,8 @@ VAULT.ensure_key()
 SECRET_KEY = VAULT.derive("session")
 
 DEBUG = False
-ALLOWED_HOSTS = ["*"]
+# Asked in postroom.asgi, before any door.
+ALLOWED_HOSTS = allowed_hosts(PUBLIC_URL)
 ROOT_URLCONF = "postroom.urls"
 ASGI_APPLICATION = "postroom.asgi.application"
 INSTALLED_APPS = [

@@ -66,5 +66,5 @@ async def client(intake: Intake, token: str) -> AsyncIterator[httpx.AsyncClient]
 
     transport = httpx.ASGITransport(Application(intake, no_django), raise_app_exceptions=True)
     header = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://postroom.test", headers=header) as made:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8025", headers=header) as made:
         yield made

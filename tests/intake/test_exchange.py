@@ -17,7 +17,7 @@ Events = list[dict[str, Any]]
 
 
 def scope_of(path: str = "/login", *fields: tuple[bytes, bytes]) -> dict[str, Any]:
-    return {"type": "http", "method": "POST", "path": path, "headers": list(fields)}
+    return {"type": "http", "method": "POST", "path": path, "headers": [(b"host", b"localhost"), *fields]}
 
 
 def giving(events: Iterator[dict[str, Any]]) -> Any:

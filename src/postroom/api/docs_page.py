@@ -13,6 +13,7 @@ _METHODS = ("get", "post", "patch", "put", "delete")
 # Every problem that an answer of the API may name, by its slug.
 PROBLEMS = {
     "malformed": "400: the request isn't JSON of one reading, or its header can't be read.",
+    "host-not-allowed": "400: the Host field names neither the host of POSTROOM_URL nor this machine.",
     "unauthorized": "401: the token is missing, unknown, revoked or expired.",
     "forbidden": "403: the token's scope does not reach that far.",
     "not-found": "404: there is nothing at this address, or nothing that this token may see.",

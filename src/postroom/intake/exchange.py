@@ -70,12 +70,21 @@ async def answer(send: Send, status: int, document: Any, header: dict[str, str] 
     """Send `document` as JSON, a Problem as application/problem+json."""
     kind = problems.MEDIA_TYPE if status >= 400 else "application/json"
     octets = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    await _answer(send, status, kind, octets, header or {})
+
+
+async def answer_text(send: Send, status: int, sentence: str) -> None:
+    """Refuse in words for people; the connection can't be used again, for a body may be on its way."""
+    await _answer(send, status, "text/plain; charset=utf-8", f"{sentence}\n".encode(), {"Connection": "close"})
+
+
+async def _answer(send: Send, status: int, kind: str, octets: bytes, header: dict[str, str]) -> None:
     fields = {
         "Content-Type": kind,
         "Content-Length": str(len(octets)),
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
-        **(header or {}),
+        **header,
     }
     encoded = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in fields.items()]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
@@ -85,6 +94,6 @@ async def answer(send: Send, status: int, document: Any, header: dict[str, str] 
 async def answer_problem(send: Send, problem: Problem) -> None:
     """Refuse; when the body wasn't read to its end, the connection can't be used again."""
     header = problem.header
-    if problem.status in (401, 403, 408, 413, 415):
+    if problem.status in (400, 401, 403, 408, 413, 415):
         header["Connection"] = "close"
     await answer(send, problem.status, problem.as_json(), header)
