@@ -16,10 +16,11 @@ def encryption(facts: Mapping[str, Any]) -> dict[str, Any]:
     tls = facts.get("tls") or {}
     if not tls.get("version"):
         return {"rows": [], "strong": False}
+    names = ", ".join(str(name) for name in (tls.get("names") or ())[:3])
     rows = [
         ("Version", str(tls["version"]).replace("TLSv", "TLS "), ""),
         ("Cipher", str(tls.get("cipher") or ""), "mono"),
-        ("Certificate", str(tls.get("subject") or ""), ""),
+        ("Certificate", names or str(tls.get("subject") or ""), ""),
         ("Issued by", str(tls.get("issuer") or ""), ""),
         ("Expires", _expiry(str(tls.get("not_after") or "")), ""),
     ]
