@@ -2,10 +2,14 @@
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 # No field of ours nests deeper than five; the reader of the standard library fails somewhere near a thousand.
 DEPTH = 32
+# A batch of 1,000 messages to 1,000 recipients each has fewer; each value takes some 60 octets of memory and more.
+VALUES = 1_500_000
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
 class JsonProblem(ValueError):
@@ -14,6 +18,8 @@ class JsonProblem(ValueError):
 
 def strict_json(octets: bytes) -> Any:
     """The value that `octets` hold, as UTF-8. Raises JsonProblem."""
+    if len(octets) > VALUES and _most_values(octets) > VALUES:
+        raise JsonProblem(f"The body has more than {VALUES:,} values.")
     try:
         value = json.loads(
             octets.decode(), object_pairs_hook=_object, parse_constant=_refused_constant, parse_float=_finite
@@ -31,6 +37,12 @@ def strict_json(octets: bytes) -> Any:
     if _is_deeper(value, DEPTH):
         raise JsonProblem(f"The body nests deeper than {DEPTH} levels.")
     return value
+
+
+def _most_values(octets: bytes) -> int:
+    """How many values there can be at most, names of fields among them."""
+    bare = _STRING.sub(b"", octets)
+    return sum(bare.count(mark) for mark in (b",", b":", b"[", b"{"))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
