@@ -54,7 +54,7 @@ class Lane:
         self._settling: set[asyncio.Task[None]] = set()
         self._unsettled = asyncio.Semaphore(UNSETTLED)
         self._idle: list[OpenSession] = []
-        self._open = 0
+        self._open: set[OpenSession] = set()
         self._failures = 0
         self._cool_until_s = self._crowded_until_s = 0.0
         self._crowded_limit = 1
@@ -94,6 +94,7 @@ class Lane:
         await self._feeder
         if self._slots:
             await asyncio.wait(self._slots, timeout=within_s)
+        await self._give_back()  # what a slot put back when it could not be sent just now
         for slot in self._slots:
             slot.cancel()
         if pending := self._slots | self._settling:
@@ -136,7 +137,7 @@ class Lane:
     @property
     def _limit(self) -> int:
         """How many sessions may be open now; one as long as none has come about."""
-        if self._open == 0:
+        if not self._open:
             return 1
         allowed = self._server.settings.limits.connections or CONNECTIONS
         return min(allowed, self._crowded_limit) if time.monotonic() < self._crowded_until_s else allowed
@@ -234,7 +235,7 @@ class Lane:
 
     async def _opened(self, server: Outgoing) -> OpenSession:
         opened = await self._courier.opened(server)
-        self._open += 1
+        self._open.add(opened)
         self._start_slots()
         return opened
 
@@ -246,13 +247,13 @@ class Lane:
         return None
 
     async def _ended(self, opened: OpenSession) -> None:
-        self._open -= 1
+        self._open.discard(opened)
         await opened.close()
 
     async def _failed(self, server: Outgoing, group: Group, fault: ServerFault) -> None:
         """No session came about. While others are open the server is only crowded; else it is left alone."""
-        if fault.stage in (Stage.CONNECT, Stage.GREETING) and self._open > 0:
-            self._crowded_limit, self._crowded_until_s = self._open, time.monotonic() + CROWDED_S
+        if fault.stage in (Stage.CONNECT, Stage.GREETING) and self._open:
+            self._crowded_limit, self._crowded_until_s = len(self._open), time.monotonic() + CROWDED_S
             self._pending.appendleft(group)
             return
         wait_s = await self._cool_down(server, fault)

@@ -104,7 +104,7 @@ class Unusable(Exception):
         self.fault = fault
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class OpenSession:
     """A session with its notebook. The first `opening` events precede those of each transaction."""
 
