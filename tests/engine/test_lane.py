@@ -383,40 +383,6 @@ async def test_what_is_put_back_while_the_engine_stops_returns_to_the_queue(
     assert (peer.taken, await Attempt.objects.acount()) == ([], 0)
 
 
-async def test_after_an_unforeseen_fault_as_many_sessions_are_opened_as_before(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def answer(_: Visit, line: str) -> None:
-        if line == "dot":
-            await asyncio.sleep(0.02)
-
-    stored, faults = outbox.blobs.open, [RuntimeError("unforeseen")]
-
-    def opened(digest: str, size_bytes: int) -> Any:
-        if size_bytes == len(CONTENT) + 1 and faults:
-            raise faults.pop()
-        return stored(digest, size_bytes)
-
-    monkeypatch.setattr(outbox.blobs, "open", opened)
-    async with Peer(answer) as peer:
-        server_id = await outbox.server(peer.port, limits=Limits(connections=2))
-        await outbox.submit(server_id, "first@example.org")
-        await outbox.submit(server_id, "fault@example.org", content=CONTENT + b"x")
-        await outbox.open_lane(server_id)
-        await outbox.until("sent", "sending", one="sent")
-        while faults or peer.open:
-            await asyncio.sleep(0.01)
-        peer.most_open = 0
-        for number in range(12):
-            await outbox.submit(server_id, f"r{number}@example.org")
-        assert outbox.lane is not None
-        outbox.lane.nudge()
-        await outbox.until("sent", "sending", one="sent")
-        while len(peer.taken) < 13:
-            await asyncio.sleep(0.01)
-    assert peer.most_open == 2
-
-
 async def test_what_runs_longer_than_the_stop_limit_is_left_under_lease_for_the_next_engine(outbox: Outbox) -> None:
     at_dot = asyncio.Event()
 
