@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,19 @@ try:
     WriteLock(Path(sys.argv[1])).acquire(wait_s=0.05)
 except WriteLockTimeout:
     sys.exit(7)
+"""
+
+BUSY = """
+import sys, time
+from pathlib import Path
+from postroom.store.write_lock import WriteLock
+lock = WriteLock(Path(sys.argv[1]))
+print("busy", flush=True)
+while True:
+    with lock:
+        until = time.monotonic() + 0.005
+        while time.monotonic() < until:
+            pass
 """
 
 
@@ -64,3 +78,25 @@ def test_a_django_transaction_holds_the_lock_and_gives_it_back() -> None:
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         1 / 0  # noqa: B018
     assert not taken_elsewhere(database)
+
+
+def test_who_waits_gets_the_lock_before_a_busy_process_gets_it_again(tmp_path: Path) -> None:
+    lock = WriteLock(tmp_path / "db")
+    with subprocess.Popen([sys.executable, "-c", BUSY, str(tmp_path / "db")], stdout=subprocess.PIPE) as busy:
+        assert busy.stdout is not None
+        busy.stdout.readline()
+        try:
+            for _ in range(10):
+                time.sleep(0.02)
+                lock.acquire(wait_s=0.5)
+                lock.release()
+        finally:
+            busy.kill()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_is_opened_again_and_again_looks_at_each_statement_once() -> None:
+    for _ in range(5):
+        connection.close()
+        InstanceValue.objects.count()
+    assert len(connection.execute_wrappers) == 1

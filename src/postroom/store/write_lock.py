@@ -1,7 +1,9 @@
 """One writer at a time on an SQLite database, across processes.
 
 SQLite 3.7.0–3.51.2 can lose a WAL reset race between two writing processes, and two busy writers starve each other; so
-every write transaction holds an exclusive lock on a file beside the database. Reentrant within a thread.
+every write transaction holds an exclusive lock on a file beside the database. Whoever waits first holds a second lock,
+its turn, which a writer needs before it may ask again: nobody takes the lock twice past another who waits. Reentrant
+within a thread.
 """
 
 import fcntl
@@ -11,6 +13,9 @@ import time
 from pathlib import Path
 
 WAIT_S = 20.0
+# Who is next asks often, for nobody works while it sleeps; those behind it have time.
+NEXT_PAUSE_S = 0.0005
+WAITING_PAUSE_S = 0.004
 _held = threading.local()
 
 
@@ -23,6 +28,7 @@ class WriteLock:
 
     def __init__(self, database: Path) -> None:
         self._path = f"{database}.lock"
+        self._turn_path = f"{database}.turn"
 
     def acquire(self, wait_s: float = WAIT_S) -> None:
         held: dict[str, tuple[int, int]] = _held.__dict__.setdefault("locks", {})
@@ -30,13 +36,15 @@ class WriteLock:
             descriptor, depth = held[self._path]
             held[self._path] = (descriptor, depth + 1)
             return
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + wait_s
         try:
-            self._wait(descriptor, wait_s)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        held[self._path] = (descriptor, 1)
+            turn = _locked(self._turn_path, deadline, WAITING_PAUSE_S)
+            try:
+                held[self._path] = (_locked(self._path, deadline, NEXT_PAUSE_S), 1)
+            finally:
+                os.close(turn)
+        except WriteLockTimeout:
+            raise WriteLockTimeout(f"the database is locked by another process for over {wait_s:g} s") from None
 
     def release(self) -> None:
         held: dict[str, tuple[int, int]] = _held.__dict__.setdefault("locks", {})
@@ -47,22 +55,31 @@ class WriteLock:
         del held[self._path]
         os.close(descriptor)
 
-    def _wait(self, descriptor: int, wait_s: float) -> None:
-        deadline = time.monotonic() + wait_s
-        pause_s = 0.0005
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise WriteLockTimeout(f"the database is locked by another process for over {wait_s:g} s") from None
-                time.sleep(pause_s)
-                pause_s = min(pause_s * 2, 0.01)
-            else:
-                return
-
     def __enter__(self) -> None:
         self.acquire()
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _locked(path: str, deadline_s: float, pause_s: float) -> int:
+    """A descriptor that holds the lock of the file. Raises WriteLockTimeout, OSError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _wait(descriptor, deadline_s, pause_s)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _wait(descriptor: int, deadline_s: float, pause_s: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline_s:
+                raise WriteLockTimeout from None
+            time.sleep(pause_s)
+        else:
+            return

@@ -27,8 +27,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         name = str(self.settings_dict["NAME"])
         self._lock = None if ":memory:" in name or "mode=memory" in name else WriteLock(Path(name))
         connection = super().get_new_connection(conn_params)
-        self.execute_wrappers = [w for w in self.execute_wrappers if w is not self._locked_when_writing]
-        self.execute_wrappers.append(self._locked_when_writing)
+        if self._locked_when_writing not in self.execute_wrappers:
+            self.execute_wrappers.append(self._locked_when_writing)
         return connection
 
     def _start_transaction_under_autocommit(self) -> None:
