@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client, RequestFactory
 
-from postroom.pages.sign_in_limit import count_failure
+from postroom.pages.sign_in_limit import FAILURES_BY_ADDRESS, begin_try
 from postroom.store.models import User
 
 from .conftest import PASSWORD
@@ -41,6 +41,15 @@ def test_the_sixth_try_after_five_failures_waits_even_with_the_right_password(cl
     assert client.get("/").status_code == 302
 
 
+def test_w8_tries_at_once_count_before_any_of_them_has_failed(rf: RequestFactory) -> None:
+    request = rf.post("/login", REMOTE_ADDR="10.0.0.1")
+    assert [begin_try(request, "marta@norrvik.example") for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_signing_in_often_from_one_address_is_no_failure() -> None:
+    assert {log_in(Client()).status_code for _ in range(FAILURES_BY_ADDRESS + 5)} == {302}
+
+
 def test_a_forged_forwarding_header_does_not_evade_the_limit(client: Client) -> None:
     for number in range(5):
         wrong = {"email": "marta@norrvik.example", "password": "x"}
@@ -54,7 +63,7 @@ def test_w8_failures_from_many_addresses_push_out_no_counter(client: Client, rf:
         log_in(client, password="wrong")
     for number in range(1_000):
         address = f"10.0.{number // 250}.{number % 250}"
-        count_failure(rf.post("/login", REMOTE_ADDR=address), f"somebody{number}@example.com")
+        begin_try(rf.post("/login", REMOTE_ADDR=address), f"somebody{number}@example.com")
     assert log_in(client).status_code == 429
 
 

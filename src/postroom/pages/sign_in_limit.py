@@ -4,6 +4,7 @@ The counters live in this process's memory; one web process serves the pages of 
 address is the connection's own, never one that a header claims (W7).
 """
 
+import contextlib
 import hashlib
 
 from django.core.cache import cache
@@ -15,20 +16,27 @@ FAILURES_BY_ADDRESS = 30
 FAILURES_BY_NAME = 60
 
 
-def is_exhausted(request: HttpRequest, name: str) -> bool:
-    """Whether this client must wait before another try counts."""
-    return any(cache.get(key, 0) >= most for key, most in _counters(request, name))
+def begin_try(request: HttpRequest, name: str) -> bool:
+    """Whether this client may try now. The try counts as failed from here on, so that tries at once count too."""
+    counters = _counters(request, name)
+    if any(cache.get(key, 0) >= most for key, most in counters):
+        return False
+    counts = [_counted(key) for key, _ in counters]
+    return all(count <= most for count, (_, most) in zip(counts, counters, strict=True))
 
 
-def count_failure(request: HttpRequest, name: str) -> None:
-    for key, _ in _counters(request, name):
-        cache.add(key, 0, WINDOW_S)
-        cache.incr(key)
+def take_back(request: HttpRequest, name: str) -> None:
+    """After a success: the pair starts anew, and for the wider counters the try did not fail."""
+    pair, *wider = (key for key, _ in _counters(request, name))
+    cache.delete(pair)
+    for key in wider:
+        with contextlib.suppress(ValueError):  # its window has just ended
+            cache.decr(key)
 
 
-def forget_failures(request: HttpRequest, name: str) -> None:
-    """After a success: the pair starts anew, the wider counters run out by themselves."""
-    cache.delete(_counters(request, name)[0][0])
+def _counted(key: str) -> int:
+    cache.add(key, 0, WINDOW_S)
+    return cache.incr(key)
 
 
 def _counters(request: HttpRequest, name: str) -> list[tuple[str, int]]:

@@ -25,13 +25,12 @@ def log_in(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         return _page(request, "", after, "", 200)
     email = request.POST.get("email", "")[:254]
-    if sign_in_limit.is_exhausted(request, email):
+    if not sign_in_limit.begin_try(request, email):
         return _page(request, email, after, _WAIT, 429)
     user = authenticate(request, username=email.strip().lower(), password=request.POST.get("password", ""))
     if user is None:
-        sign_in_limit.count_failure(request, email)
         return _page(request, email, after, _WRONG, 422)
-    sign_in_limit.forget_failures(request, email)
+    sign_in_limit.take_back(request, email)
     login(request, user)
     return redirect(after or "pages:overview")
 

@@ -25,7 +25,7 @@ def setup(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         return _page(request, {"code": request.GET.get("code", "")[:40]}, {}, 200)
     typed = {field: request.POST.get(field, "")[:300] for field in _FIELDS}
-    if sign_in_limit.is_exhausted(request, "set-up"):
+    if not sign_in_limit.begin_try(request, "set-up"):
         return _page(request, typed, {"code": "Too many wrong codes. Wait five minutes, then try again."}, 429)
     zone = typed["time_zone"] if typed["time_zone"] in available_timezones() else "UTC"
     try:
@@ -33,9 +33,10 @@ def setup(request: HttpRequest) -> HttpResponse:
             typed["code"], typed["name"], typed["email"], request.POST.get("password", ""), zone
         )
     except SetupRefused as refused:
-        if "code" in refused.problems:
-            sign_in_limit.count_failure(request, "set-up")
+        if "code" not in refused.problems:
+            sign_in_limit.take_back(request, "set-up")
         return _page(request, typed, refused.problems, 422)
+    sign_in_limit.take_back(request, "set-up")
     login(request, user)
     return redirect("pages:overview")
 
