@@ -24,7 +24,7 @@ from .load import Load
 from .processes import Role, SinkProcess, eventually
 
 pytestmark = pytest.mark.crash
-ROUNDS = int(os.environ.get("ROUNDS", "20"))
+ROUNDS = int(os.environ.get("ROUNDS", "50"))
 DRAINED_WITHIN_S = 60.0
 
 
