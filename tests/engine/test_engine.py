@@ -20,12 +20,12 @@ from postroom.flow import run_test
 from postroom.flow.run_test import Prober
 from postroom.policy.ports import Ports
 from postroom.store.models import Attempt, Delivery, InstanceValue, ServerTest, SmtpServer
-from postroom.store.queue import Claimed
+from postroom.store.queue import Claimed, Claims
 from postroom.terms.outcome import TestStatus
 from postroom.terms.server import Auth, Security, ServerSettings, UncertainPolicy
 
 from .conftest import Outbox
-from .peer import Peer
+from .peer import Peer, Visit
 
 
 class Running:
@@ -40,6 +40,14 @@ class Running:
     async def start(self) -> None:
         await self.engine.recover()
         self._task = asyncio.create_task(self.engine.run())
+
+    async def ended(self) -> None:
+        """Wait until the engine ends by itself; what ended it is raised."""
+        assert self._task is not None
+        try:
+            await asyncio.wait_for(self._task, 10)
+        finally:
+            self.change.close()
 
     async def stop(self) -> None:
         self.engine.stop()
@@ -326,6 +334,43 @@ async def test_a_removed_server_leaves_its_waiting_mail_to_the_default(outbox: O
         assert outbox.states() == [("ann@example.org", "queued")]
         await SmtpServer.objects.filter(pk=gone).adelete()
         await outbox.until("sent", within_s=4)
+
+
+async def test_d12_a_lane_that_breaks_lets_the_transactions_of_the_others_end(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_dot, has_broken, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def answer(_: Visit, line: str) -> None:
+        if line == "dot":
+            at_dot.set()
+            await go.wait()
+
+    claim, broken = outbox.queue.claim, ""
+
+    async def claimed(server_id: str, **values: Any) -> Claims:
+        if server_id == broken:
+            has_broken.set()
+            raise RuntimeError("this lane is broken")
+        return await claim(server_id, **values)
+
+    monkeypatch.setattr(outbox.queue, "claim", claimed)
+    async with Peer(answer) as peer:
+        server_id = await outbox.server(peer.port)
+        await outbox.submit(server_id, "ann@example.org")
+        other = ServerSettings(name="Other", host="127.0.0.1", port=peer.port, security=Security.NONE)
+        other_id = await asyncio.to_thread(add_server, outbox.database, other)
+        running = Running(outbox)
+        await running.start()
+        await asyncio.wait_for(at_dot.wait(), 5)
+        broken = other_id
+        await InstanceValue.objects.acreate(name="first", value="a change wakes every lane")
+        await asyncio.wait_for(has_broken.wait(), 5)
+        await InstanceValue.objects.acreate(name="second", value="the engine looks at its lanes")
+        asyncio.get_running_loop().call_later(0.4, go.set)
+        with pytest.raises(RuntimeError, match="this lane is broken"):
+            await running.ended()
+    assert outbox.states() == [("ann@example.org", "sent")]
 
 
 async def test_d6_a_locked_database_does_not_end_the_engine(

@@ -82,8 +82,13 @@ class Engine:
             await self._wind_down()
 
     async def _wind_down(self) -> None:
-        await asyncio.gather(self._tests.stop(), *(lane.stop(STOP_S) for lane in self._lanes.values()), *self._leaving)
+        """A lane that broke ends the engine, but not before the transactions of the others have ended (D12)."""
+        stopping = (lane.stop(STOP_S) for lane in self._lanes.values())
+        endings = await asyncio.gather(self._tests.stop(), *stopping, *self._leaving, return_exceptions=True)
         await self._guarded(lambda: sync_to_async(_store_heartbeat)("stopped"))
+        for ending in endings:
+            if isinstance(ending, BaseException):
+                raise ending
 
     async def _watch(self) -> None:
         """Nudge the lanes when the database changed, and once a second for what has become due."""
