@@ -1,8 +1,11 @@
 """SMTP servers over the API: saved, changed, tested; a password goes in and never comes out (T4, T5)."""
 
+import threading
+import time
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from postroom.flow.configure import record_test_result
 from postroom.store.models import ServerTest, SmtpServer
@@ -37,6 +40,25 @@ def fields(answer: Any) -> list[str]:
     assert answer.status_code == 422, answer.content
     assert answer["Content-Type"] == "application/problem+json"
     return [error["field"] for error in answer.json()["errors"]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_changes_at_once_both_stay(admin: Call) -> None:
+    server = created(admin)
+    answers: list[Any] = []
+    other = threading.Thread(
+        target=lambda: answers.append(admin("patch", f"{URL}/{server['id']}", {"from_name": "Reports"}))
+    )
+    with transaction.atomic():
+        row = SmtpServer.objects.get(pk=server["id"])
+        row.settings = {**row.settings, "description": "For reports"}
+        row.save()
+        other.start()
+        time.sleep(0.3)
+    other.join()
+    assert answers[0].status_code == 200
+    after = admin("get", f"{URL}/{server['id']}").json()
+    assert (after["description"], after["from_name"]) == ("For reports", "Reports")
 
 
 def test_a_saved_server_shows_everything_but_its_password(admin: Call, reader: Call) -> None:
