@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.rig.installation import Installation, Run, running_postroom
 
@@ -130,6 +131,15 @@ def test_children_end_with_a_killed_supervisor_and_the_next_run_starts(tmp_path:
     with running_postroom(installation) as again:
         assert gone_within(children, 0)
         assert status_of(f"{again.url}/health/live") == 200
+
+
+def test_on_every_network_only_its_own_names_are_answered_and_it_says_so(tmp_path: Path) -> None:
+    with running_postroom(Installation(tmp_path / "data"), "--host", "0.0.0.0") as run:
+        assert "set POSTROOM_URL to the address by which others reach it" in run.output
+        assert run.url.startswith("http://127.0.0.1:")
+        assert httpx.get(f"{run.url}/health/live").status_code == 200
+        answer = httpx.get(f"{run.url}/health/live", headers={"Host": "evil.example"})
+    assert (answer.status_code, "POSTROOM_URL" in answer.text) == (400, True)
 
 
 def test_no_set_up_link_is_printed_once_somebody_can_sign_in(tmp_path: Path) -> None:

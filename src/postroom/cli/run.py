@@ -16,6 +16,8 @@ from .listener import Listener, ListenRefused, listening_socket, port_of
 from .start_check import StartProblem, start_problems
 
 STOP_WITHIN_S = 25.0
+# Addresses that stand for all of this machine's, and where it reaches itself then.
+_EVERY_NETWORK = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +43,10 @@ def run(args: argparse.Namespace) -> int:
         listener = listening_socket(args.host, args.port)
     except ListenRefused as error:
         return _refuse(StartProblem("address-not-available", error.reason, error.hint))
-    os.environ.setdefault("POSTROOM_URL", _local_url(args.host, port_of(listener)))
+    if "POSTROOM_URL" not in os.environ:
+        os.environ["POSTROOM_URL"] = _local_url(args.host, port_of(listener))
+        if args.host in _EVERY_NETWORK:
+            _say("Only this machine is answered: set POSTROOM_URL to the address by which others reach it.")
     problem = _prepare(data)
     if problem is not None:
         return _refuse(problem)
@@ -55,7 +60,7 @@ def _refuse(*problems: StartProblem) -> int:
 
 
 def _local_url(host: str, port: int) -> str:
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    shown = _EVERY_NETWORK.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{shown}:{port}"
 
 
