@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -82,3 +84,25 @@ def test_lines_of_several_processes_never_mix(tmp_path: Path) -> None:
     lines = (tmp_path / "2026-11-22" / FILE_NAME).read_text().splitlines()
     entries = [json.loads(line) for line in lines]
     assert sorted((e["server"], e["code"]) for e in entries) == sorted((n, c) for n in "abc" for c in range(500))
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from postroom.store.activity_log import ActivityLog
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+log = ActivityLog(Path(sys.argv[1]))
+log.append({"kind": "session", "server": "first"})
+resource.setrlimit(resource.RLIMIT_FSIZE, (150, resource.RLIM_INFINITY))
+try:
+    log.append({"kind": "session", "server": "torn " * 40})
+except OSError:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    log.append({"kind": "session", "server": "last"})
+"""
+
+
+def test_a_line_that_a_full_disk_tore_takes_no_other_along(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], check=True)
+    entries = ActivityLog(tmp_path).read_day(datetime.now(UTC).date())
+    assert [entry["server"] for entry in entries] == ["last", "first"]

@@ -4,6 +4,7 @@
 several processes never mix. Whatever a remote side said is escaped and bounded (O4, B11).
 """
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -44,8 +45,11 @@ class ActivityLog:
         known = {"at": at.astimezone(UTC).isoformat(timespec="milliseconds")}
         values = known | {name: _bounded(entry[name]) for name in FIELDS[1:] if entry.get(name) is not None}
         line = json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n"
+        octets = line.encode("utf-8", "backslashreplace")
         with self._lock:
-            os.write(self._file_of(at.astimezone(UTC).date()), line.encode("utf-8", "backslashreplace"))
+            if os.write(self._file_of(at.astimezone(UTC).date()), octets) != len(octets):
+                self._forget()  # opened again, the file gets an end to the torn line
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         with self._lock:
