@@ -8,8 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from postroom.pages import states
-from postroom.pages.queries.delivery_status import HEARTBEAT
-from postroom.store.models import InstanceValue
+from postroom.store.heartbeat import store_heartbeat
 
 PAGES = Path(states.__file__).parent
 
@@ -20,9 +19,14 @@ def test_a_silent_engine_is_told_on_every_page_and_on_the_overview_with_what_it_
 
 
 def test_a_fresh_heartbeat_counts_as_running_and_an_old_one_does_not(page: Client) -> None:
-    InstanceValue.objects.create(name=HEARTBEAT, value={"at": timezone.now().isoformat()})
+    store_heartbeat(timezone.now(), "running")
     assert "Delivery is running" in page.get("/messages").content.decode()
-    InstanceValue.objects.update(value={"at": (timezone.now() - timedelta(minutes=2)).isoformat()})
+    store_heartbeat(timezone.now() - timedelta(minutes=2), "running")
+    assert "Delivery is not running" in page.get("/messages").content.decode()
+
+
+def test_an_engine_that_stopped_in_good_order_is_told_at_once(page: Client) -> None:
+    store_heartbeat(timezone.now(), "stopped")
     assert "Delivery is not running" in page.get("/messages").content.decode()
 
 

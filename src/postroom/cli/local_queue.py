@@ -5,9 +5,9 @@ from typing import Any
 
 from django.conf import settings
 
-from postroom.api.health import engine_is_running
 from postroom.flow.accept import Acceptor
 from postroom.store.blobs import Blobs
+from postroom.store.heartbeat import engine_is_running
 from postroom.store.models import Delivery
 from postroom.store.queue_sqlite import SqliteQueue
 from postroom.store.writer import GroupWriter

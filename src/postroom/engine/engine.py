@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -12,8 +12,9 @@ from django.db import DatabaseError, connection
 from postroom.flow.deliver import Courier, Outgoing
 from postroom.flow.retain import forget_old_tests
 from postroom.flow.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
-from postroom.policy.route import Candidate, route
-from postroom.store.models import Delivery, InstanceValue, SmtpServer
+from postroom.policy.route import route
+from postroom.store.heartbeat import store_heartbeat
+from postroom.store.models import Delivery, SmtpServer
 from postroom.store.queue import Queue
 from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.outcome import WAITING_STATES
@@ -22,7 +23,6 @@ from .change import DatabaseChange
 from .lane import LEASE, Lane
 from .server_tests import ServerTests
 
-HEARTBEAT = "engine_heartbeat"
 SESSIONS = 100
 LOOK_S = 0.05
 RELOAD_S = 0.5
@@ -85,7 +85,7 @@ class Engine:
         """A lane that broke ends the engine, but not before the transactions of the others have ended (D12)."""
         stopping = (lane.stop(STOP_S) for lane in self._lanes.values())
         endings = await asyncio.gather(self._tests.stop(), *stopping, *self._leaving, return_exceptions=True)
-        await self._guarded(lambda: sync_to_async(_store_heartbeat)("stopped"))
+        await self._guarded(lambda: sync_to_async(store_heartbeat)(datetime.now(UTC), "stopped"))
         for ending in endings:
             if isinstance(ending, BaseException):
                 raise ending
@@ -120,11 +120,11 @@ class Engine:
             leaving = asyncio.create_task(self._lanes.pop(gone).stop(STOP_S))
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
-        if homeless and (chosen := route(_candidates(servers))) is not None:
+        if homeless and (chosen := route(server.candidate for server in servers)) is not None:
             await self._queue.assign(chosen.id)
 
     async def _beat(self) -> None:
-        await sync_to_async(_store_heartbeat)("running")
+        await sync_to_async(store_heartbeat)(datetime.now(UTC), "running")
 
     async def _chores(self) -> None:
         """Keep the leases of what is under way, take up abandoned ones, give up on expired messages."""
@@ -165,12 +165,3 @@ def _begin_anew() -> None:
 def _servers() -> tuple[list[SmtpServer], bool]:
     homeless = Delivery.objects.filter(server=None, state__in=[str(state) for state in WAITING_STATES]).exists()
     return list(SmtpServer.objects.all()), homeless
-
-
-def _candidates(servers: Iterable[SmtpServer]) -> list[Candidate]:
-    return [Candidate(s.pk, s.is_default, s.is_sandbox, s.position, s.takes_deliveries) for s in servers]
-
-
-def _store_heartbeat(state: str) -> None:
-    value = {"at": datetime.now(UTC).isoformat(), "state": state}
-    InstanceValue.objects.update_or_create(name=HEARTBEAT, defaults={"value": value})

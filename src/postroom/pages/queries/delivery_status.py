@@ -1,17 +1,15 @@
 """Is delivery running, and what waits?"""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Count, Min
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
-from postroom.store.models import Delivery, InstanceValue, SmtpServer
+from postroom.store.heartbeat import engine_is_running
+from postroom.store.models import Delivery, SmtpServer
 from postroom.terms.outcome import WAITING_STATES, DeliveryState
 
-HEARTBEAT = "engine_heartbeat"
-HEARTBEAT_MAX_AGE = timedelta(seconds=30)
 IN_THE_QUEUE = (*WAITING_STATES, DeliveryState.SENDING)
 
 
@@ -35,14 +33,8 @@ def delivery_status() -> DeliveryStatus:
     )
     failing = SmtpServer.objects.filter(failing_since__isnull=False, enabled=True)
     return DeliveryStatus(
-        running=_engine_beats(),
+        running=engine_is_running(),
         depth=waiting["depth"],
         oldest_at=waiting["oldest_at"],
         failing_servers=sum(1 for server in failing if server.state == "failing"),
     )
-
-
-def _engine_beats() -> bool:
-    beat = InstanceValue.objects.filter(name=HEARTBEAT).first()
-    at = parse_datetime(str(beat.value.get("at", ""))) if beat and isinstance(beat.value, dict) else None
-    return at is not None and timezone.now() - at < HEARTBEAT_MAX_AGE

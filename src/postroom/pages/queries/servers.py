@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from postroom.policy.route import Candidate
 from postroom.policy.settings_check import SECURITY_NAMES
 from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.outcome import TestStatus
@@ -25,11 +24,6 @@ class ServerRow:
     last_test: ServerTest | None
     open_test: ServerTest | None
     finding: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def candidate(self) -> Candidate:
-        of = self.server
-        return Candidate(of.pk, of.is_default, of.is_sandbox, of.position, of.takes_deliveries)
 
     @property
     def security_words(self) -> str:

@@ -32,7 +32,7 @@ def smtp_servers(request: HttpRequest) -> HttpResponse:
         "chosen": chosen,
         "has_real_server": any(not row.server.is_sandbox for row in rows),
         "unsaved": unsaved_test(person(request).email, timezone.now()),
-        "takes_mail": route(row.candidate for row in rows) is not None,
+        "takes_mail": route(row.server.candidate for row in rows) is not None,
         "failing_default": next((r for r in rows if r.server.is_default and r.state == "failing"), None),
     }
     return render(request, "pages/smtp_servers.html", context)

@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from postroom.policy.route import Candidate
 from postroom.store.ids import new_id
 from postroom.terms.outcome import TestStatus
 from postroom.terms.server import ServerSettings
@@ -60,6 +61,11 @@ class SmtpServer(models.Model):
     def takes_deliveries(self) -> bool:
         """Whether the engine may deliver through it: enabled, not paused, verified or used unverified on purpose."""
         return self.enabled and self.paused_at is None and (self.is_verified or self.use_unverified)
+
+    @property
+    def candidate(self) -> Candidate:
+        """The server as far as routing goes."""
+        return Candidate(self.pk, self.is_default, self.is_sandbox, self.position, self.takes_deliveries)
 
 
 class ServerTest(models.Model):
