@@ -12,7 +12,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from postroom.flow.configure import NotPossible, SettingsRefused
-from postroom.terms.problem import MEDIA_TYPE, FieldError, Problem, invalid_fields
+from postroom.terms.problem import MEDIA_TYPE, Problem, invalid_fields
 
 from .strict_parser import errors_of
 
@@ -72,7 +72,7 @@ def _unreadable(error: Exception) -> Problem:
 
 def _settings_problem(error: Exception) -> Problem:
     problems = error.problems if isinstance(error, SettingsRefused) else []
-    return invalid_fields([FieldError(p.field, p.code, p.text, p.suggestion) for p in problems])
+    return invalid_fields(problems)
 
 
 def _busy(error: Exception) -> Problem:

@@ -8,6 +8,7 @@ from ninja.parser import Parser
 from ninja.types import DictStrAny
 from pydantic import BaseModel
 
+from postroom.flow.submitted import field_error
 from postroom.terms.problem import FieldError, Problem, invalid_fields
 from postroom.terms.strict_json import JsonProblem, strict_json
 
@@ -51,16 +52,5 @@ def errors_of(faults: Iterable[Mapping[str, Any]]) -> list[FieldError]:
         # The first parts are where the value stood: "body", and the name of the function's argument.
         place = [str(part) for part in fault["loc"]]
         field = ".".join(place[2:] if place[:1] == ["body"] else place[1:])
-        code = {"extra_forbidden": "unknown", "missing": "required"}.get(fault["type"], "invalid")
-        text = _TEXTS.get(fault["type"], str(fault["msg"]).removeprefix("Value error, ")).rstrip(".")
-        errors.append(FieldError(field, code, f"{text[:1].upper()}{text[1:]}."))
+        errors.append(field_error(field, str(fault["type"]), str(fault["msg"])))
     return errors
-
-
-_TEXTS = {
-    "extra_forbidden": "There is no such field here; check its spelling",
-    "missing": "This field is needed",
-    "string_type": "Enter text",
-    "bool_type": "Enter true or false",
-    "int_type": "Enter a whole number",
-}

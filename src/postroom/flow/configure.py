@@ -14,13 +14,14 @@ from django.db.models import Q
 from django.utils import timezone
 
 from postroom.policy.ports import Ports
-from postroom.policy.settings_check import FieldProblem, problems_of
+from postroom.policy.settings_check import problems_of
 from postroom.store import audit
 from postroom.store.ids import new_id
 from postroom.store.models import Delivery, InstanceValue, ServerTest, SmtpServer
 from postroom.store.vault import Vault
 from postroom.terms.host_name import host_reading
 from postroom.terms.outcome import DeliveryState, TestStatus
+from postroom.terms.problem import FieldError
 from postroom.terms.server import Auth, ServerSettings
 
 REASON_LENGTH = 500
@@ -30,7 +31,7 @@ SANDBOX_REMOVED = "sandbox_removed"
 class SettingsRefused(Exception):
     """The settings can't be taken as they are; `problems` name each field and its remedy."""
 
-    def __init__(self, *problems: FieldProblem) -> None:
+    def __init__(self, *problems: FieldError) -> None:
         super().__init__("; ".join(f"{p.field}: {p.text}" for p in problems))
         self.problems = list(problems)
 
@@ -254,10 +255,10 @@ def _checked(
     stored = bool(based_on is not None and based_on.sealed_password)
     problems = problems_of(settings, password_given=bool(password) or stored, allowed_ports=allowed_ports(server))
     if require_recipient and not settings.test_recipient:
-        problems.append(FieldProblem("test_recipient", "required", "Enter the address that receives the test mail."))
+        problems.append(FieldError("test_recipient", "required", "Enter the address that receives the test mail."))
     problems += _taken_name(settings, server)
     if settings.auth is Auth.PASSWORD and not password and stored and not _same_destination(settings, based_on):
-        problems.append(FieldProblem(
+        problems.append(FieldError(
             "password", "destination-changed",
             "Enter the password again: the stored one belongs to the old settings and never goes elsewhere by itself.",
         ))
@@ -275,7 +276,7 @@ def _password_for(
     if password:
         return SealedPassword(_vault().seal(password, settings.destination.canonical()), new_id())
     if based_on is None or not _same_destination(settings, based_on):
-        raise SettingsRefused(FieldProblem("password", "required", "Enter the password."))
+        raise SettingsRefused(FieldError("password", "required", "Enter the password."))
     return SealedPassword(based_on.sealed_password, based_on.secret_id)
 
 
@@ -334,10 +335,10 @@ def _new_test(
     )
 
 
-def _taken_name(settings: ServerSettings, server: SmtpServer | None) -> list[FieldProblem]:
+def _taken_name(settings: ServerSettings, server: SmtpServer | None) -> list[FieldError]:
     others = SmtpServer.objects.filter(name__iexact=settings.name).exclude(pk=server.pk if server else "")
     if settings.name and others.exists():
-        return [FieldProblem("name", "taken", "Another server has this name. Choose a different one.")]
+        return [FieldError("name", "taken", "Another server has this name. Choose a different one.")]
     return []
 
 
@@ -349,7 +350,7 @@ def _refuse_taken_name(settings: ServerSettings, server: SmtpServer | None) -> N
 def _refuse_empty_reason(reason: str) -> None:
     if not reason.strip():
         text = "Say why this server is used without a test; the reason is shown beside it."
-        raise SettingsRefused(FieldProblem("reason", "required", text))
+        raise SettingsRefused(FieldError("reason", "required", text))
 
 
 def _make_default(server: SmtpServer) -> None:

@@ -142,10 +142,15 @@ def field_errors(error: ValidationError, prefix: str = "") -> list[FieldError]:
     found: dict[str, FieldError] = {}
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
         field = prefix + ".".join(str(part) for part in fault["loc"])
-        code = {"extra_forbidden": "unknown", "missing": "required"}.get(fault["type"], "invalid")
-        text = _TEXTS.get(fault["type"], fault["msg"].removeprefix("Value error, "))
-        found.setdefault(field, FieldError(field, code, f"{text[0].upper()}{text[1:].rstrip('.')}."))
+        found.setdefault(field, field_error(field, fault["type"], fault["msg"]))
     return list(found.values())
+
+
+def field_error(field: str, kind: str, message: str) -> FieldError:
+    """A fault of a validation in our words; `kind` and `message` are the library's type and text of it."""
+    code = {"extra_forbidden": "unknown", "missing": "required"}.get(kind, "invalid")
+    text = _TEXTS.get(kind, message.removeprefix("Value error, ")).rstrip(".")
+    return FieldError(field, code, f"{text[:1].upper()}{text[1:]}.")
 
 
 _TEXTS = {

@@ -1,13 +1,13 @@
 """Are a server's settings complete and well-formed? Each problem names the field and the remedy."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from cryptography import x509
 
 from postroom.terms.address import AddressProblem, parse_address
 from postroom.terms.host_name import HostReading, host_reading
 from postroom.terms.limits import SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT
+from postroom.terms.problem import FieldError
 from postroom.terms.server import Auth, Security, ServerSettings
 
 from .ports import Ports
@@ -19,17 +19,7 @@ SECURITY_NAMES = {Security.NONE: "None", Security.STARTTLS: "STARTTLS", Security
 USUAL_PORTS = {Security.NONE: SMTP_PORT, Security.STARTTLS: SUBMISSION_PORT, Security.TLS: SUBMISSIONS_PORT}
 
 
-@dataclass(frozen=True, slots=True)
-class FieldProblem:
-    """What is wrong with one field. `suggestion` maps API names of fields to the values that would repair it."""
-
-    field: str
-    code: str
-    text: str
-    suggestion: dict[str, str | int] | None = None
-
-
-def problems_of(settings: ServerSettings, *, password_given: bool, allowed_ports: Ports) -> list[FieldProblem]:
+def problems_of(settings: ServerSettings, *, password_given: bool, allowed_ports: Ports) -> list[FieldError]:
     """Everything that must change before the settings can be saved or tested, in the order of the form."""
     return [
         *_text_problems(settings),
@@ -41,26 +31,26 @@ def problems_of(settings: ServerSettings, *, password_given: bool, allowed_ports
     ]
 
 
-def warnings_of(settings: ServerSettings) -> list[FieldProblem]:
+def warnings_of(settings: ServerSettings) -> list[FieldError]:
     """What is unusual, yet may be meant: a port that goes with another SSL choice, an unchecked certificate."""
     found = []
     for security, port in USUAL_PORTS.items():
         unusual = settings.port == port and settings.security is not security
         if unusual and not (port == SMTP_PORT and settings.security is Security.STARTTLS):
             text = f"Port {port} usually goes with {SECURITY_NAMES[security]}."
-            found.append(FieldProblem("security", "unusual-port", text, {"security": str(security)}))
+            found.append(FieldError("security", "unusual-port", text, {"security": str(security)}))
     if not settings.verify_certificate and settings.security is not Security.NONE:
         text = "The certificate is not checked: whoever sits on the path can read the password and the mail."
-        found.append(FieldProblem("verify_certificate", "unchecked-certificate", text))
+        found.append(FieldError("verify_certificate", "unchecked-certificate", text))
     if settings.auth is Auth.PASSWORD and settings.security is Security.NONE and settings.allow_plain_auth:
         text = "The password may travel without encryption."
-        found.append(FieldProblem("allow_plain_auth", "plain-password", text))
+        found.append(FieldError("allow_plain_auth", "plain-password", text))
     return found
 
 
-def _text_problems(settings: ServerSettings) -> Iterator[FieldProblem]:
+def _text_problems(settings: ServerSettings) -> Iterator[FieldError]:
     if not settings.name.strip():
-        yield FieldProblem("name", "required", "Enter a name for this server, such as Internal relay.")
+        yield FieldError("name", "required", "Enter a name for this server, such as Internal relay.")
     for field, value, longest in (
         ("name", settings.name, NAME_LENGTH),
         ("description", settings.description, TEXT_LENGTH),
@@ -69,32 +59,32 @@ def _text_problems(settings: ServerSettings) -> Iterator[FieldProblem]:
         ("username", settings.username, TEXT_LENGTH),
     ):
         if len(value) > longest:
-            yield FieldProblem(field, "too-long", f"Shorten this to {longest} characters.")
+            yield FieldError(field, "too-long", f"Shorten this to {longest} characters.")
         if _has_control(value):
-            yield FieldProblem(field, "control", "Remove the line breaks and control characters.")
+            yield FieldError(field, "control", "Remove the line breaks and control characters.")
 
 
 def _has_control(text: str) -> bool:
     return any(ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u2028\u2029" for c in text)
 
 
-def _address_problems(settings: ServerSettings) -> Iterator[FieldProblem]:
+def _address_problems(settings: ServerSettings) -> Iterator[FieldError]:
     for field, value, example in (
         ("from_address", settings.from_address, "reports@company.example"),
         ("test_recipient", settings.test_recipient, "your own address"),
     ):
         if not value.strip():
             if field == "from_address":
-                yield FieldProblem(field, "required", f"Enter the address that messages come from, such as {example}.")
+                yield FieldError(field, "required", f"Enter the address that messages come from, such as {example}.")
             continue
         try:
             address = parse_address(value)
         except AddressProblem as problem:
-            yield FieldProblem(field, "address", str(problem))
+            yield FieldError(field, "address", str(problem))
         else:
             if field == "from_address" and "." not in address.domain and not address.domain.startswith("["):
                 text = f"Add the rest of the domain, such as {value.strip()}.example."
-                yield FieldProblem(field, "address", text)
+                yield FieldError(field, "address", text)
 
 
 _FLAWS = {
@@ -108,17 +98,17 @@ _FLAWS = {
 }
 
 
-def _host_problems(typed: str) -> Iterator[FieldProblem]:
+def _host_problems(typed: str) -> Iterator[FieldError]:
     reading = host_reading(typed)
     if reading.flaw == "empty":
-        yield FieldProblem("host", "required", "Enter the mail server's name or address, such as smtp.company.example.")
+        yield FieldError("host", "required", "Enter the mail server's name or address, such as smtp.company.example.")
     elif reading.flaw == "zone":
-        yield FieldProblem("host", "zone", "Enter the address without a zone (the part after %).")
+        yield FieldError("host", "zone", "Enter the address without a zone (the part after %).")
     elif reading.flaw == "invalid":
         text = "This is neither a host name nor an address. Enter one such as smtp.company.example."
-        yield FieldProblem("host", "invalid", text)
+        yield FieldError("host", "invalid", text)
     elif reading.flaw:
-        yield FieldProblem("host", reading.flaw, _FLAWS[reading.flaw], _suggestion(reading))
+        yield FieldError("host", reading.flaw, _FLAWS[reading.flaw], _suggestion(reading))
 
 
 def _suggestion(reading: HostReading) -> dict[str, str | int]:
@@ -128,35 +118,35 @@ def _suggestion(reading: HostReading) -> dict[str, str | int]:
     return found
 
 
-def _port_problems(port: int, allowed: Ports) -> Iterator[FieldProblem]:
+def _port_problems(port: int, allowed: Ports) -> Iterator[FieldError]:
     if not 1 <= port <= 65_535:
-        yield FieldProblem("port", "range", "Enter a number from 1 to 65535, usually 25, 465 or 587.")
+        yield FieldError("port", "range", "Enter a number from 1 to 65535, usually 25, 465 or 587.")
     elif port not in allowed:
         more = f"{allowed},{port}".replace(", ", ",")
         text = f"Mail goes to the ports {allowed} only. To allow this one, start with POSTROOM_SMTP_PORTS={more}."
-        yield FieldProblem("port", "not-allowed", text)
+        yield FieldError("port", "not-allowed", text)
 
 
-def _sign_in_problems(settings: ServerSettings, password_given: bool) -> Iterator[FieldProblem]:
+def _sign_in_problems(settings: ServerSettings, password_given: bool) -> Iterator[FieldError]:
     if settings.auth is not Auth.PASSWORD:
         return
     if not settings.username:
-        yield FieldProblem("username", "required", "Enter the user name, or choose None under Authentication.")
+        yield FieldError("username", "required", "Enter the user name, or choose None under Authentication.")
     if not password_given:
-        yield FieldProblem("password", "required", "Enter the password, or choose None under Authentication.")
+        yield FieldError("password", "required", "Enter the password, or choose None under Authentication.")
 
 
-def _advanced_problems(settings: ServerSettings) -> Iterator[FieldProblem]:
+def _advanced_problems(settings: ServerSettings) -> Iterator[FieldError]:
     if settings.ehlo_name and host_reading(settings.ehlo_name) != HostReading(settings.ehlo_name.strip()):
-        yield FieldProblem("ehlo_name", "invalid", "Enter this machine's full name, such as reports.company.example.")
+        yield FieldError("ehlo_name", "invalid", "Enter this machine's full name, such as reports.company.example.")
     if settings.ca_pem.strip():
         try:
             x509.load_pem_x509_certificates(settings.ca_pem.encode())
         except ValueError:
             text = "Paste the certificate as text that begins with -----BEGIN CERTIFICATE-----."
-            yield FieldProblem("ca_pem", "invalid", text)
+            yield FieldError("ca_pem", "invalid", text)
     for field in ("connections", "messages_per_connection", "messages_per_minute", "messages_per_day",
                   "recipients_per_message", "size_bytes"):
         value = getattr(settings.limits, field)
         if value is not None and value < 1:
-            yield FieldProblem(f"limits.{field}", "range", "Enter a number of at least 1, or leave it empty.")
+            yield FieldError(f"limits.{field}", "range", "Enter a number of at least 1, or leave it empty.")

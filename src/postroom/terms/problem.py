@@ -9,7 +9,9 @@ MEDIA_TYPE = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field at fault by its API name, such as "attachments.0.filename"; `text` includes the remedy."""
+    """One field at fault by its API name, such as "attachments.0.filename"; `text` includes the remedy.
+
+    `suggestion` maps API names of fields to the values that would repair it."""
 
     field: str
     code: str

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from django.http import QueryDict
 
-from postroom.policy.settings_check import SECURITY_NAMES, USUAL_PORTS, FieldProblem, warnings_of
+from postroom.policy.settings_check import SECURITY_NAMES, USUAL_PORTS, warnings_of
+from postroom.terms.problem import FieldError
 from postroom.terms.server import Auth, FromPolicy, Security, ServerSettings
 
 LABELS = {
@@ -48,7 +49,7 @@ class ServerForm:
     typed: dict[str, Any]
     settings: ServerSettings
     password: str = field(default="", repr=False)
-    problems: dict[str, FieldProblem] = field(default_factory=dict)
+    problems: dict[str, FieldError] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: ServerSettings) -> "ServerForm":
@@ -68,7 +69,7 @@ class ServerForm:
         password = post.get("password", "") if typed["auth"] is Auth.PASSWORD else ""
         return cls(typed, before.changed(**values), password=password)
 
-    def refuse(self, problems: list[FieldProblem]) -> None:
+    def refuse(self, problems: list[FieldError]) -> None:
         """Keep the first problem of each field."""
         for problem in problems:
             self.problems.setdefault(problem.field, problem)
@@ -84,7 +85,7 @@ class ServerForm:
         return bool(self.password) and "password" not in self.problems
 
     @property
-    def warnings(self) -> dict[str, FieldProblem]:
+    def warnings(self) -> dict[str, FieldError]:
         return {warning.field: warning for warning in warnings_of(self.settings)}
 
     @property
@@ -111,7 +112,7 @@ class ServerForm:
         return ServerForm.of(ServerSettings.from_json({**self.settings.as_json(), **known}))
 
 
-def suggestion_words(problem: FieldProblem) -> str:
+def suggestion_words(problem: FieldError) -> str:
     """The label of the button that takes a suggestion: "Use mail.example and port 587"."""
     suggested = problem.suggestion or {}
     parts = []

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_http_methods
 from postroom.flow import configure
 from postroom.pages.access import administrator_only, person
 from postroom.pages.forms.smtp_server import ServerForm, suggestion_words
-from postroom.policy.settings_check import FieldProblem
 from postroom.store.models import ServerTest, SmtpServer
+from postroom.terms.problem import FieldError
 from postroom.terms.server import Auth, ServerSettings
 
 from .smtp_servers import CRUMBS
@@ -118,7 +118,7 @@ def _refuse_unproven(subject: Subject, form: ServerForm) -> None:
     touched += ["password"] if form.password or subject.server is None else []
     if touched:
         text = "This changes how Postroom connects. Run the live test, or save without testing."
-        raise configure.SettingsRefused(FieldProblem(touched[0], "needs-test", text))
+        raise configure.SettingsRefused(FieldError(touched[0], "needs-test", text))
 
 
 def _kept_reason(subject: Subject) -> str:
