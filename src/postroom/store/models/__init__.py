@@ -1,19 +1,24 @@
 """The tables. Times are aware UTC. Ids are 26-character time-ordered strings made by `postroom.store.ids`."""
 
 from .access import ApiToken, AuditEntry, User
+from .domain import DomainCheck
 from .instance import InstanceValue
 from .outbox import Attempt, Delivery, IdempotencyKey, Message
 from .sandbox import SandboxMessage
 from .server import ServerTest, SmtpServer
+from .tally import DeliveryTally, QueueSample
 
 __all__ = [
     "ApiToken",
     "Attempt",
     "AuditEntry",
     "Delivery",
+    "DeliveryTally",
+    "DomainCheck",
     "IdempotencyKey",
     "InstanceValue",
     "Message",
+    "QueueSample",
     "SandboxMessage",
     "ServerTest",
     "SmtpServer",

@@ -17,7 +17,7 @@ class Users(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
-    """A person who signs in with an e-mail address."""
+    """A person who signs in with an e-mail address. Without `language` the browser's wish decides."""
 
     class Role(models.TextChoices):
         ADMINISTRATOR = "administrator"
@@ -29,6 +29,7 @@ class User(AbstractBaseUser):
     name = models.CharField(max_length=150)
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
     time_zone = models.CharField(max_length=64, default="UTC")
+    language = models.CharField(max_length=8, blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

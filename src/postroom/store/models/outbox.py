@@ -14,12 +14,17 @@ from .server import SmtpServer
 
 
 class Message(models.Model):
-    """An accepted message. Its bytes are frozen in the blob `content_digest` of `content_size` bytes."""
+    """An accepted message. Its bytes are frozen in the blob `content_digest` of `content_size` bytes.
+
+    `server` was chosen at acceptance; `pinned` when the client named it: then no other server ever carries the message.
+    """
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
     client = models.ForeignKey(ApiToken, null=True, on_delete=models.PROTECT)
     client_name = models.CharField(max_length=100, blank=True)
     server = models.ForeignKey(SmtpServer, null=True, on_delete=models.SET_NULL)
+    pinned = models.BooleanField(db_default=False)
+    resend_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="resends")
     message_id = models.CharField(max_length=998)
     reverse_path = models.CharField(max_length=254, blank=True)
     from_header = models.CharField(max_length=500)

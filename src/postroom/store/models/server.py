@@ -12,6 +12,7 @@ class SmtpServer(models.Model):
     """A configured server. `settings` is `ServerSettings.as_json()`; the password is sealed apart from it.
 
     Verified is not stored: a server is verified while `verified_fingerprint` equals the fingerprint of its settings.
+    `checked_at` is the last nightly check of the connection; `changed_…` tell which change ended a verification.
     """
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
@@ -32,6 +33,14 @@ class SmtpServer(models.Model):
     failing_since = models.DateTimeField(null=True)
     failing_finding = models.JSONField(null=True)
     paused_at = models.DateTimeField(null=True)
+    paused_until = models.DateTimeField(null=True)
+    paused_by = models.CharField(max_length=254, blank=True)
+    pause_reason = models.CharField(max_length=500, blank=True)
+    checked_at = models.DateTimeField(null=True)
+    certificate_expires_at = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField(null=True)
+    changed_by = models.CharField(max_length=254, blank=True)
+    changed_fields = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -70,7 +79,8 @@ class SmtpServer(models.Model):
 
 class ServerTest(models.Model):
     """A test of settings, saved or not, run by the engine. `settings` as in SmtpServer; `stages` is a list of
-    {"name", "status", "ms", "detail"}; `finding` is `Finding.as_json()`; `facts` holds what the server offered."""
+    {"name", "status", "ms", "detail"}; `finding` is `Finding.as_json()`; `facts` holds what the server offered;
+    `arrived` is what a person said of the test mail."""
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
     server = models.ForeignKey(SmtpServer, null=True, on_delete=models.SET_NULL, related_name="tests")
@@ -91,6 +101,7 @@ class ServerTest(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
+    arrived = models.BooleanField(null=True)
 
     @property
     def typed_settings(self) -> ServerSettings:

@@ -1,0 +1,29 @@
+"""Counts that pages draw, so that no page reads every delivery."""
+
+from django.db import models
+
+
+class DeliveryTally(models.Model):
+    """Attempts that ended within `width_s` seconds from `starts_at`, by server, outcome and cause."""
+
+    id = models.BigAutoField(primary_key=True)
+    server_id = models.CharField(max_length=26, blank=True)
+    width_s = models.IntegerField()
+    starts_at = models.DateTimeField()
+    outcome = models.CharField(max_length=9)
+    cause = models.CharField(max_length=64, blank=True)
+    attempts = models.IntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("width_s", "starts_at", "server_id", "outcome", "cause"), name="tally_cell"),
+        )
+
+
+class QueueSample(models.Model):
+    """The queue at one instant: deliveries that wait for their first attempt and for another, and the oldest's age."""
+
+    at = models.DateTimeField(primary_key=True)
+    queued = models.IntegerField()
+    deferred = models.IntegerField()
+    oldest_s = models.FloatField()
