@@ -16,7 +16,9 @@ class DeliveryTally(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=("width_s", "starts_at", "server_id", "outcome", "cause"), name="tally_cell"),
+            models.UniqueConstraint(
+                fields=("width_s", "starts_at", "server_id", "outcome", "cause"), name="tally_cell"
+            ),
         )
 
 
