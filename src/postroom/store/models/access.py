@@ -29,7 +29,7 @@ class User(AbstractBaseUser):
     name = models.CharField(max_length=150)
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
     time_zone = models.CharField(max_length=64, default="UTC")
-    language = models.CharField(max_length=8, blank=True)
+    language = models.CharField(max_length=8, blank=True, db_default="")
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -1,6 +1,7 @@
 """SMTP servers and their tests."""
 
 from django.db import models
+from django.db.models import Value
 
 from postroom.policy.route import Candidate
 from postroom.store.ids import new_id
@@ -34,13 +35,13 @@ class SmtpServer(models.Model):
     failing_finding = models.JSONField(null=True)
     paused_at = models.DateTimeField(null=True)
     paused_until = models.DateTimeField(null=True)
-    paused_by = models.CharField(max_length=254, blank=True)
-    pause_reason = models.CharField(max_length=500, blank=True)
+    paused_by = models.CharField(max_length=254, blank=True, db_default="")
+    pause_reason = models.CharField(max_length=500, blank=True, db_default="")
     checked_at = models.DateTimeField(null=True)
     certificate_expires_at = models.DateTimeField(null=True)
     changed_at = models.DateTimeField(null=True)
-    changed_by = models.CharField(max_length=254, blank=True)
-    changed_fields = models.JSONField(default=list)
+    changed_by = models.CharField(max_length=254, blank=True, db_default="")
+    changed_fields = models.JSONField(default=list, db_default=Value([], models.JSONField()))
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
