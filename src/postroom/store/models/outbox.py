@@ -74,7 +74,9 @@ class Delivery(models.Model):
 
 
 class Attempt(models.Model):
-    """One try for one recipient; inserted with the claim, completed with the settlement (D8, U9)."""
+    """One try for one recipient; inserted with the claim, completed with the settlement (D8, U9).
+
+    `moved_to` names the server to which the delivery moved at once after it, "" when it stayed."""
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
@@ -90,6 +92,7 @@ class Attempt(models.Model):
     reply = models.TextField(blank=True)
     cause = models.CharField(max_length=64, blank=True)
     finding = models.JSONField(null=True)
+    moved_to = models.CharField(max_length=100, blank=True, db_default="")
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("delivery", "number"), name="attempt_number"),)
