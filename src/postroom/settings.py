@@ -49,6 +49,9 @@ DATABASES = {
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("fr", "Français")]
+LOCALE_PATHS = [Path(__file__).parent / "locale"]
+FORMAT_MODULE_PATH = ["postroom.pages.formats"]
 
 MIDDLEWARE = [
     "postroom.api.refusals.problems_for_api",
@@ -59,7 +62,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "postroom.pages.middleware.SignInRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "postroom.pages.middleware.TimeZoneOfUser",
+    "postroom.pages.middleware.LanguageAndZoneOfReader",
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

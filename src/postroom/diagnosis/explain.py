@@ -58,9 +58,9 @@ def finding_of_cause(
 
 def _finding(known: Catalogue, rule: Rule, evidence: Evidence, language: str) -> Finding:
     cause = known.causes[rule.cause]
-    values = _values(known, evidence, language)
+    values = values_in(known, evidence.provider, _own_values(evidence.values), language)
     variant = rule.variant or (evidence.provider if evidence.provider in cause.variants else "") or ""
-    text = _filled(cause.text(language, variant), values)
+    text = filled(cause.text(language, variant), values)
     return Finding(
         cause=cause.slug,
         confidence=rule.confidence,
@@ -71,8 +71,17 @@ def _finding(known: Catalogue, rule: Rule, evidence: Evidence, language: str) ->
         evidence=tuple(printable(line, EVIDENCE_CHARACTERS) for line in evidence.quotes[:EVIDENCE_LINES]),
         field=cause.field,
         proposal=_proposal(rule, evidence),
-        alternatives=_alternatives(known, rule, values, language),
+        alternatives=_alternatives(known, rule.alternative, values, language),
+        told=_told(rule, variant, evidence, language),
     )
+
+
+def _told(rule: Rule, variant: str, evidence: Evidence, language: str) -> dict[str, Any]:
+    """What `retelling` makes the same finding of in another language."""
+    return {
+        "language": language, "variant": variant, "alternative": rule.alternative, "provider": evidence.provider,
+        "values": _own_values(evidence.values),
+    }
 
 
 def _retry(usual: Retry, evidence: Evidence) -> Retry:
@@ -87,22 +96,28 @@ def _proposal(rule: Rule, evidence: Evidence) -> dict[str, Any] | None:
     return proposed or None
 
 
-def _alternatives(known: Catalogue, rule: Rule, values: Mapping[str, str], language: str) -> tuple[Alternative, ...]:
-    if not rule.alternative:
+def _alternatives(
+    known: Catalogue, other: str, values: Mapping[str, str], language: str
+) -> tuple[Alternative, ...]:
+    if not other:
         return ()
-    text = _filled(known.causes[rule.alternative].text(language), values)
-    return (Alternative(rule.alternative, text.title, text.question),)
+    text = filled(known.causes[other].text(language), values)
+    return (Alternative(other, text.title, text.question),)
 
 
-def _values(known: Catalogue, evidence: Evidence, language: str) -> dict[str, str]:
-    words = known.words[language]
-    values = {name: printable(value, VALUE_CHARACTERS) for name, value in evidence.values.items() if value}
-    provider = known.provider(evidence.provider) if evidence.provider else None
+def values_in(known: Catalogue, provider_slug: str | None, own: Mapping[str, str], language: str) -> dict[str, str]:
+    """What the braces of texts stand for: the catalogue's words, the provider's name, the evidence's own values."""
+    provider = known.provider(provider_slug) if provider_slug else None
     named = {"server": provider.title, "Server": provider.title} if provider and provider.is_public_service else {}
-    return {**words, **named, **values}
+    return {**known.words[language], **named, **own}
 
 
-def _filled(text: Text, values: Mapping[str, str]) -> Text:
+def _own_values(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: printable(value, VALUE_CHARACTERS) for name, value in values.items() if value}
+
+
+def filled(text: Text, values: Mapping[str, str]) -> Text:
+    """The text with its braces filled. Raises KeyError for a value that is not there."""
     return Text(
         title=text.title.format_map(values),
         explanation=text.explanation.format_map(values),

@@ -12,6 +12,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from postroom.flow import reader
 from postroom.pages import states, words
 
 register = template.Library()
@@ -31,6 +32,35 @@ def badge(state: str, text: str = "", plain: bool = False) -> dict[str, Any]:
     """A state as icon and word; `text` replaces the word, such as "Failing since 13:47"."""
     look = states.look_of(state)
     return {"look": look, "text": text or look.word, "plain": plain}
+
+
+@register.filter
+def said(text: Any) -> Any:
+    """A text of the rooms below (`terms.wording`) in the reader's language; anything else as it is."""
+    return reader.translated(text) if isinstance(text, str) else text
+
+
+@register.filter
+def told(finding: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A stored finding in the reader's language: {% with finding=row.finding|told %}."""
+    return reader.told(finding)
+
+
+@register.filter
+def number(value: float | None) -> str:
+    """With thousands apart, as the language does it; an en dash where there is none."""
+    return "–" if value is None else words.number(value)
+
+
+@register.filter
+def decimal(value: float | None) -> str:
+    """With one decimal, as the language writes it; an en dash where there is none."""
+    return "–" if value is None else words.number(value, 1)
+
+
+@register.filter
+def ago(at: datetime | None) -> str:
+    return words.ago(at) if at else ""
 
 
 @register.simple_tag
@@ -99,7 +129,7 @@ def size(octets: int | None) -> str:
 @register.filter
 def ms(value: float | None) -> str:
     """Milliseconds of a stage with thousands apart, an en dash where there are none."""
-    return "–" if value is None else f"{round(value):,} ms"
+    return "–" if value is None else words.measured(round(value), "ms")
 
 
 @register.simple_tag

@@ -1,0 +1,46 @@
+"""The language of whoever reads: which it is, and texts that were made or stored without knowing it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import get_language, get_supported_language_variant
+from django.utils.translation import gettext as _
+from django.utils.translation.trans_real import parse_accept_lang_header
+
+from postroom.diagnosis.retelling import retold, title_of
+from postroom.terms.wording import Wording
+
+from .instance import LANGUAGES
+
+
+def accepted_language(field: str) -> str:
+    """The first language of an Accept-Language field (RFC 9110 section 12.5.4) that Postroom speaks, "" for none."""
+    for wanted, _quality in parse_accept_lang_header(field.lower()):
+        try:
+            return get_supported_language_variant(wanted)
+        except LookupError:
+            continue
+    return ""
+
+
+def language() -> str:
+    """The language that is active now: "en" or "fr"."""
+    active = (get_language() or "en").split("-")[0]
+    return active if active in LANGUAGES else "en"
+
+
+def translated(text: str) -> str:
+    """A text from the rooms below (`terms.wording`) in the active language; any other text as it is."""
+    return text.in_words_of(_) if isinstance(text, Wording) else text
+
+
+def told(stored: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A stored finding in the active language, {} for none."""
+    return retold(stored, language()) if stored else {}
+
+
+def cause_title(cause: str, stored_title: str = "") -> str:
+    """The title of a cause in the active language, where only the slug is known and perhaps its English title."""
+    if language() == "en" and stored_title:
+        return stored_title
+    return title_of(cause, language()) or stored_title or cause
