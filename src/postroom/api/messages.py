@@ -10,6 +10,7 @@ from pydantic import Field
 
 from postroom.flow import outbox
 from postroom.flow.configure import NotPossible
+from postroom.flow.reader import told
 from postroom.store.models import ApiToken, Attempt, Delivery, Message
 from postroom.terms.outcome import WAITING_STATES
 
@@ -163,7 +164,7 @@ def delivery_json(row: Delivery, attempts: list[Attempt] | None) -> dict[str, An
         "uncertain_count": row.uncertain_count,
         "reply": row.last_reply,
         "cause": row.cause,
-        "finding": row.finding,
+        "finding": told(row.finding) or None,
         "updated_at": row.updated_at,
         "attempts": None if attempts is None else [_attempt_json(a) for a in sorted(attempts, key=lambda a: a.number)],
     }
@@ -181,5 +182,5 @@ def _attempt_json(row: Attempt) -> dict[str, Any]:
         "enhanced_code": row.enhanced_code,
         "reply": row.reply,
         "cause": row.cause,
-        "finding": row.finding,
+        "finding": told(row.finding) or None,
     }

@@ -9,6 +9,7 @@ from ninja import Router, Status
 from pydantic import Field
 
 from postroom.flow import configure
+from postroom.flow.reader import told
 from postroom.policy.settings_check import warnings_of
 from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.problem import FieldError, invalid_fields
@@ -152,7 +153,7 @@ def server_json(row: SmtpServer) -> dict[str, Any]:
         "is_default": row.is_default,
         "use_unverified": row.use_unverified,
         "reason": row.unverified_reason,
-        "finding": row.failing_finding if row.failing_since else None,
+        "finding": told(row.failing_finding) or None if row.failing_since else None,
         "warnings": [{"field": w.field, "code": w.code, "text": w.text} for w in warnings_of(settings)],
     }
 
@@ -195,7 +196,7 @@ def _test_json(row: ServerTest) -> dict[str, Any]:
         "id": row.pk,
         "status": row.status,
         "stages": row.stages,
-        "finding": row.finding,
+        "finding": told(row.finding) or None,
         "log_url": f"/api/v1/tests/{row.pk}/log",
         "send": row.send,
         "server": row.server_id,

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from postroom.flow.accept import Acceptor
+from postroom.flow.reader import told
 from postroom.store.blobs import Blobs
 from postroom.store.heartbeat import engine_is_running
 from postroom.store.models import Delivery
@@ -26,7 +27,7 @@ class IntoQueue:
 
     def deliveries(self, message_id: str) -> list[dict[str, Any]]:
         rows = Delivery.objects.filter(message_id=message_id).order_by("pk")
-        return [{"recipient": d.recipient, "state": d.state, "finding": d.finding} for d in rows]
+        return [{"recipient": d.recipient, "state": d.state, "finding": told(d.finding) or None} for d in rows]
 
     def engine_runs(self) -> bool:
         return engine_is_running()

@@ -97,7 +97,7 @@ def record_test_result(test: ServerTest, report: Any) -> None:
         row = ServerTest.objects.select_related("server").get(pk=test.pk)
         row.status = report.status
         row.stages, row.transcript, row.facts = report.stages, report.transcript, report.facts
-        row.finding = report.finding.as_json() if report.finding else None
+        row.finding = report.finding.as_stored() if report.finding else None
         row.finished_at, row.lease_until = timezone.now(), None
         row.save()
         if row.server is not None and row.status == TestStatus.PASSED and row.send and _same_proof(row, row.server):

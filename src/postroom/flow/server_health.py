@@ -53,7 +53,7 @@ async def _noted(writing: Awaitable[None]) -> None:
 def _note_failing(server_id: str, finding: Finding) -> None:
     rows = SmtpServer.objects.filter(pk=server_id)
     rows.filter(failing_since=None).update(failing_since=timezone.now())
-    rows.update(failing_finding=finding.as_json())
+    rows.update(failing_finding=finding.as_stored())
 
 
 def _note_working(server_id: str) -> None:

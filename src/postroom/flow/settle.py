@@ -115,7 +115,7 @@ class Settler:
     def _held(self, lease: Lease, finding: Finding) -> Settlement:
         return Settlement(
             lease, DeliveryState.HELD, self._now(), outcome=Outcome.FAILED, cause=finding.cause,
-            finding=finding.as_json(),
+            finding=finding.as_stored(),
         )
 
     async def settle_abandoned(self, claims: Claims, servers: Callable[[str], ServerName]) -> None:
@@ -145,7 +145,7 @@ class Settler:
         settlement = Settlement(
             claimed.lease, DeliveryState.HELD if held else DeliveryState.UNCERTAIN, now,
             None if held else next_due(now, wait_s, claimed.message.expires_at), outcome=Outcome.UNCERTAIN,
-            stage=Stage.MESSAGE if claimed.transacting else "", cause=finding.cause, finding=finding.as_json(),
+            stage=Stage.MESSAGE if claimed.transacting else "", cause=finding.cause, finding=finding.as_stored(),
             uncertain=True,
         )
         return _Ending(settlement, _entry(server, claimed, Outcome.UNCERTAIN, finding))
@@ -161,7 +161,7 @@ class Settler:
 
     def _expiry(self, row: Overdue, server: ServerName, now: datetime) -> _Ending:
         finding = finding_of_cause("queue-expired", quotes=(row.last_reply,) if row.last_reply else ())
-        settlement = Settlement(row.lease, DeliveryState.FAILED, now, cause=finding.cause, finding=finding.as_json())
+        settlement = Settlement(row.lease, DeliveryState.FAILED, now, cause=finding.cause, finding=finding.as_stored())
         entry = {
             "recipient": row.recipient, "message_id": row.message_id, "message": row.message,
             "delivery": row.lease.delivery_id, "subject": row.subject, "server": server.name, "server_id": server.id,
@@ -191,7 +191,7 @@ class Settler:
             claimed.lease, made.state, now, due_at, outcome=outcome, stage=result.stage,
             reply_code=result.reply.code if result.reply else None,
             enhanced_code=(result.reply.enhanced or "") if result.reply else "", reply=reply,
-            cause=finding.cause if finding else "", finding=finding.as_json() if finding else None,
+            cause=finding.cause if finding else "", finding=finding.as_stored() if finding else None,
             uncertain=result.outcome is Outcome.UNCERTAIN,
         )
         entry = _entry(server, claimed, outcome, finding)
