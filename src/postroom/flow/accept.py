@@ -33,6 +33,7 @@ from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.header import file_label, is_message_id
 from postroom.terms.outcome import DeliveryState
 from postroom.terms.problem import FieldError, Problem, invalid_fields, too_large
+from postroom.terms.wording import worded
 
 from .submitted import BATCH, RECIPIENTS, SubmittedMessage, field_errors
 from .to_draft import DraftRefused, draft_of
@@ -170,7 +171,7 @@ def checked_key(key: str | None) -> str | None:
     if key is None:
         return None
     if not key or len(key) > KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
-        text = f"An Idempotency-Key has 1 to {KEY_CHARACTERS} printable ASCII characters."
+        text = worded("An Idempotency-Key has 1 to {most} printable ASCII characters.", most=KEY_CHARACTERS)
         raise invalid_fields([FieldError("Idempotency-Key", "invalid", text)])
     return key
 
@@ -223,10 +224,12 @@ class _Refused(Exception):
 def _messages_of(body: Any) -> list[Any]:
     messages = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(messages, list) or not 1 <= len(messages) <= BATCH:
-        raise invalid_fields([FieldError("messages", "invalid", f"Enter a list of 1 to {BATCH} messages.")])
+        text = worded("Enter a list of 1 to {most} messages.", most=BATCH)
+        raise invalid_fields([FieldError("messages", "invalid", text)])
     others = [name for name in body if name != "messages"]
     if others:
-        raise invalid_fields([FieldError(name, "unknown", "There is no such field here.") for name in others[:20]])
+        text = worded("There is no such field here.")
+        raise invalid_fields([FieldError(name, "unknown", text) for name in others[:20]])
     return messages
 
 
@@ -284,7 +287,7 @@ def _server_for(submitted: SubmittedMessage, servers: Sequence[SmtpServer], plac
         return chosen
     found = next((server for server in servers if wanted in (server.id, server.name)), None)
     if found is None or not found.enabled or not (found.is_verified or found.use_unverified):
-        text = "No enabled and verified SMTP server has this name or id. Leave it out to use the default one."
+        text = worded("No enabled and verified SMTP server has this name or id. Leave it out to use the default one.")
         raise _Refused([FieldError(f"{place}server", "not-found", text)])
     return found
 
@@ -297,19 +300,27 @@ def _routed(servers: Sequence[SmtpServer], takes: Callable[[SmtpServer], bool]) 
 def _time_errors(submitted: SubmittedMessage, now: datetime) -> list[FieldError]:
     errors = []
     if submitted.send_at is not None and submitted.send_at > now + LATEST_SEND:
-        errors.append(FieldError("send_at", "range", f"Enter a time within {LATEST_SEND.days} days from now."))
+        errors.append(FieldError(
+            "send_at", "range", worded("Enter a time within {days} days from now.", days=LATEST_SEND.days)
+        ))
     earliest = max(now, submitted.send_at) if submitted.send_at else now
     if submitted.expires_at is not None and not earliest < submitted.expires_at <= now + 2 * LATEST_SEND:
-        errors.append(FieldError("expires_at", "range", "Enter a time after now and after send_at, within two years."))
+        errors.append(FieldError(
+            "expires_at", "range", worded("Enter a time after now and after send_at, within two years.")
+        ))
     return errors
 
 
 def _size_errors(subject: str, composed: Composed, server: SmtpServer) -> list[FieldError]:
     errors = []
     if len(subject) > _SUBJECT_CHARACTERS:
-        errors.append(FieldError("subject", "too-long", "Shorten it: with the server's Subject Prefix it is too long."))
+        errors.append(FieldError(
+            "subject", "too-long", worded("Shorten it: with the server's Subject Prefix it is too long.")
+        ))
     if len(composed.recipients) > RECIPIENTS:
-        errors.append(FieldError("to", "too-many", f"A message takes at most {RECIPIENTS} recipients. Split it."))
+        errors.append(FieldError(
+            "to", "too-many", worded("A message takes at most {most} recipients. Split it.", most=RECIPIENTS)
+        ))
     limit = server.typed_settings.limits.size_bytes
     if limit is not None and len(composed.content) > limit:
         raise too_large(limit, f"composed message, for the server “{server.name}”,")

@@ -23,6 +23,7 @@ from postroom.terms.host_name import host_reading
 from postroom.terms.outcome import DeliveryState, TestStatus
 from postroom.terms.problem import FieldError
 from postroom.terms.server import Auth, ServerSettings
+from postroom.terms.wording import worded
 
 REASON_LENGTH = 500
 SANDBOX_REMOVED = "sandbox_removed"
@@ -107,10 +108,10 @@ def record_test_result(test: ServerTest, report: Any) -> None:
 def save_tested(test: ServerTest, *, make_default: bool, actor: str) -> SmtpServer:
     """The server whose settings just passed a live test: created, or changed to exactly the tested settings."""
     if test.status != TestStatus.PASSED or not test.send:
-        raise NotPossible("Run a live test of these settings first; Save becomes available when it has passed.")
+        raise NotPossible(worded("Run a live test of these settings first; Save becomes available when it has passed."))
     settings = test.typed_settings
     if settings.auth is Auth.PASSWORD and not test.sealed_password:
-        raise NotPossible("This test is more than a day old and its password is gone. Run the live test again.")
+        raise NotPossible(worded("This test is more than a day old and its password is gone. Run the live test again."))
     with transaction.atomic():
         _refuse_taken_name(settings, test.server)
         server = _present(test.server)
@@ -184,7 +185,8 @@ def set_default(server: SmtpServer, actor: str) -> None:
     with transaction.atomic():
         row = SmtpServer.objects.get(pk=server.pk)
         if not row.takes_deliveries:
-            raise NotPossible("Only a server that is enabled and verified can be the default. Run a live test first.")
+            text = worded("Only a server that is enabled and verified can be the default. Run a live test first.")
+            raise NotPossible(text)
         _make_default(row)
         audit.record(actor, "server.default", row.name)
 
@@ -255,12 +257,14 @@ def _checked(
     stored = bool(based_on is not None and based_on.sealed_password)
     problems = problems_of(settings, password_given=bool(password) or stored, allowed_ports=allowed_ports(server))
     if require_recipient and not settings.test_recipient:
-        problems.append(FieldError("test_recipient", "required", "Enter the address that receives the test mail."))
+        problems.append(FieldError(
+            "test_recipient", "required", worded("Enter the address that receives the test mail.")
+        ))
     problems += _taken_name(settings, server)
     if settings.auth is Auth.PASSWORD and not password and stored and not _same_destination(settings, based_on):
         problems.append(FieldError(
             "password", "destination-changed",
-            "Enter the password again: the stored one belongs to the old settings and never goes elsewhere by itself.",
+            worded("Enter the password again: the stored one belongs to the old settings and never goes elsewhere."),
         ))
     if problems:
         raise SettingsRefused(*problems)
@@ -276,7 +280,7 @@ def _password_for(
     if password:
         return SealedPassword(_vault().seal(password, settings.destination.canonical()), new_id())
     if based_on is None or not _same_destination(settings, based_on):
-        raise SettingsRefused(FieldError("password", "required", "Enter the password."))
+        raise SettingsRefused(FieldError("password", "required", worded("Enter the password.")))
     return SealedPassword(based_on.sealed_password, based_on.secret_id)
 
 
@@ -315,7 +319,7 @@ def _present(server: SmtpServer | None) -> SmtpServer:
         return SmtpServer(position=_next_position())
     row = SmtpServer.objects.filter(pk=server.pk).first()
     if row is None:
-        raise NotPossible("This server was removed meanwhile. Configure it as a new one.")
+        raise NotPossible(worded("This server was removed meanwhile. Configure it as a new one."))
     return row
 
 
@@ -338,7 +342,7 @@ def _new_test(
 def _taken_name(settings: ServerSettings, server: SmtpServer | None) -> list[FieldError]:
     others = SmtpServer.objects.filter(name__iexact=settings.name).exclude(pk=server.pk if server else "")
     if settings.name and others.exists():
-        return [FieldError("name", "taken", "Another server has this name. Choose a different one.")]
+        return [FieldError("name", "taken", worded("Another server has this name. Choose a different one."))]
     return []
 
 
@@ -349,7 +353,7 @@ def _refuse_taken_name(settings: ServerSettings, server: SmtpServer | None) -> N
 
 def _refuse_empty_reason(reason: str) -> None:
     if not reason.strip():
-        text = "Say why this server is used without a test; the reason is shown beside it."
+        text = worded("Say why this server is used without a test; the reason is shown beside it.")
         raise SettingsRefused(FieldError("reason", "required", text))
 
 

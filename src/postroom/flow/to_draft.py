@@ -7,6 +7,7 @@ from postroom.message.draft import Attachment, Draft
 from postroom.terms.address import AddressProblem, Mailbox, checked_name, parse_address, parse_mailbox, parse_mailboxes
 from postroom.terms.problem import FieldError
 from postroom.terms.server import FromPolicy, ServerSettings
+from postroom.terms.wording import worded
 
 from .submitted import SubmittedMessage
 
@@ -26,9 +27,9 @@ def draft_of(submitted: SubmittedMessage, settings: ServerSettings) -> Draft:
     lists = {key: _mailboxes(key, getattr(submitted, key), parse_mailboxes, errors) for key in keys}
     given = _mailboxes("from", [submitted.from_] if submitted.from_ else [], _one, errors)
     if not any(submitted_list for submitted_list in (submitted.to, submitted.cc, submitted.bcc)):
-        errors.append(FieldError("to", "required", "Enter at least one recipient in to, cc or bcc."))
+        errors.append(FieldError("to", "required", worded("Enter at least one recipient in to, cc or bcc.")))
     if submitted.text is None and submitted.html is None:
-        errors.append(FieldError("text", "required", "Enter a body: text, html or both."))
+        errors.append(FieldError("text", "required", worded("Enter a body: text, html or both.")))
     errors += _twice(submitted.headers)
     sender, reply_to = _sender(settings, given[0] if given else None, lists["reply_to"], errors)
     if errors or sender is None:
@@ -54,7 +55,7 @@ def _twice(headers: Mapping[str, str]) -> list[FieldError]:
     """Names that differ in their capitals only are the same field."""
     seen: set[str] = set()
     again = [name for name in headers if name.lower() in seen or seen.add(name.lower())]  # type: ignore[func-returns-value]
-    return [FieldError(f"headers.{name}", "twice", "This field is there twice. Keep one.") for name in again]
+    return [FieldError(f"headers.{name}", "twice", worded("This field is there twice. Keep one.")) for name in again]
 
 
 def _one(text: str) -> list[Mailbox]:
@@ -83,7 +84,9 @@ def _sender(
     try:
         own = Mailbox(parse_address(settings.from_address), checked_name(settings.from_name))
     except AddressProblem as problem:
-        text = f"The server's own From Address can't be used: {problem.text} An administrator corrects it."
+        text = worded(
+            "The server's own From Address can't be used: {problem} An administrator corrects it.", problem=problem.text
+        )
         errors.append(FieldError("server", "invalid", text))
         return None, reply_to
     return own, reply_to or ((given,) if given is not None and given.address != own.address else ())

@@ -20,6 +20,7 @@ from postroom.terms.header import (
     is_structured,
 )
 from postroom.terms.server import ServerSettings
+from postroom.terms.wording import worded
 
 from . import field as fields
 from .draft import Attachment, Draft, DraftProblem
@@ -41,10 +42,10 @@ class Composed:
 def compose(draft: Draft, *, message_id: str, date: datetime, boundary_seed: str) -> Composed:
     """The message of `draft`. Raises DraftProblem naming the field at fault."""
     if not is_message_id(message_id):
-        raise DraftProblem("message_id", "A Message-ID looks like <unique.text@example.com>.")
+        raise DraftProblem("message_id", worded("A Message-ID looks like <unique.text@example.com>."))
     mailboxes = (*draft.to, *draft.cc, *draft.bcc)
     if not mailboxes:
-        raise DraftProblem("to", "The message has no recipient. Enter at least one in to, cc or bcc.")
+        raise DraftProblem("to", worded("The message has no recipient. Enter at least one in to, cc or bcc."))
     body = _body(draft, boundary_seed)
     header = "".join(_header(draft, message_id, date)).encode()
     content = b"".join((header, b"MIME-Version: 1.0\r\n", body.header, b"\r\n", *body.body))
@@ -133,7 +134,7 @@ def _accepted(key: str, check: Callable[[str], str], text: str) -> str:
 
 def _body(draft: Draft, seed: str) -> Part:
     if draft.text is None and draft.html is None:
-        raise DraftProblem("text", "The message has no body. Enter text, html or both.")
+        raise DraftProblem("text", worded("The message has no body. Enter text, html or both."))
     related: list[Part] = []
     attached: list[Part] = []
     for number, attachment in enumerate(draft.attachments):
@@ -160,7 +161,7 @@ def _attachment(number: int, attachment: Attachment) -> Part:
     key = f"attachments.{number}"
     forms = (f"<{attachment.content_id}>", f"<{attachment.content_id}@inline>")
     if attachment.content_id and not any(is_message_id(form) for form in forms):
-        raise DraftProblem(f"{key}.content_id", "A content id is a word such as logo, or logo@report.example.")
+        raise DraftProblem(f"{key}.content_id", worded("A content id is a word such as logo, or logo@report.example."))
     try:
         return attachment_part(attachment)
     except HeaderProblem as problem:
@@ -169,5 +170,5 @@ def _attachment(number: int, attachment: Attachment) -> Part:
 
 def _encodable(key: str, text: str) -> str:
     if any("\ud800" <= c <= "\udfff" for c in text):
-        raise DraftProblem(key, "The text contains half of a character (a lone surrogate). Send it as UTF-8.")
+        raise DraftProblem(key, worded("The text contains half of a character (a lone surrogate). Send it as UTF-8."))
     return text

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import idna
 
 from .limits import ADDRESS_BYTES, DOMAIN_BYTES, LOCAL_PART_BYTES
+from .wording import Wording, worded
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+\-/=?^_`{|}~"
 _DOT_ATOM = re.compile(rf"[{_ATEXT}\x80-\U0010FFFF]+(?:\.[{_ATEXT}\x80-\U0010FFFF]+)*")
@@ -25,16 +26,20 @@ _INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"}
 _OTHER_DOTS = "\u3002\uff0e\uff61"
 _FINE_IN_NAMES = " \u00a0\u200d"
 _DISPLAY_NAME_CHARACTERS = 200
-_QUOTED_FORM = 'Enter it as: "Name" <name@example.com>.'
+_EXAMPLE = worded("Enter an address such as name@example.com.")
+_QUOTED_FORM = worded('Enter it as: "Name" <name@example.com>.')
 
 
 class AddressProblem(ValueError):
-    """An address that isn't accepted: `text` says what is wrong, `remedy` what to enter."""
+    """An address that isn't accepted: `text` says what is wrong, `remedy` what to enter; as a str it is both."""
 
-    def __init__(self, text: str, remedy: str = "Enter an address such as name@example.com.") -> None:
-        super().__init__(f"{text} {remedy}")
+    def __init__(self, text: Wording, remedy: Wording = _EXAMPLE) -> None:
+        super().__init__(text, remedy)
         self.text = text
         self.remedy = remedy
+
+    def __str__(self) -> str:
+        return self.text.followed_by(self.remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +73,21 @@ def parse_address(text: str) -> Address:
     """The address that `text` is; no display name, no angle brackets. Raises AddressProblem."""
     text = text.strip(" ")
     if not text:
-        raise AddressProblem("The address is empty.")
+        raise AddressProblem(worded("The address is empty."))
     if "<" in text or ">" in text:
-        raise AddressProblem("Only the bare address belongs here, without a name and angle brackets.")
+        raise AddressProblem(worded("Only the bare address belongs here, without a name and angle brackets."))
     if any(unicodedata.category(c) in _INVISIBLE for c in text):
-        raise AddressProblem("The address contains a space, a line end or an invisible character.", "Remove it.")
+        raise AddressProblem(
+            worded("The address contains a space, a line end or an invisible character."), worded("Remove it.")
+        )
     local_part, at, domain = text.rpartition("@")
     if not at:
-        raise AddressProblem(f"“{_shown(text)}” has no @.")
+        raise AddressProblem(worded("“{text}” has no @.", text=_shown(text)))
     address = Address(_local_part(local_part), _domain(domain))
     if len(str(address).encode()) > ADDRESS_BYTES:
-        raise AddressProblem(f"The address is longer than {ADDRESS_BYTES} octets.", "Enter a shorter one.")
+        raise AddressProblem(
+            worded("The address is longer than {most} octets.", most=ADDRESS_BYTES), worded("Enter a shorter one.")
+        )
     return address
 
 
@@ -89,7 +98,7 @@ def parse_mailbox(text: str) -> Mailbox:
         return Mailbox(parse_address(text))
     name, bracket, inner = text[:-1].rpartition("<")
     if not bracket:
-        raise AddressProblem("There is a “>” without its “<”.", "Enter it as: Name <name@example.com>.")
+        raise AddressProblem(worded("There is a “>” without its “<”."), worded("Enter it as: Name <name@example.com>."))
     return Mailbox(parse_address(inner), _display_name(name.strip(" ")))
 
 
@@ -102,11 +111,17 @@ def checked_name(name: str) -> str:
     """A display name that may stand in a header, in NFC. Raises AddressProblem."""
     name = unicodedata.normalize("NFC", name)
     if len(name) > _DISPLAY_NAME_CHARACTERS:
-        raise AddressProblem(f"The name is longer than {_DISPLAY_NAME_CHARACTERS} characters.", "Shorten it.")
+        raise AddressProblem(
+            worded("The name is longer than {most} characters.", most=_DISPLAY_NAME_CHARACTERS), worded("Shorten it.")
+        )
     if any(unicodedata.category(c) in _INVISIBLE and c not in _FINE_IN_NAMES for c in name):
-        raise AddressProblem("The name contains a line end, a control or an invisible character.", "Remove it.")
+        raise AddressProblem(
+            worded("The name contains a line end, a control or an invisible character."), worded("Remove it.")
+        )
     if _ENCODED_WORD.search(name):
-        raise AddressProblem("The name contains an encoded word (=?…?=).", "Write the name in plain text.")
+        raise AddressProblem(
+            worded("The name contains an encoded word (=?…?=)."), worded("Write the name in plain text.")
+        )
     return name
 
 
@@ -115,39 +130,48 @@ def _local_part(text: str) -> str:
         inner = text[1:-1]
         text = inner if _DOT_ATOM.fullmatch(inner) else text
     elif text.startswith('"') or '"' in text or "\\" in text:
-        raise AddressProblem("The part before @ is quoted in a way that mail servers read differently.")
+        raise AddressProblem(worded("The part before @ is quoted in a way that mail servers read differently."))
     elif "(" in text or ")" in text:
-        raise AddressProblem("Comments aren't allowed in an address.", "Remove the brackets and their text.")
+        raise AddressProblem(
+            worded("Comments aren't allowed in an address."), worded("Remove the brackets and their text.")
+        )
     elif not text:
-        raise AddressProblem("There is nothing before the @.")
+        raise AddressProblem(worded("There is nothing before the @."))
     elif not _DOT_ATOM.fullmatch(text):
-        raise AddressProblem(f"“{_shown(text)}” can't stand before the @: {_local_fault(text)}.")
+        raise AddressProblem(
+            worded("“{text}” can't stand before the @: {fault}.", text=_shown(text), fault=_local_fault(text))
+        )
     if _ENCODED_WORD.search(text):
-        raise AddressProblem("The part before @ looks like an encoded word (=?…?=).")
+        raise AddressProblem(worded("The part before @ looks like an encoded word (=?…?=)."))
     text = unicodedata.normalize("NFC", text)
     if len(text.encode()) > LOCAL_PART_BYTES:
-        raise AddressProblem(f"The part before @ is longer than {LOCAL_PART_BYTES} octets.", "Enter a shorter address.")
+        raise AddressProblem(
+            worded("The part before @ is longer than {most} octets.", most=LOCAL_PART_BYTES),
+            worded("Enter a shorter address."),
+        )
     return text
 
 
-def _local_fault(text: str) -> str:
+def _local_fault(text: str) -> Wording:
     if "@" in text:
-        return "there is more than one @"
+        return worded("there is more than one @")
     if text.startswith(".") or text.endswith(".") or ".." in text:
-        return "it starts or ends with a dot, or has two dots in a row"
+        return worded("it starts or ends with a dot, or has two dots in a row")
     wrong = next((c for c in text if not _DOT_ATOM.fullmatch(c) and c != "."), "?")
-    return f"the character {wrong} isn't allowed"
+    return worded("the character {character} isn't allowed", character=wrong)
 
 
 def _domain(text: str) -> str:
     if not text:
-        raise AddressProblem("There is nothing after the @.")
+        raise AddressProblem(worded("There is nothing after the @."))
     if text.startswith("["):
         return _literal(text)
     if any(dot in text for dot in _OTHER_DOTS):
-        raise AddressProblem("The domain has a dot of another script.", "Use the full stop (.) instead.")
+        raise AddressProblem(
+            worded("The domain has a dot of another script."), worded("Use the full stop (.) instead.")
+        )
     if text.endswith("."):
-        raise AddressProblem("The domain ends with a dot.", "Remove the last dot.")
+        raise AddressProblem(worded("The domain ends with a dot."), worded("Remove the last dot."))
     try:
         name = unicodedata.normalize("NFC", text).lower()
         name = name if name.isascii() else idna.encode(name).decode("ascii")
@@ -155,13 +179,17 @@ def _domain(text: str) -> str:
         if any(label.startswith("xn--") for label in labels):
             idna.decode(name)
     except (idna.IDNAError, UnicodeError):
-        raise AddressProblem(f"“{_shown(text)}” isn't a domain name (RFC 5891).") from None
+        raise AddressProblem(worded("“{text}” isn't a domain name (RFC 5891).", text=_shown(text))) from None
     if not all(_LABEL.fullmatch(label) for label in labels):
-        raise AddressProblem(f"“{_shown(text)}” isn't a domain name: it has letters, digits and inner hyphens.")
+        raise AddressProblem(
+            worded("“{text}” isn't a domain name: it has letters, digits and inner hyphens.", text=_shown(text))
+        )
     if len(name) > DOMAIN_BYTES - 2:
-        raise AddressProblem("The domain is longer than 253 characters.", "Enter a shorter one.")
+        raise AddressProblem(worded("The domain is longer than 253 characters."), worded("Enter a shorter one."))
     if len(labels) > 1 and labels[-1].isdigit():
-        raise AddressProblem("An IP address after @ needs square brackets.", f"Enter it as name@[{name}].")
+        raise AddressProblem(
+            worded("An IP address after @ needs square brackets."), worded("Enter it as name@[{name}].", name=name)
+        )
     return name
 
 
@@ -172,8 +200,8 @@ def _literal(text: str) -> str:
             return f"[IPv6:{ipaddress.IPv6Address(inner[5:]).compressed}]"
         return f"[{ipaddress.IPv4Address(inner)}]"
     except ValueError:
-        problem = f"“{_shown(text)}” isn't an address literal."
-        raise AddressProblem(problem, "Enter [192.0.2.1] or [IPv6:2001:db8::1].") from None
+        problem = worded("“{text}” isn't an address literal.", text=_shown(text))
+        raise AddressProblem(problem, worded("Enter [192.0.2.1] or [IPv6:2001:db8::1].")) from None
 
 
 def _display_name(text: str) -> str:
@@ -181,13 +209,15 @@ def _display_name(text: str) -> str:
         return checked_name(_unquoted(text))
     wrong = next((c for c in text if c in '<>",;:@()\\[]'), None)
     if wrong is not None:
-        raise AddressProblem(f"The name contains {wrong} outside quotation marks.", _QUOTED_FORM)
+        raise AddressProblem(
+            worded("The name contains {character} outside quotation marks.", character=wrong), _QUOTED_FORM
+        )
     return checked_name(text)
 
 
 def _unquoted(text: str) -> str:
     if not re.fullmatch(r'"(?:[^"\\]|\\.)*"', text, re.DOTALL):
-        raise AddressProblem("The quotation marks of the name aren't closed.", _QUOTED_FORM)
+        raise AddressProblem(worded("The quotation marks of the name aren't closed."), _QUOTED_FORM)
     return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
 
 

@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 from .limits import TEXT_LINE_BYTES
+from .wording import worded
 
 # RFC 5322 section 3.6.8: a field name is printable US-ASCII without the colon. No RFC bounds its length.
 _NAME = re.compile(r"[!-9;-~]{1,76}")
@@ -52,10 +53,12 @@ class HeaderProblem(ValueError):
 def checked_field_name(name: str) -> str:
     """`name`, if a client may set that field. Raises HeaderProblem."""
     if not _NAME.fullmatch(name):
-        raise HeaderProblem("A field name has 1 to 76 printable ASCII characters, without spaces and colons.")
+        raise HeaderProblem(worded("A field name has 1 to 76 printable ASCII characters, without spaces and colons."))
     lower = name.lower()
     if lower in _RESERVED or lower.startswith(_RESERVED_PREFIXES):
-        raise HeaderProblem(f"The field {name} is written by Postroom. Leave it out, or use the message's own fields.")
+        raise HeaderProblem(worded(
+            "The field {name} is written by Postroom. Leave it out, or use the message's own fields.", name=name
+        ))
     return name
 
 
@@ -67,10 +70,12 @@ def is_structured(name: str) -> bool:
 def checked_field_text(text: str) -> str:
     """`text`, if it may be a field's body: no line end, control, Unicode line separator or lone surrogate."""
     if len(text) > _BODY_CHARACTERS:
-        raise HeaderProblem(f"The text is longer than {_BODY_CHARACTERS} characters. Shorten it.")
+        raise HeaderProblem(worded("The text is longer than {most} characters. Shorten it.", most=_BODY_CHARACTERS))
     wrong = next((c for c in text if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")), None)
     if wrong is not None:
-        raise HeaderProblem(f"The text contains a line end or control character (U+{ord(wrong):04X}). Remove it.")
+        raise HeaderProblem(worded(
+            "The text contains a line end or control character (U+{code}). Remove it.", code=f"{ord(wrong):04X}"
+        ))
     return text
 
 
@@ -78,9 +83,11 @@ def checked_structured_text(text: str) -> str:
     """Body of a structured field: US-ASCII, and no word that can't be folded into a line."""
     checked_field_text(text)
     if not text.isascii():
-        raise HeaderProblem("This field takes US-ASCII only.")
+        raise HeaderProblem(worded("This field takes US-ASCII only."))
     if any(len(word) > TEXT_LINE_BYTES - 78 for word in text.split(" ")):
-        raise HeaderProblem(f"A word of this field is longer than a line can be ({TEXT_LINE_BYTES} octets).")
+        raise HeaderProblem(
+            worded("A word of this field is longer than a line can be ({most} octets).", most=TEXT_LINE_BYTES)
+        )
     return text
 
 
@@ -93,10 +100,12 @@ def checked_media_type(text: str) -> str:
     """A media type that an attachment may have, such as "text/csv" or "text/csv; charset=utf-8"."""
     match = _MEDIA_TYPE.fullmatch(text.strip(" "))
     if match is None:
-        raise HeaderProblem("A content type looks like “application/pdf”, with at most a charset after it.")
+        raise HeaderProblem(worded("A content type looks like “application/pdf”, with at most a charset after it."))
     kind, subtype, charset = match.group(1).lower(), match.group(2).lower(), match.group(3)
     if kind in ("multipart", "message"):
-        raise HeaderProblem(f"{kind}/{subtype} can't be encoded as an attachment. Use application/octet-stream.")
+        raise HeaderProblem(worded(
+            "{type} can't be encoded as an attachment. Use application/octet-stream.", type=f"{kind}/{subtype}"
+        ))
     return f"{kind}/{subtype}" + (f"; charset={charset.lower()}" if charset else "")
 
 
