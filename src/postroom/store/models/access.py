@@ -71,3 +71,6 @@ class AuditEntry(models.Model):
     action = models.CharField(max_length=64)
     subject = models.CharField(max_length=254)
     changes = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = (models.Index(fields=("subject",), name="audit_subject"),)

@@ -16,6 +16,8 @@ from .server import SmtpServer
 class Message(models.Model):
     """An accepted message. Its bytes are frozen in the blob `content_digest` of `content_size` bytes.
 
+    Ids sort by the time of acceptance, and lists choose a period by them: a row made with an earlier `created_at` needs
+    an id of that time (`ids.id_at`). `client_name` is a token's name, or a person's where a page handed the message in.
     `server` was chosen at acceptance; `pinned` when the client named it: then no other server ever carries the message.
     """
 
@@ -42,6 +44,12 @@ class Message(models.Model):
     send_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
 
+    class Meta:
+        indexes = (
+            models.Index(fields=("id", "purpose", "client_name"), name="message_list"),
+            models.Index(fields=("message_id",), name="message_header_id"),
+        )
+
 
 class Delivery(models.Model):
     """One recipient of a message. `fence` grows with every claim; a settlement with an older fence is refused (U8)."""
@@ -58,7 +66,7 @@ class Delivery(models.Model):
     fence = models.BigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     uncertain_count = models.IntegerField(default=0)
-    server = models.ForeignKey(SmtpServer, null=True, on_delete=models.SET_NULL)
+    server = models.ForeignKey(SmtpServer, null=True, on_delete=models.SET_NULL, db_index=False)
     last_reply = models.TextField(blank=True)
     cause = models.CharField(max_length=64, blank=True)
     finding = models.JSONField(null=True)
@@ -67,8 +75,10 @@ class Delivery(models.Model):
     class Meta:
         indexes = (
             models.Index(fields=("state", "due_at", "priority"), name="delivery_due"),
-            models.Index(fields=("state", "lease_until"), name="delivery_lease"),
-            models.Index(fields=("recipient",), name="delivery_recipient"),
+            models.Index(fields=("state", "message"), name="delivery_state"),
+            models.Index(fields=("recipient", "message"), name="delivery_to"),
+            models.Index(fields=("server", "message"), name="delivery_server"),
+            models.Index(fields=("cause", "message"), name="delivery_cause", condition=~models.Q(cause="")),
             models.Index(fields=("server", "state", "-priority", "due_at"), name="delivery_next"),
         )
 
