@@ -60,7 +60,7 @@ class Outbox:
 
     async def open_lane(self, server_id: str) -> Lane:
         server = await SmtpServer.objects.aget(pk=server_id)
-        self.lane = Lane(server, self.queue, self.courier, self.settler, asyncio.Semaphore(100))
+        self.lane = Lane(server, self.queue, self.courier, self.settler, asyncio.Semaphore(100), lambda: ())
         return self.lane
 
     def states(self) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from postroom.engine import cooldown
 from postroom.engine import lane as module
 from postroom.flow.probe import probe
 from postroom.policy.ports import Ports
@@ -202,7 +203,7 @@ async def test_a_refused_sign_in_at_mail_defers_and_marks_the_server(outbox: Out
 async def test_success_clears_the_failing_mark_after_the_cool_down(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "cooldown_s", lambda *_args, **_more: 0.2)
+    monkeypatch.setattr(cooldown, "cooldown_s", lambda *_args, **_more: 0.2)
 
     def answer(visit: Visit, line: str) -> str | None:
         return "554 5.3.2 not today" if visit.number == 1 and line == "greeting" else None

@@ -142,8 +142,11 @@ def test_the_default_server_is_chosen_and_a_waiting_one_when_there_is_no_other(a
     assert Message.objects.get(pk=accepted(acceptor, HELLO).enqueued.id).server_id == second.pk
     SmtpServer.objects.filter(pk=second.pk).update(use_unverified=False)
     assert Message.objects.get(pk=accepted(acceptor, HELLO).enqueued.id).server_id == first.pk
+    named = Message.objects.get(pk=accepted(acceptor, {**HELLO, "server": first.name}).enqueued.id)
+    assert (named.server_id, named.pinned) == (first.pk, True)
     SmtpServer.objects.filter(pk=first.pk).update(use_unverified=False)
     assert Message.objects.get(pk=accepted(acceptor, HELLO).enqueued.id).server_id == second.pk
+    assert Message.objects.filter(pinned=False).count() == 3
     assert refused(acceptor, {**HELLO, "server": "Relay"}).errors[0].field == "server"
 
 

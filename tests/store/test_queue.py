@@ -254,3 +254,73 @@ def test_a_claim_reads_its_rows_in_the_order_of_an_index(database: Path) -> None
     connection.close()
     assert any("delivery_next" in plan for plan in plans)
     assert not any("TEMP B-TREE" in plan for plan in plans)
+
+
+async def test_a_settlement_moves_the_delivery_in_its_commit_and_the_next_claim_knows_who_tried(
+    queue: SqliteQueue, server_id: str, database: Path
+) -> None:
+    other = add_server(database, ServerSettings(name="Other"), is_default=False)
+    await queue.enqueue(new_message(server_id))
+    (first,) = await claimed_by(queue, server_id)
+    moved = Settlement(
+        first.lease, DeliveryState.DEFERRED, NOW, NOW, outcome="deferred", server_id=other, moved_to="Other"
+    )
+    assert await queue.settle([moved]) == [True]
+    assert await claimed_by(queue, server_id) == ()
+    (second,) = await claimed_by(queue, other)
+    assert (second.server_id, second.tried, second.message.home_id) == (other, (server_id,), server_id)
+    assert rows(database, "SELECT moved_to FROM store_attempt ORDER BY number") == [("Other",), ("",)]
+    home = Settlement(second.lease, DeliveryState.DEFERRED, NOW, NOW, outcome="deferred", server_id=server_id)
+    assert await queue.settle([home]) == [True]
+    (third,) = await claimed_by(queue, server_id)
+    assert third.tried == ()
+
+
+async def test_a_late_settlement_moves_nothing(queue: SqliteQueue, server_id: str, database: Path) -> None:
+    other = add_server(database, ServerSettings(name="Other"), is_default=False)
+    await queue.enqueue(new_message(server_id))
+    (first,) = await claimed_by(queue, server_id)
+    await queue.release([first.lease], NOW)
+    (second,) = await claimed_by(queue, server_id)
+    late = replace(sent(first.lease), server_id=other)
+    assert await queue.settle([late]) == [False]
+    assert rows(database, "SELECT server_id, fence FROM store_delivery") == [(server_id, second.lease.fence)]
+
+
+async def test_what_waits_is_passed_on_but_not_what_is_pinned_uncertain_under_lease_or_not_due(
+    queue: SqliteQueue, server_id: str, database: Path
+) -> None:
+    other = add_server(database, ServerSettings(name="Other"), is_default=False)
+    await queue.enqueue(new_message(server_id, "leased@example.org"))
+    await claimed_by(queue, server_id)
+    await queue.enqueue(new_message(server_id, "free@example.org", "more@example.org"))
+    await queue.enqueue(new_message(server_id, "pinned@example.org", pinned=True))
+    await queue.enqueue(new_message(server_id, "later@example.org", send_at=NOW + timedelta(hours=1)))
+    await queue.enqueue(new_message(server_id, "unsure@example.org"))
+    connection = connect(database)
+    connection.execute("UPDATE store_delivery SET uncertain_count = 1 WHERE recipient = 'unsure@example.org'")
+    connection.close()
+    assert await queue.pass_on(server_id, other, NOW, 1) == 1
+    assert await queue.pass_on(server_id, other, NOW, 100) == 1
+    assert await queue.pass_on(server_id, "01GONE", NOW, 100) == 0
+    moved = rows(database, "SELECT recipient FROM store_delivery WHERE server_id = ? ORDER BY rowid", other)
+    assert moved == [("free@example.org",), ("more@example.org",)]
+
+
+async def test_what_another_server_refused_is_not_passed_on_to_it_again(
+    queue: SqliteQueue, server_id: str, database: Path
+) -> None:
+    other = add_server(database, ServerSettings(name="Other"), is_default=False)
+    await queue.enqueue(new_message(other))
+    (claimed,) = await claimed_by(queue, other)
+    refused = Settlement(
+        claimed.lease, DeliveryState.DEFERRED, NOW, NOW, outcome="deferred", stage="sender", reply_code=554,
+        server_id=server_id,
+    )
+    assert await queue.settle([refused]) == [True]
+    assert await queue.pass_on(server_id, other, NOW, 100) == 0
+
+
+async def test_what_names_a_server_that_is_gone_goes_to_no_other(queue: SqliteQueue, server_id: str) -> None:
+    await queue.enqueue(new_message(None, pinned=True))
+    assert await queue.assign(server_id) == 0

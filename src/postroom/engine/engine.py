@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection
 from postroom.flow.deliver import Courier, Outgoing
 from postroom.flow.retain import forget_old_tests
 from postroom.flow.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
+from postroom.policy.failover import Standing
 from postroom.policy.route import route
 from postroom.store.heartbeat import store_heartbeat
 from postroom.store.models import Delivery, SmtpServer
@@ -47,7 +48,7 @@ class Engine:
         self._lanes: dict[str, Lane] = {}
         self._servers: dict[str, ServerName] = {}
         self._leaving: set[asyncio.Task[None]] = set()
-        self._sessions = asyncio.Semaphore(SESSIONS)
+        self._slots = asyncio.Semaphore(SESSIONS)
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -115,7 +116,9 @@ class Engine:
             if server.pk in self._lanes:
                 self._lanes[server.pk].update(server)
             else:
-                self._lanes[server.pk] = Lane(server, self._queue, self._courier, self._settler, self._sessions)
+                self._lanes[server.pk] = Lane(
+                    server, self._queue, self._courier, self._settler, self._slots, self._standings
+                )
         for gone in self._lanes.keys() - self._servers.keys():
             leaving = asyncio.create_task(self._lanes.pop(gone).stop(STOP_S))
             self._leaving.add(leaving)
@@ -153,6 +156,9 @@ class Engine:
             _log.error("the database did not answer", error=str(error))
             await sync_to_async(_begin_anew)()
 
+    def _standings(self) -> list[Standing]:
+        return [lane.standing for lane in self._lanes.values()]
+
     def _server_name(self, server_id: str) -> ServerName:
         return self._servers.get(server_id, NOBODY)
 
@@ -163,5 +169,5 @@ def _begin_anew() -> None:
 
 
 def _servers() -> tuple[list[SmtpServer], bool]:
-    homeless = Delivery.objects.filter(server=None, state__in=[str(state) for state in WAITING_STATES]).exists()
-    return list(SmtpServer.objects.all()), homeless
+    waiting = Delivery.objects.filter(server=None, state__in=[str(state) for state in WAITING_STATES])
+    return list(SmtpServer.objects.all()), waiting.filter(message__pinned=False).exists()

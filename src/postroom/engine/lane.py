@@ -2,14 +2,14 @@
 
 One task feeds the lane from the queue, a few at a time, so that little is under lease when the process dies; each slot
 is a task with a session of its own that takes one group after the other. A fault of the server as a whole gives back
-what was not tried, and leaves the server alone for a while; other lanes do not notice (B9).
+what was not tried, and leaves the server alone for a while; other lanes do not notice (B9). Afterwards, while it is
+still marked failing, one message at a time tries it; what is due besides moves to the server that takes over.
 """
 
 import asyncio
-import random
 import time
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -18,14 +18,16 @@ from django.db import DatabaseError
 from postroom.flow.deliver import Courier, Group, OpenSession, Outgoing, ServerFault, Unusable, groups_of
 from postroom.flow.server_health import note_failing, note_working, sent_today
 from postroom.flow.settle import Settler
-from postroom.policy.retry import cooldown_s
+from postroom.policy.failover import Standing, successor
 from postroom.store.blobs import DamagedBlob
 from postroom.store.models import SmtpServer
 from postroom.store.queue import Lease, Queue
 from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.outcome import Stage
 
+from .cooldown import Cooldown
 from .pace import Pace
+from .sessions import Sessions
 
 LEASE = timedelta(seconds=60)
 CONNECTIONS = 4
@@ -33,7 +35,8 @@ CLAIMED_PER_SLOT = 8
 WAITING_DELIVERIES = 200
 UNSETTLED = 64
 STORAGE_PAUSE_S = 1.0
-IDLE_S = 5.0
+# How often what waits at a server that can't be used is looked for.
+PASS_ON_S = 0.5
 # After the server refused one more connection while others were open: how long no more are tried.
 CROWDED_S = 60.0
 
@@ -41,22 +44,28 @@ _log = structlog.get_logger("postroom.engine")
 
 
 class Lane:
-    """See above. `sessions` bounds the sessions of all lanes together."""
+    """See above. `slots` bounds the sessions of all lanes together; `standings` tells how all servers are now."""
 
     def __init__(
-        self, row: SmtpServer, queue: Queue, courier: Courier, settler: Settler, sessions: asyncio.Semaphore
+        self,
+        row: SmtpServer,
+        queue: Queue,
+        courier: Courier,
+        settler: Settler,
+        slots: asyncio.Semaphore,
+        standings: Callable[[], Sequence[Standing]],
     ) -> None:
         self._server = Outgoing.of(row)
-        self._queue, self._courier, self._settler, self._sessions = queue, courier, settler, sessions
+        self._queue, self._courier, self._settler, self._all_slots = queue, courier, settler, slots
+        self._standings = standings
+        self._sessions = Sessions(courier)
         self._pending: deque[Group] = deque()
         self._held: dict[str, Lease] = {}
         self._slots: set[asyncio.Task[None]] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._unsettled = asyncio.Semaphore(UNSETTLED)
-        self._idle: list[OpenSession] = []
-        self._open: set[OpenSession] = set()
-        self._failures = 0
-        self._cool_until_s = self._crowded_until_s = 0.0
+        self._cooldown = Cooldown()
+        self._crowded_until_s = self._passed_on_s = 0.0
         self._crowded_limit = 1
         self._pace = Pace()
         self._nudge = asyncio.Event()
@@ -67,6 +76,12 @@ class Lane:
     def leases(self) -> list[Lease]:
         """What this lane holds and has not settled."""
         return list(self._held.values())
+
+    @property
+    def standing(self) -> Standing:
+        """The server as failover sees it."""
+        row, takes = self._server.row, self._server.takes_deliveries
+        return Standing(row.pk, row.name, row.is_default, row.is_sandbox, row.position, takes, self._is_ailing)
 
     def check(self) -> None:
         """Raise what ended the feeding of this lane, if anything did."""
@@ -83,8 +98,9 @@ class Lane:
         before, self._server = self._server, Outgoing.of(row)
         repaired = before.row.failing_since is not None and row.failing_since is None
         if before.key != self._server.key or repaired:
-            self._failures, self._cool_until_s, self._crowded_until_s = 0, 0.0, 0.0
-            self._discard_idle()
+            self._cooldown.end()
+            self._crowded_until_s = 0.0
+            self._sessions.end_idle()
             self._nudge.set()
 
     async def stop(self, within_s: float) -> None:
@@ -97,9 +113,9 @@ class Lane:
         await self._give_back()  # what a slot put back when it could not be sent just now
         for slot in self._slots:
             slot.cancel()
-        if pending := self._slots | self._settling:
+        if pending := self._slots | self._settling | self._sessions.closing:
             await asyncio.wait(pending, timeout=within_s)
-        self._discard_idle()
+        self._sessions.end_idle()
 
     async def _feed(self) -> None:
         while not self._stopping:
@@ -107,6 +123,7 @@ class Lane:
                 await self._learn_pace()
                 while self._wants_more() and await self._claim():
                     self._start_slots()
+                await self._pass_on()
             except (StorageBusy, StorageUnknown, DatabaseError) as error:
                 _log.error("nothing could be claimed", server=self._server.name.name, error=str(error))
                 await asyncio.sleep(STORAGE_PAUSE_S)
@@ -123,10 +140,30 @@ class Lane:
 
     @property
     def _may_begin(self) -> bool:
-        return not self._stopping and self._server.takes_deliveries and time.monotonic() >= self._cool_until_s
+        return not self._stopping and self._server.takes_deliveries and self._cooldown.left_s <= 0
+
+    @property
+    def _is_ailing(self) -> bool:
+        """Failing, and not shown to work again."""
+        return self._cooldown.failures > 0 or self._server.row.failing_since is not None
+
+    async def _pass_on(self) -> None:
+        """What is due here moves to the server that takes over, unless this one is well."""
+        if self._stopping or not (self._is_ailing or not self._server.takes_deliveries):
+            return
+        to = successor(self._standings(), current=self._server.name.id)
+        if to is None:
+            return
+        if time.monotonic() - self._passed_on_s < PASS_ON_S:
+            asyncio.get_running_loop().call_later(PASS_ON_S, self._nudge.set)
+            return
+        await self._settler.pass_on(self._server.name, to)
+        self._passed_on_s = time.monotonic()
 
     def _wants_more(self) -> bool:
         waiting = sum(len(group.claimed) for group in self._pending)
+        if self._is_ailing and self._held:
+            return False
         return (
             self._may_begin
             and len(self._pending) < self._limit * CLAIMED_PER_SLOT // 2
@@ -137,14 +174,14 @@ class Lane:
     @property
     def _limit(self) -> int:
         """How many sessions may be open now; one as long as none has come about."""
-        if not self._open:
+        if not self._sessions.count:
             return 1
         allowed = self._server.settings.limits.connections or CONNECTIONS
         return min(allowed, self._crowded_limit) if time.monotonic() < self._crowded_until_s else allowed
 
     def _allowance(self) -> int:
         """How many messages may be claimed now: a share for each slot, within the server's own pace."""
-        share = 1 if self._failures else self._limit * CLAIMED_PER_SLOT
+        share = 1 if self._is_ailing else self._limit * CLAIMED_PER_SLOT
         return int(min(share, self._pace.left(time.monotonic(), self._server.settings.limits)))
 
     async def _claim(self) -> int:
@@ -176,20 +213,22 @@ class Lane:
 
     async def _work(self) -> None:
         opened: OpenSession | None = None
-        async with self._sessions:
+        async with self._all_slots:
             try:
                 while self._pending and self._may_begin:
                     group = self._pending.popleft()
                     if opened is not None and not opened.is_for(self._server):
-                        await self._ended(opened)
+                        await self._sessions.end(opened)
                         opened = None
-                    opened = await self._deliver_or_forget(opened or self._idle_session(), group)
+                    opened = await self._deliver_or_forget(opened or self._sessions.idle(self._server), group)
                     self._nudge.set()
                     if opened is None and len(self._slots) > self._limit:
                         return
             finally:
                 if opened is not None:
-                    self._park(opened)
+                    self._sessions.park(opened)
+                    if self._stopping:
+                        self._sessions.end_idle()
 
     async def _deliver_or_forget(self, opened: OpenSession | None, group: Group) -> OpenSession | None:
         """`_deliver`; after an unforeseen error the leases run out, and the attempt counts as uncertain."""
@@ -218,24 +257,23 @@ class Lane:
             await asyncio.sleep(STORAGE_PAUSE_S)
             return await self._kept(opened)
         except BaseException:
-            await self._ended(opened)
+            await self._sessions.end(opened)
             raise
         if reused and carried.was_cut_before_anything:
-            await self._ended(opened)
+            await self._sessions.end(opened)
             return await self._deliver(None, group)
         fault = carried.server_fault(server.settings)
         if fault is not None:
             wait_s = await self._cool_down(server, fault)
-            await self._settled(group, self._courier.settle(server, carried, wait_s))
-            await self._ended(opened)
+            await self._settled(group, self._courier.settle(server, carried, self._standings(), wait_s))
+            await self._sessions.end(opened)
             return None
         await self._worked(server)
-        await self._settled(group, self._courier.settle(server, carried))
+        await self._settled(group, self._courier.settle(server, carried, self._standings()))
         return await self._kept(opened)
 
     async def _opened(self, server: Outgoing) -> OpenSession:
-        opened = await self._courier.opened(server)
-        self._open.add(opened)
+        opened = await self._sessions.opened(server)
         self._start_slots()
         return opened
 
@@ -243,37 +281,30 @@ class Lane:
         most = self._server.settings.limits.messages_per_connection
         if opened.session.is_usable and (most is None or opened.carried < most):
             return opened
-        await self._ended(opened)
+        await self._sessions.end(opened)
         return None
-
-    async def _ended(self, opened: OpenSession) -> None:
-        self._open.discard(opened)
-        await opened.close()
 
     async def _failed(self, server: Outgoing, group: Group, fault: ServerFault) -> None:
         """No session came about. While others are open the server is only crowded; else it is left alone."""
-        if fault.stage in (Stage.CONNECT, Stage.GREETING) and self._open:
-            self._crowded_limit, self._crowded_until_s = len(self._open), time.monotonic() + CROWDED_S
+        if fault.stage in (Stage.CONNECT, Stage.GREETING) and self._sessions.count:
+            self._crowded_limit, self._crowded_until_s = self._sessions.count, time.monotonic() + CROWDED_S
             self._pending.appendleft(group)
             return
         wait_s = await self._cool_down(server, fault)
-        await self._settled(group, self._courier.settle_fault(server, group, fault, wait_s))
+        await self._settled(group, self._courier.settle_fault(server, group, fault, self._standings(), wait_s))
 
     async def _cool_down(self, server: Outgoing, fault: ServerFault) -> float:
         """Leave the server alone, once for failures at the same time; the seconds until it is tried again."""
-        now_s = time.monotonic()
-        if now_s >= self._cool_until_s:
-            self._failures += 1
-            wait_s = cooldown_s(self._failures, random.random(), sign_in=fault.sign_in)
-            self._cool_until_s = now_s + wait_s
-            asyncio.get_running_loop().call_later(wait_s + 0.05, self._nudge.set)
+        if self._cooldown.fail(sign_in=fault.sign_in):
+            asyncio.get_running_loop().call_later(self._cooldown.left_s + 0.05, self._nudge.set)
             await self._give_back()
             await note_failing(server.name.id, fault.finding)
-        return max(0.0, self._cool_until_s - now_s)
+        return self._cooldown.left_s
 
     async def _worked(self, server: Outgoing) -> None:
-        if self._failures or server.row.failing_since is not None:
-            self._failures, self._cool_until_s, server.row.failing_since = 0, 0.0, None
+        if self._cooldown.failures or server.row.failing_since is not None:
+            self._cooldown.end()
+            server.row.failing_since = None
             await note_working(server.name.id)
 
     async def _settled(self, group: Group, settling: Awaitable[None]) -> None:
@@ -305,32 +336,3 @@ class Lane:
                 await self._queue.release(leases, datetime.now(UTC))
             except (StorageBusy, StorageUnknown) as error:
                 _log.error("deliveries return only when their lease is over", error=str(error))
-
-    def _idle_session(self) -> OpenSession | None:
-        while self._idle:
-            opened = self._idle.pop()
-            if opened.session.is_usable and opened.is_for(self._server):
-                return opened
-            self._close_soon(opened)
-        return None
-
-    def _park(self, opened: OpenSession) -> None:
-        if self._stopping:
-            self._close_soon(opened)
-            return
-        self._idle.append(opened)
-        asyncio.get_running_loop().call_later(IDLE_S, self._discard, opened)
-
-    def _discard(self, opened: OpenSession) -> None:
-        if opened in self._idle:
-            self._idle.remove(opened)
-            self._close_soon(opened)
-
-    def _discard_idle(self) -> None:
-        while self._idle:
-            self._close_soon(self._idle.pop())
-
-    def _close_soon(self, opened: OpenSession) -> None:
-        task = asyncio.create_task(self._ended(opened))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)

@@ -138,6 +138,7 @@ class Acceptor:
             client_id=client.id if client else None,
             client_name=client.name if client else "command line",
             server_id=ready.server.id,
+            pinned=submitted.server is not None,
             subject=draft.subject,
             purpose=submitted.purpose,
             priority=submitted.priority,

@@ -14,6 +14,7 @@ from postroom.diagnosis.explain import finding_of_cause, finding_of_delivery
 from postroom.diagnosis.session_evidence import secret_facts
 from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, open_session
 from postroom.policy.egress import may_dial
+from postroom.policy.failover import Standing
 from postroom.policy.outcome import is_about_sign_in, is_server_fault, uncertain_policy
 from postroom.smtp.trace import Event, OurRefusal
 from postroom.store.activity_log import ActivityLog
@@ -195,20 +196,26 @@ class Courier:
         opened.forget_transaction()
         return Carried(tuple(zip(group.claimed, results, strict=True)), events, time.monotonic() - started)
 
-    async def settle(self, server: Outgoing, carried: "Carried", wait_s: float | None = None) -> None:
-        """Store what a transaction came to."""
+    async def settle(
+        self, server: Outgoing, carried: "Carried", standings: Sequence[Standing], wait_s: float | None = None
+    ) -> None:
+        """Store what a transaction came to; `standings` and `wait_s` as in `Settler.settle_results`."""
         def explained(result: RecipientResult) -> Finding:
             return finding_of_delivery(carried.events, server.settings, result)
 
         await self._settler.settle_results(
-            server.name, carried.pairs, explained, seconds=carried.seconds, wait_s=wait_s
+            server.name, carried.pairs, explained, seconds=carried.seconds, wait_s=wait_s, standings=standings
         )
 
-    async def settle_fault(self, server: Outgoing, group: Group, fault: ServerFault, wait_s: float) -> None:
-        """Defer a group for a fault of its server (never fail it)."""
+    async def settle_fault(
+        self, server: Outgoing, group: Group, fault: ServerFault, standings: Sequence[Standing], wait_s: float
+    ) -> None:
+        """Move a group away from a server at fault, or defer it there (never fail it)."""
         explained: Explain = lambda _: fault.finding  # noqa: E731  one line says it
         pairs = [(claimed, fault.result_for(claimed)) for claimed in group.claimed]
-        await self._settler.settle_results(server.name, pairs, explained, seconds=0.0, wait_s=wait_s)
+        await self._settler.settle_results(
+            server.name, pairs, explained, seconds=0.0, wait_s=wait_s, standings=standings
+        )
 
     async def hold(self, server: Outgoing, group: Group, error: DamagedBlob | ValueError) -> None:
         """Set a group apart that can't be sent as it is (D9, D10, P3)."""

@@ -7,14 +7,15 @@ commit, and only for settlements that the queue took.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import structlog
 
 from postroom.diagnosis.explain import finding_of_cause
-from postroom.policy.outcome import decision, uncertain_policy
+from postroom.policy.failover import Move, Standing, Whereabouts, move_after
+from postroom.policy.outcome import Decision, decision, uncertain_policy
 from postroom.policy.retry import backoff_s, next_due
 from postroom.smtp.text import printable
 from postroom.store.activity_log import ActivityLog
@@ -27,6 +28,8 @@ from postroom.terms.server import UncertainPolicy
 
 REPLY_CHARACTERS = 1_000
 OVERDUE_AT_ONCE = 200
+# So many move in one commit, so that no other waits long for the database.
+MOVED_AT_ONCE = 500
 # After a crash a delivery is tried again at once this often, then with the usual pauses.
 PROMPT_ATTEMPTS = 5
 STORAGE_PAUSES_S = (0.1, 0.3, 1.0, 3.0)
@@ -80,11 +83,13 @@ class Settler:
         *,
         seconds: float,
         wait_s: float | None = None,
+        standings: Sequence[Standing] = (),
     ) -> None:
         """End the attempts of one transaction, each recipient by its own result (U6).
 
         `explain` makes the finding of a result; equal replies are explained once. `wait_s` replaces the usual pause
-        before the next attempt: the time for which the server is left alone."""
+        before the next attempt at this server: the time for which it is left alone. `standings` are all servers as they
+        are now: where one of them takes over, it does so in the same commit."""
         findings: dict[tuple[object, ...], Finding] = {}
         endings = []
         for claimed, result in pairs:
@@ -92,8 +97,27 @@ class Settler:
             if result.outcome is not Outcome.SENT:
                 key = (result.outcome, result.stage, result.reply, result.reason)
                 finding = findings.get(key) or findings.setdefault(key, explain(result))
-            endings.append(self._ending(server, claimed, result, finding, seconds, wait_s))
+            move = move_after(result, _whereabouts(server, claimed), standings)
+            made = self._decision(server, claimed, result, move, wait_s)
+            endings.append(self._ending(server, claimed, result, finding, seconds, made, move))
         await self._commit(endings)
+
+    async def pass_on(self, server: ServerName, to: Standing) -> int:
+        """Move what is due at a server to the one that takes over; how many deliveries. One line tells of them all."""
+        moved = 0
+        while True:
+            now = self._now()
+            count = await self._queue.pass_on(server.id, to.id, now, MOVED_AT_ONCE)
+            moved += count
+            if count < MOVED_AT_ONCE:
+                break
+        if moved:
+            note(self._log, {
+                "at": now, "kind": "session", "outcome": "moved", "severity": "warning", "server": server.name,
+                "server_id": server.id, "moved_to": to.name,
+                "title": f"Deliveries that waited for {server.name} moved to {to.name}: {moved}",
+            })
+        return moved
 
     async def hold(self, server: ServerName, claimed: Sequence[Claimed], cause: str, problem: str) -> None:
         """Set deliveries apart whose content or envelope can't be sent as it is (D9, D10)."""
@@ -168,6 +192,18 @@ class Settler:
         }
         return _Ending(settlement, {**entry, **_logged(Outcome.FAILED, finding)})
 
+    def _decision(
+        self, server: ServerName, claimed: Claimed, result: RecipientResult, move: Move | None, wait_s: float | None
+    ) -> Decision:
+        made = decision(
+            result, purpose=claimed.message.purpose, setting=server.uncertain, attempt_count=claimed.attempt_count,
+            jitter=self._jitter(),
+        )
+        if move is not None:
+            pause_s = 0.0 if move.at_once else backoff_s(claimed.attempt_count, self._jitter())
+            return Decision(DeliveryState.DEFERRED, pause_s)
+        return made if made.wait_s is None or wait_s is None else replace(made, wait_s=wait_s)
+
     def _ending(
         self,
         server: ServerName,
@@ -175,29 +211,25 @@ class Settler:
         result: RecipientResult,
         finding: Finding | None,
         seconds: float,
-        wait_s: float | None,
+        made: Decision,
+        move: Move | None,
     ) -> _Ending:
         now = self._now()
-        made = decision(
-            result, purpose=claimed.message.purpose, setting=server.uncertain, attempt_count=claimed.attempt_count,
-            jitter=self._jitter(),
-        )
-        due_at = None
-        if made.wait_s is not None:
-            due_at = next_due(now, made.wait_s if wait_s is None else wait_s, claimed.message.expires_at)
+        due_at = None if made.wait_s is None else next_due(now, made.wait_s, claimed.message.expires_at)
         reply = printable(str(result.reply) if result.reply else result.reason, REPLY_CHARACTERS)
         outcome = Outcome.DEFERRED if made.state is DeliveryState.DEFERRED else result.outcome
         settlement = Settlement(
             claimed.lease, made.state, now, due_at, outcome=outcome, stage=result.stage,
             reply_code=result.reply.code if result.reply else None,
             enhanced_code=(result.reply.enhanced or "") if result.reply else "", reply=reply,
-            cause=finding.cause if finding else "", finding=finding.as_stored() if finding else None,
-            uncertain=result.outcome is Outcome.UNCERTAIN,
+            cause=finding.cause if finding else "", finding=finding.as_json() if finding else None,
+            uncertain=result.outcome is Outcome.UNCERTAIN, server_id=move.to.id if move else None,
+            moved_to=move.to.name if move and move.at_once else "",
         )
         entry = _entry(server, claimed, outcome, finding)
         entry.update(
             stage=str(result.stage), code=settlement.reply_code, enhanced=settlement.enhanced_code or None, reply=reply,
-            seconds=round(seconds, 3),
+            seconds=round(seconds, 3), moved_to=settlement.moved_to or None,
         )
         return _Ending(settlement, entry)
 
@@ -234,6 +266,11 @@ async def _stored(write: Callable[[], Awaitable[T]]) -> T:
             _log.error("a settlement could not be stored; trying again", error=str(error))
             await asyncio.sleep(STORAGE_PAUSES_S[min(tries, len(STORAGE_PAUSES_S) - 1)])
             tries += 1
+
+
+def _whereabouts(server: ServerName, claimed: Claimed) -> Whereabouts:
+    message = claimed.message
+    return Whereabouts(server.id, message.home_id, message.pinned, claimed.uncertain_count > 0, claimed.tried)
 
 
 def _entry(server: ServerName, claimed: Claimed, outcome: Outcome, finding: Finding | None) -> dict[str, object]:

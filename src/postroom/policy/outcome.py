@@ -8,6 +8,7 @@
 * A fault of the server as a whole, before or beside any recipient, defers and never fails a recipient.
 """
 
+import re
 from dataclasses import dataclass
 
 from postroom.terms.envelope import RecipientResult
@@ -18,6 +19,9 @@ from .retry import backoff_s
 
 # RFC 4954 section 6: replies about authentication, which some servers give to MAIL or RCPT instead.
 _SIGN_IN_CODES = frozenset((432, 454, 530, 534, 535, 538))
+# The account's quota for the day is used up: RFC 3463 section 3.5 as Gmail uses it, and Exchange Online's own codes.
+_QUOTA_CODES = frozenset(("4.4.5", "5.4.5", "5.7.232", "5.7.233"))
+_QUOTA_TEXT = re.compile(r"\bdaily\b.{0,30}\b(limit|quota)\b|\bquota\b.{0,30}\b(today|day)\b", re.IGNORECASE)
 _TRANSACTION = frozenset((Stage.SENDER, Stage.RECIPIENT, Stage.MESSAGE))
 _HELD_PURPOSES = frozenset(("report",))
 
@@ -31,12 +35,21 @@ class Decision:
 
 
 def is_server_fault(result: RecipientResult) -> bool:
-    """Whether the result is about the server (unreachable, TLS, sign-in), not about sender, recipient or message."""
+    """Whether the result is about the server (unreachable, TLS, sign-in, its quota), not about one message."""
     if result.outcome in (Outcome.SENT, Outcome.UNCERTAIN):
         return False
     if result.stage not in _TRANSACTION:
         return True
-    return is_about_sign_in(result)
+    return is_about_sign_in(result) or is_about_quota(result)
+
+
+def is_about_quota(result: RecipientResult) -> bool:
+    """Whether the account may send no more today: true of every message, so that another server is to take over."""
+    if result.reply is None:
+        return False
+    # A reply to RCPT may speak of the recipient's quota; only a code says that it does not.
+    is_said = result.stage is not Stage.RECIPIENT and _QUOTA_TEXT.search(result.reply.text) is not None
+    return is_said or result.reply.enhanced in _QUOTA_CODES
 
 
 def is_about_sign_in(result: RecipientResult) -> bool:

@@ -23,6 +23,7 @@ BLOCK_BYTES = 64 * 1024
 FIELDS = (
     "at", "kind", "outcome", "server", "server_id", "recipient", "message_id", "message", "delivery", "test", "subject",
     "stage", "code", "enhanced", "reply", "cause", "title", "seconds", "severity",
+    "moved_to",
 )
 
 

@@ -28,6 +28,7 @@ class IdempotencyConflict(Exception):
 class NewMessage:
     """A message to accept; fields as the columns of `Message`. One delivery is made for each of `recipients`.
 
+    `pinned`: the client named the server.
     `idempotency_scope` is the client's id; without `idempotency_key` nothing is remembered. Times are aware.
     """
 
@@ -43,6 +44,7 @@ class NewMessage:
     client_id: str | None = None
     client_name: str = ""
     server_id: str | None = None
+    pinned: bool = False
     subject: str = ""
     purpose: str = "notification"
     priority: int = 0
@@ -77,7 +79,8 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """What an attempt needs to know of a message."""
+    """What an attempt needs to know of a message. `home_id` is the server that was chosen at acceptance, None when that
+    is removed; `pinned` when no other may carry the message."""
 
     id: str
     message_id: str
@@ -91,11 +94,14 @@ class QueuedMessage:
     needs_smtputf8: bool
     created_at: datetime
     expires_at: datetime
+    home_id: str | None = None
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery under lease. `attempt_count` counts this attempt; `transacting` tells that content may have left."""
+    """A delivery under lease. `attempt_count` counts this attempt; `transacting` tells that content may have left;
+    `tried` are the servers of the attempts just before, from each of which the delivery moved on at once."""
 
     lease: Lease
     recipient: str
@@ -104,6 +110,7 @@ class Claimed:
     uncertain_count: int
     message: QueuedMessage
     transacting: bool = False
+    tried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +136,8 @@ class Settlement:
     """The end of one attempt, or, with an empty `attempt_id`, of a delivery that waits.
 
     `due_at` is when the next attempt is due, None when there is none. `outcome` is empty when nothing was tried.
-    `uncertain` adds one to the delivery's `uncertain_count`.
+    `uncertain` adds one to the delivery's `uncertain_count`. `server_id` is the server that has the delivery next, None
+    for the same one; `moved_to` its name when the delivery moves there at once.
     """
 
     lease: Lease
@@ -144,6 +152,8 @@ class Settlement:
     cause: str = ""
     finding: dict[str, Any] | None = None
     uncertain: bool = False
+    server_id: str | None = None
+    moved_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,4 +202,8 @@ class Queue(Protocol):
         """End waiting deliveries without an attempt; for each whether it was still waiting."""
 
     async def assign(self, server_id: str) -> int:
-        """Give every waiting delivery that has no server to this one; their number."""
+        """Give every waiting delivery that has no server, and whose client named none, to this one; their number."""
+
+    async def pass_on(self, server_id: str, to: str, now: datetime, limit: int) -> int:
+        """Move at most `limit` due deliveries that wait for a server to another one; their number. Those stay whose
+        client named the server, that may have been sent before, or that the other server refused before."""

@@ -34,7 +34,13 @@ CLAIM_DELIVERIES = 200
 
 _MESSAGE_COLUMNS = (
     "m.id, m.message_id, m.reverse_path, m.from_header, m.subject, m.purpose, m.content_digest, m.content_size,"
-    " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at"
+    " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at, m.server_id, m.pinned"
+)
+# The servers of the attempts since the delivery last waited: from each of them it moved on at once.
+_TRIED = (
+    "CASE WHEN d.attempt_count = 0 THEN '' ELSE (SELECT group_concat(t.server_id, ' ') FROM store_attempt t"
+    " WHERE t.delivery_id = d.id AND t.moved_to <> '' AND t.number > COALESCE((SELECT max(w.number)"
+    " FROM store_attempt w WHERE w.delivery_id = d.id AND w.ended_at IS NOT NULL AND w.moved_to = ''), 0)) END"
 )
 
 
@@ -56,15 +62,17 @@ def enqueue(connection: sqlite3.Connection, new: NewMessage) -> Enqueued:
     created_at = text_of(new.created_at)
     # A client or server deleted meanwhile becomes NULL: a broken reference would fail the whole group's commit.
     connection.execute(
-        "INSERT INTO store_message (id, client_id, client_name, server_id, message_id, reverse_path, from_header,"
-        " subject, purpose, priority, content_digest, content_size, needs_8bit, needs_smtputf8, attachments, tags,"
-        " metadata, created_at, send_at, expires_at) VALUES (?, (SELECT id FROM store_apitoken WHERE id = ?), ?,"
-        " (SELECT id FROM store_smtpserver WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO store_message (id, client_id, client_name, server_id, pinned, message_id, reverse_path,"
+        " from_header, subject, purpose, priority, content_digest, content_size, needs_8bit, needs_smtputf8,"
+        " attachments, tags, metadata, created_at, send_at, expires_at)"
+        " VALUES (?, (SELECT id FROM store_apitoken WHERE id = ?), ?, (SELECT id FROM store_smtpserver WHERE id = ?),"
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            new.id, new.client_id, new.client_name, new.server_id, new.message_id, new.reverse_path, new.from_header,
-            new.subject, new.purpose, new.priority, new.content_digest, new.content_size, new.needs_8bit,
-            new.needs_smtputf8, json.dumps(new.attachments), json.dumps(new.tags), json.dumps(new.metadata), created_at,
-            text_of(new.send_at) if new.send_at else None, text_of(new.expires_at),
+            new.id, new.client_id, new.client_name, new.server_id, new.pinned, new.message_id, new.reverse_path,
+            new.from_header, new.subject, new.purpose, new.priority, new.content_digest, new.content_size,
+            new.needs_8bit, new.needs_smtputf8, json.dumps(new.attachments), json.dumps(new.tags),
+            json.dumps(new.metadata), created_at, text_of(new.send_at) if new.send_at else None,
+            text_of(new.expires_at),
         ),
     )
     deliveries = tuple((new_id(), recipient) for recipient in new.recipients)
@@ -109,7 +117,7 @@ def claim(
     messages: set[str] = set()
     rows: list[tuple[Any, ...]] = []
     for row in due:
-        messages.add(row[10])
+        messages.add(row[11])
         if len(messages) > limit or len(rows) >= CLAIM_DELIVERIES:
             break
         rows.append((*row[3:9], new_id(), *row[9:]))
@@ -132,7 +140,7 @@ def _due(connection: sqlite3.Connection, server_id: str, state: str, now: str) -
     """Read lazily: the index `delivery_next` gives the order, so that only the rows that are claimed are visited."""
     return connection.execute(
         "SELECT d.priority, d.due_at, d.rowid, d.id, d.recipient, d.server_id, d.fence + 1, d.attempt_count + 1,"
-        f" d.uncertain_count, '', {_MESSAGE_COLUMNS} FROM store_delivery d INDEXED BY delivery_next"
+        f" d.uncertain_count, '', {_TRIED}, {_MESSAGE_COLUMNS} FROM store_delivery d INDEXED BY delivery_next"
         " CROSS JOIN store_message m"
         " WHERE m.id = d.message_id AND d.server_id = ? AND d.state = ? AND d.due_at <= ? AND m.expires_at > ?"
         " ORDER BY d.priority DESC, d.due_at, d.rowid",
@@ -141,21 +149,24 @@ def _due(connection: sqlite3.Connection, server_id: str, state: str, now: str) -
 
 
 def _claims(rows: Iterable[Sequence[Any]]) -> Claims:
-    """Rows of (delivery id, recipient, server id, fence, attempts, uncertain, attempt id, stage, message columns…)."""
+    """Rows of (delivery id, recipient, server id, fence, attempts, uncertain, attempt id, stage, servers tried, message
+    columns…)."""
     claimed: list[Claimed] = []
     damaged: list[Damaged] = []
     for row in rows:
         lease = Lease(row[0], row[6], row[3])
         try:
-            message = _message(row[8:])
-            claimed.append(Claimed(lease, _text(row[1]), row[2], row[4], row[5], message, row[7] == Stage.MESSAGE))
+            message, tried = _message(row[9:]), tuple(str(row[8] or "").split())
+            was_begun = row[7] == Stage.MESSAGE
+            claimed.append(Claimed(lease, _text(row[1]), row[2], row[4], row[5], message, was_begun, tried))
         except (ValueError, TypeError) as error:
             damaged.append(Damaged(lease, str(row[1]), str(row[2]), f"the stored row can't be read: {error}"))
     return Claims(tuple(claimed), tuple(damaged))
 
 
 def _message(row: Sequence[Any]) -> QueuedMessage:
-    id_, message_id, reverse_path, from_header, subject, purpose, digest, size, *flags, created_at, expires_at = row
+    id_, message_id, reverse_path, from_header, subject, purpose, digest, size, *flags = row[:10]
+    created_at, expires_at, home_id, pinned = row[10:]
     if not isinstance(size, int):
         raise TypeError("content_size is not a number")
     return QueuedMessage(
@@ -171,6 +182,8 @@ def _message(row: Sequence[Any]) -> QueuedMessage:
         needs_smtputf8=bool(flags[1]),
         created_at=time_of(created_at),
         expires_at=time_of(expires_at),
+        home_id=home_id,
+        pinned=bool(pinned),
     )
 
 
@@ -207,17 +220,21 @@ def _settled(connection: sqlite3.Connection, s: Settlement, from_states: tuple[D
     taken = connection.execute(
         "UPDATE store_delivery SET state = ?, due_at = COALESCE(?, due_at), lease_until = NULL,"
         " uncertain_count = uncertain_count + ?, last_reply = CASE ? WHEN '' THEN last_reply ELSE ? END, cause = ?,"
+        " server_id = COALESCE((SELECT id FROM store_smtpserver WHERE id = ?), server_id),"
         f" finding = ?, updated_at = ? WHERE id = ? AND fence = ? AND state IN ({marks})",
         (
-            s.state, text_of(s.due_at) if s.due_at else None, int(s.uncertain), s.reply, s.reply, s.cause, finding, at,
-            s.lease.delivery_id, s.lease.fence, *from_states,
+            s.state, text_of(s.due_at) if s.due_at else None, int(s.uncertain), s.reply, s.reply, s.cause, s.server_id,
+            finding, at, s.lease.delivery_id, s.lease.fence, *from_states,
         ),
     ).rowcount
     if taken and s.lease.attempt_id:
         connection.execute(
             "UPDATE store_attempt SET ended_at = ?, outcome = ?, stage = ?, reply_code = ?, enhanced_code = ?,"
-            " reply = ?, cause = ?, finding = ? WHERE id = ? AND ended_at IS NULL",
-            (at, s.outcome, s.stage, s.reply_code, s.enhanced_code, s.reply, s.cause, finding, s.lease.attempt_id),
+            " reply = ?, cause = ?, finding = ?, moved_to = ? WHERE id = ? AND ended_at IS NULL",
+            (
+                at, s.outcome, s.stage, s.reply_code, s.enhanced_code, s.reply, s.cause, finding, s.moved_to,
+                s.lease.attempt_id,
+            ),
         )
     return bool(taken)
 
@@ -236,7 +253,7 @@ def release(connection: sqlite3.Connection, leases: Sequence[Lease], now: dateti
 
 def abandoned(connection: sqlite3.Connection, lease_until: datetime | None) -> Claims:
     rows = connection.execute(
-        "SELECT d.id, d.recipient, d.server_id, d.fence, d.attempt_count, d.uncertain_count, a.id, a.stage,"
+        "SELECT d.id, d.recipient, d.server_id, d.fence, d.attempt_count, d.uncertain_count, a.id, a.stage, '',"
         f" {_MESSAGE_COLUMNS} FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
         " LEFT JOIN store_attempt a ON a.delivery_id = d.id AND a.number = d.attempt_count AND a.ended_at IS NULL"
         " WHERE d.state = 'sending' AND (? IS NULL OR d.lease_until IS NULL OR d.lease_until < ?)",
@@ -258,8 +275,23 @@ def overdue(connection: sqlite3.Connection, now: datetime, limit: int) -> list[O
 def assign(connection: sqlite3.Connection, server_id: str) -> int:
     return connection.execute(
         "UPDATE store_delivery SET server_id = (SELECT id FROM store_smtpserver WHERE id = ?)"
-        " WHERE server_id IS NULL AND state IN (?, ?, ?)",
+        " WHERE server_id IS NULL AND state IN (?, ?, ?)"
+        " AND NOT (SELECT m.pinned FROM store_message m WHERE m.id = store_delivery.message_id)",
         (server_id, *WAITING_STATES),
+    ).rowcount
+
+
+def pass_on(connection: sqlite3.Connection, server_id: str, to: str, now: datetime, limit: int) -> int:
+    at = text_of(now)
+    return connection.execute(
+        "UPDATE store_delivery SET server_id = ?, updated_at = ? WHERE id IN ("
+        "SELECT d.id FROM store_delivery d INDEXED BY delivery_next CROSS JOIN store_message m"
+        " WHERE m.id = d.message_id AND d.server_id = ? AND d.state IN ('queued', 'deferred') AND d.due_at <= ?"
+        " AND d.uncertain_count = 0 AND NOT m.pinned AND m.expires_at > ?"
+        " AND (d.attempt_count = 0 OR NOT EXISTS (SELECT 1 FROM store_attempt a WHERE a.delivery_id = d.id"
+        " AND a.server_id = ? AND a.stage IN ('sender', 'message') AND COALESCE(a.reply_code, 599) >= 500))"
+        " LIMIT ?) AND EXISTS (SELECT 1 FROM store_smtpserver WHERE id = ?)",
+        (to, at, server_id, at, at, to, limit, to),
     ).rowcount
 
 
@@ -298,6 +330,9 @@ class SqliteQueue:
 
     async def assign(self, server_id: str) -> int:
         return await self._done(lambda c: assign(c, server_id))
+
+    async def pass_on(self, server_id: str, to: str, now: datetime, limit: int) -> int:
+        return await self._done(lambda c: pass_on(c, server_id, to, now, limit))
 
     async def _done(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.wrap_future(self._writer.submit(work))

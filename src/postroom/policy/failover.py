@@ -1,0 +1,82 @@
+"""Where a delivery goes after an attempt, when not to the same server again.
+
+* A fault of the server as a whole moves it at once to the next server of the order that takes deliveries, is not
+  failing and was not tried since the delivery last waited. Where there is none it waits at home.
+* A refused recipient is final anywhere; nobody asks another server about it.
+* A stand-in's refusal of sender or content is not final: the stand-in may not know this sender. The delivery waits for
+  its home, the server that was chosen at acceptance.
+* A delivery that may have been sent before, one whose client named its server, and the sandbox's never move.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from postroom.terms.envelope import RecipientResult
+from postroom.terms.outcome import Outcome, Stage
+
+from .outcome import is_server_fault
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A server as failover sees it now. `is_failing`: it is marked failing, or left alone for a while."""
+
+    id: str
+    name: str
+    is_default: bool
+    is_sandbox: bool
+    position: int
+    takes_deliveries: bool
+    is_failing: bool
+
+    @property
+    def is_well(self) -> bool:
+        """Whether what waits here is best left here."""
+        return self.takes_deliveries and not self.is_failing
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a delivery is: `current` is the server that just tried it, `home` the one chosen at acceptance (None when
+    that is gone), `tried` the servers that tried it since it last waited."""
+
+    current: str
+    home: str | None
+    pinned: bool
+    may_have_been_sent: bool
+    tried: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The server that has the delivery next: `at_once`, or after the usual pause."""
+
+    to: Standing
+    at_once: bool
+
+
+def successor(standings: Iterable[Standing], *, current: str, tried: Collection[str] = ()) -> Standing | None:
+    """The server that takes over from `current`; None where there is none, and for the sandbox."""
+    servers = sorted(standings, key=lambda s: (not s.is_default, s.position, s.id))
+    if any(server.id == current and server.is_sandbox for server in servers):
+        return None
+    return next(
+        (s for s in servers if s.is_well and not s.is_sandbox and s.id != current and s.id not in tried), None
+    )
+
+
+def move_after(result: RecipientResult, where: Whereabouts, standings: Collection[Standing]) -> Move | None:
+    """What the end of an attempt means for the delivery's place; None when it stays, or is over."""
+    if where.pinned or where.may_have_been_sent or result.outcome in (Outcome.SENT, Outcome.UNCERTAIN):
+        return None
+    is_fault = is_server_fault(result)
+    if is_fault and (to := successor(standings, current=where.current, tried=where.tried)) is not None:
+        return Move(to, at_once=True)
+    home = next((s for s in standings if s.id == where.home and s.id != where.current), None)
+    if home is not None and (is_fault or (result.outcome is Outcome.FAILED and not _is_refused_recipient(result))):
+        return Move(home, at_once=False)
+    return None
+
+
+def _is_refused_recipient(result: RecipientResult) -> bool:
+    return result.stage is Stage.RECIPIENT and result.reply is not None
