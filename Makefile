@@ -66,5 +66,5 @@ lock: setup ## compile the hashed locks anew from pyproject.toml, with the newes
 	$(UV) -c requirements/dev.txt --group build -o requirements/build.txt
 	$(UV) -c requirements/dev.txt pyproject.toml -o requirements/run.txt
 
-clean: ## remove .venv and caches, never data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove .venv, unpacked mail servers and caches, never data
+	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,6 +6,7 @@ machine, and fails when CI=true: a suite that quietly tests less must not look g
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,14 @@ def needed_program(name: str) -> str:
     if path is None:
         missing(f"{name} is not installed (Debian: apt-get install {PACKAGES[name]})")
     return str(path)
+
+
+def needed_peer(package: str) -> Path:
+    """The folder into which `.ci/packages` unpacked a Debian package; skips the test without it, or fails it in CI."""
+    folder = Path(__file__).parents[1] / ".peers" / package
+    if not folder.is_dir():
+        missing(f"{package} is not unpacked (as root on Debian: make packages)")
+    return folder
 
 
 def needed_root(why: str) -> None:

@@ -6,16 +6,15 @@ import os
 import pwd
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.peers import needed_program, needed_root
 
 from .certificates import Certificates
-from .programs import free_port, running, wait_for_port
+from .listeners import SIZE_LIMIT_BYTES, Listeners, free_ports
+from .programs import running, wait_for_port
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
-SIZE_LIMIT_BYTES = 20_971_520
 _QUEUES = (
     "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "maildrop", "pid", "private",
     "public", "saved", "trace",
@@ -97,21 +96,12 @@ _AUTH = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Postfix:
-    """`ports` maps (security, needs AUTH) to the port where mail is taken that way; caught mail lies in `mail`."""
-
-    ports: dict[tuple[str, bool], int]
-    mail: Path
-    log: Path
-
-
 @contextlib.contextmanager
-def running_postfix(folder: Path, certificates: Certificates, auth: Path) -> Iterator[Postfix]:
+def running_postfix(folder: Path, certificates: Certificates, auth: Path) -> Iterator[Listeners]:
     """Postfix with a port for every SSL mode, with and without AUTH."""
     needed_program("postfix")
     needed_root("Postfix's master switches users")
-    ports = {(security, with_auth): free_port() for security in _SECURITY for with_auth in _AUTH}
+    ports = free_ports(*((security, with_auth) for security in _SECURITY for with_auth in _AUTH))
     _write_configuration(folder, certificates, auth, ports)
     log = folder / "log"
     log.touch()
@@ -119,7 +109,7 @@ def running_postfix(folder: Path, certificates: Certificates, auth: Path) -> Ite
     with running([str(DAEMONS / "master"), "-c", str(folder), "-d"], log=folder / "output") as process:
         for (security, _), port in ports.items():
             wait_for_port(port, process, log, greeting=b"" if security == "tls" else b"220 ")
-        yield Postfix(ports, folder / "mail" / "caught", log)
+        yield Listeners(ports, folder / "mail" / "caught" / "new", log)
 
 
 def _write_configuration(
