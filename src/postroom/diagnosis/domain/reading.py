@@ -1,0 +1,44 @@
+"""All that is said of a domain: as recipient's domain (mx), and as From domain (spf, dkim, dmarc)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .answers import Inquiry, Outcome
+from .dkim import dkim_part
+from .dmarc import dmarc_part
+from .mx import exchangers, mx_part
+from .part import Part, Status
+from .spf import spf_part
+from .subject import Subject
+from .typo import meant_domain
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`parts` by name, in the order in which they are shown; `exchangers` are the domain's MX hosts."""
+
+    subject: Subject
+    parts: dict[str, Part]
+    exchangers: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        sender = self.subject.sender
+        return {
+            "sender": {"slug": sender.slug, "title": sender.title} if sender else None,
+            "exchangers": list(self.exchangers),
+            "parts": {name: part.as_json() for name, part in self.parts.items()},
+        }
+
+
+def reading_of(subject: Subject, inquiry: Inquiry) -> Reading:
+    """The reading as far as the inquiry has answers; whole once the inquiry wants nothing more."""
+    answer = inquiry(subject.domain, "MX")
+    is_missing = answer.outcome is Outcome.NO_NAME
+    mx = mx_part(subject.domain, inquiry, meant_domain(subject.domain, is_missing=is_missing))
+    if is_missing:
+        missing = Part("domain-missing", Status.BAD, subject.values)
+        return Reading(subject, {"mx": mx, "domain": missing})
+    spf, dkim = spf_part(subject, inquiry), dkim_part(subject, inquiry)
+    dmarc = dmarc_part(subject, inquiry, spf, dkim)
+    parts = {"mx": mx, "spf": spf, **({"dkim": dkim} if dkim else {}), "dmarc": dmarc}
+    return Reading(subject, parts, exchangers(answer))

@@ -1,0 +1,82 @@
+"""Looks at the DNS of mail domains, a few at a time, beside deliveries and tests and never in their way."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import structlog
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError
+
+from postroom.flow.check_domain import (
+    claim_check,
+    forget_old_checks,
+    look_at,
+    requeue_abandoned_checks,
+    store_result,
+)
+from postroom.store.models import DomainCheck
+
+from .change import DatabaseChange
+
+AT_ONCE = 8
+LOOK_S = 0.1
+UNHURRIED_S = 1.0
+RETAIN_S = 3_600.0
+
+_log = structlog.get_logger("postroom.engine")
+
+
+class DomainChecks:
+    """Works off checks of domains until it is cancelled. What it fails at is logged and looked at anew when asked."""
+
+    def __init__(self, change: DatabaseChange) -> None:
+        self._change = change
+        self._running: set[asyncio.Task[None]] = set()
+        self._may_have_lost_one = True
+        self._retained_s = self._claimed_s = -RETAIN_S
+
+    async def run(self) -> None:
+        """Begin again what was abandoned, then look at every domain that is asked for."""
+        try:
+            while True:
+                try:
+                    await self._turn()
+                except DatabaseError as error:
+                    _log.error("no check of a domain could be begun", error=str(error))
+                    self._may_have_lost_one = True  # the claim may have been stored all the same
+                    await asyncio.sleep(UNHURRIED_S)
+                await asyncio.sleep(LOOK_S)
+        finally:
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _turn(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if self._may_have_lost_one:
+            await sync_to_async(requeue_abandoned_checks)([task.get_name() for task in self._running])
+            self._may_have_lost_one = False
+        if now_s - self._retained_s >= RETAIN_S:
+            await sync_to_async(forget_old_checks)(datetime.now(UTC))
+            self._retained_s = now_s
+        if self._change.has_come() or now_s - self._claimed_s >= UNHURRIED_S:
+            self._claimed_s = now_s
+            await self._begin()
+
+    async def _begin(self) -> None:
+        while len(self._running) < AT_ONCE:
+            check = await sync_to_async(claim_check)()
+            if check is None:
+                return
+            task = asyncio.create_task(self._look(check), name=check.pk)
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    async def _look(self, check: DomainCheck) -> None:
+        reading = await look_at(check.domain, check.server_host)
+        await sync_to_async(store_result)(check, reading)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a domain could not be looked at", exc_info=error)

@@ -1,0 +1,124 @@
+"""Check a domain: a door asks for a look at its DNS, the engine looks, the door reads the result.
+
+The web process never resolves: what it wants to know is a row. Asking again is how a page waits: a row that is under
+way or young answers, so that many questions about one domain are one look.
+"""
+
+import asyncio
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from postroom.diagnosis.domain import Answer, Inquiry, Question, Reading, Subject, reading_of
+from postroom.net.domain_records import DomainRecords
+from postroom.store.models import DomainCheck
+from postroom.terms.address import AddressProblem, parse_address
+from postroom.terms.host_name import host_reading
+
+# A person waits for it: all lookups of one check together.
+LOOK_S = 5.0
+FRESH = timedelta(minutes=10)
+# "Check again" takes a look as new that is younger than this.
+JUST_NOW = timedelta(seconds=3)
+# An engine that claimed a check and is gone; another look may begin.
+OVERDUE = timedelta(seconds=30)
+KEPT = timedelta(hours=24)
+PENDING = 100
+
+
+class TooManyChecks(Exception):
+    """More domains wait to be looked at than anybody could read."""
+
+
+def domain_in(text: str) -> str:
+    """The domain to look at in what was typed: of an address, or a bare domain; "" while there is none yet.
+
+    Address literals and names without a dot are nothing that the public DNS knows.
+    """
+    typed = text.strip()
+    try:
+        domain = parse_address(typed if "@" in typed else f"x@{typed}").domain
+    except AddressProblem:
+        return ""
+    return domain if "." in domain and not domain.startswith("[") else ""
+
+
+def ask(domain: str, server_host: str = "", *, anew: bool = False) -> DomainCheck:
+    """The check that answers: one under way, one of the last ten minutes (`anew`: of the last seconds), or a new one.
+
+    `domain` comes from `domain_in`. Raises TooManyChecks.
+    """
+    host = host_reading(server_host).host.lower()
+    with transaction.atomic():
+        latest = latest_check(domain, host)
+        if latest is not None and _answers(latest, timezone.now(), JUST_NOW if anew else FRESH):
+            return latest
+        if _waiting(timezone.now()).count() >= PENDING:
+            raise TooManyChecks
+        return DomainCheck.objects.create(domain=domain, server_host=host, created_at=timezone.now())
+
+
+def latest_check(domain: str, server_host: str) -> DomainCheck | None:
+    """The newest check of a domain for a server, finished or not."""
+    host = host_reading(server_host).host.lower()
+    return DomainCheck.objects.filter(domain=domain, server_host=host).order_by("-created_at").first()
+
+
+def _answers(check: DomainCheck, now: datetime, young: timedelta) -> bool:
+    if check.finished_at is not None:
+        return now - check.finished_at < young
+    return check.started_at is None or now - check.started_at < OVERDUE
+
+
+def _waiting(now: datetime) -> QuerySet[DomainCheck]:
+    return DomainCheck.objects.filter(started_at=None, created_at__gt=now - KEPT)
+
+
+def claim_check() -> DomainCheck | None:
+    """The oldest check that nobody has begun, now begun; None when there is none (blocking)."""
+    if not _waiting(timezone.now()).exists():
+        return None
+    with transaction.atomic():
+        check = _waiting(timezone.now()).order_by("created_at").first()
+        if check is not None:
+            check.started_at = timezone.now()
+            check.save(update_fields=["started_at"])
+    return check
+
+
+def requeue_abandoned_checks(under_way: Collection[str] = ()) -> int:
+    """Begin again what an engine that is gone had begun; their number (blocking)."""
+    return DomainCheck.objects.filter(finished_at=None).exclude(started_at=None).exclude(pk__in=under_way).update(
+        started_at=None
+    )
+
+
+def store_result(check: DomainCheck, reading: Reading) -> None:
+    """What the look came to (blocking)."""
+    DomainCheck.objects.filter(pk=check.pk).update(result=reading.as_json(), finished_at=timezone.now())
+
+
+def forget_old_checks(now: datetime) -> int:
+    """Delete checks of more than a day ago; their number (blocking)."""
+    return DomainCheck.objects.filter(created_at__lt=now - KEPT).delete()[0]
+
+
+async def look_at(domain: str, server_host: str) -> Reading:
+    """The reading of a domain's DNS, within `LOOK_S`."""
+    subject, answers = Subject.of(domain, server_host), dict[Question, Answer]()
+    records = DomainRecords(LOOK_S)
+    while True:
+        inquiry = Inquiry(answers)
+        reading = reading_of(subject, inquiry)
+        wanted = tuple(inquiry.wanted())
+        if not wanted:
+            return reading
+        answers |= await records.answers(wanted)
+
+
+def look_now(domain: str, server_host: str) -> Reading:
+    """`look_at` for a process of its own, such as a command (blocking)."""
+    return asyncio.run(look_at(domain, server_host))
