@@ -27,29 +27,32 @@ _log = structlog.get_logger("postroom.engine")
 
 
 class DomainChecks:
-    """Works off checks of domains until it is cancelled. What it fails at is logged and looked at anew when asked."""
+    """Works off checks of domains from its making until `stop`, on a task of its own."""
 
     def __init__(self, change: DatabaseChange) -> None:
         self._change = change
         self._running: set[asyncio.Task[None]] = set()
         self._may_have_lost_one = True
         self._retained_s = self._claimed_s = -RETAIN_S
+        self._feeder = asyncio.create_task(self._feed())
+        self._feeder.add_done_callback(_ended)
 
-    async def run(self) -> None:
-        """Begin again what was abandoned, then look at every domain that is asked for."""
-        try:
-            while True:
-                try:
-                    await self._turn()
-                except DatabaseError as error:
-                    _log.error("no check of a domain could be begun", error=str(error))
-                    self._may_have_lost_one = True  # the claim may have been stored all the same
-                    await asyncio.sleep(UNHURRIED_S)
-                await asyncio.sleep(LOOK_S)
-        finally:
-            for task in self._running:
-                task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
+    async def stop(self) -> None:
+        """End at once; what was under way is begun again by the next engine."""
+        tasks = (self._feeder, *self._running)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _feed(self) -> None:
+        while True:
+            try:
+                await self._turn()
+            except DatabaseError as error:
+                _log.error("no check of a domain could be begun", error=str(error))
+                self._may_have_lost_one = True  # the claim may have been stored all the same
+                await asyncio.sleep(UNHURRIED_S)
+            await asyncio.sleep(LOOK_S)
 
     async def _turn(self) -> None:
         now_s = asyncio.get_running_loop().time()
@@ -70,13 +73,14 @@ class DomainChecks:
                 return
             task = asyncio.create_task(self._look(check), name=check.pk)
             self._running.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._running.discard)
+            task.add_done_callback(_ended)
 
     async def _look(self, check: DomainCheck) -> None:
         reading = await look_at(check.domain, check.server_host)
         await sync_to_async(store_result)(check, reading)
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a domain could not be looked at", exc_info=error)
+
+def _ended(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("a domain could not be looked at", exc_info=error)

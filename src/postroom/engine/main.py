@@ -23,6 +23,7 @@ from postroom.store.queue_sqlite import SqliteQueue
 from postroom.store.writer import GroupWriter
 
 from .change import DatabaseChange
+from .domain_checks import DomainChecks
 from .engine import Engine
 from .server_tests import ServerTests
 
@@ -53,11 +54,22 @@ async def _serve_until_signal(ready: Callable[[], None]) -> None:
             loop.add_signal_handler(number, engine.stop)
         await engine.recover()
         ready()
-        await engine.run()
+        await _with_domain_checks(engine, database)
     finally:
         writer.close()
         change.close()
         log.close()
+
+
+async def _with_domain_checks(engine: Engine, database: Path) -> None:
+    """Run the engine; beside it, and as long as it runs, domains are looked at."""
+    change = DatabaseChange(database)
+    checks = DomainChecks(change)
+    try:
+        await engine.run()
+    finally:
+        await checks.stop()
+        change.close()
 
 
 @contextmanager
