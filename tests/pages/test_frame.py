@@ -8,7 +8,10 @@ from django.test import Client
 from django.utils import timezone
 
 from postroom.pages import states
+from postroom.pages.navigation import navigation
+from postroom.pages.queries.delivery_status import delivery_status
 from postroom.store.heartbeat import store_heartbeat
+from postroom.store.models import User
 
 PAGES = Path(states.__file__).parent
 
@@ -30,9 +33,11 @@ def test_an_engine_that_stopped_in_good_order_is_told_at_once(page: Client) -> N
     assert "Delivery is not running" in page.get("/messages").content.decode()
 
 
-def test_every_icon_that_the_pages_name_is_in_the_sprite() -> None:
+def test_every_icon_that_the_pages_name_is_in_the_sprite(administrator: User) -> None:
     sprite = set(re.findall(r'symbol id="([^"]+)"', (PAGES / "static/pages/icons.svg").read_text()))
     named = {look.icon for look in [*states._LOOKS.values(), states.UNKNOWN]}
+    shown = navigation("/", administrator, delivery_status())
+    named |= {entry.icon for entry in shown.daily} | {group.icon for group in shown.administration}
     for template in PAGES.rglob("*.html"):
         named |= set(re.findall(r'{% icon "([a-z0-9-]+)"', template.read_text()))
     assert named == sprite

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from postroom.flow.catch import caught
 from postroom.store.activity_log import ActivityLog
-from postroom.store.models import ApiToken, Delivery, Message, SandboxMessage, SmtpServer
+from postroom.store.models import ApiToken, Delivery, Message, SandboxMessage, SmtpServer, User
 
 HTML = "<h1>Week 10</h1><script>parent.alert(1)</script><img src='http://192.0.2.1/pixel'>"
 RAW = (
@@ -149,12 +149,24 @@ def test_a_damaged_message_says_so(page: Client, message: SandboxMessage) -> Non
 
 
 def test_a_token_is_shown_once_and_stored_only_as_a_digest(page: Client) -> None:
-    text = page.post("/tokens", {"name": "Report server", "scope": "send"}).content.decode()
+    answer = page.post("/tokens", {"name": "Report server", "scope": "send"})
+    text = page.get(answer["Location"]).content.decode()
     plain = text.split('id="token">')[1].split("<")[0]
     assert plain.startswith("pr_")
     assert f'"Authorization: Bearer {plain}"' in text.replace("&quot;", '"')
-    assert plain not in page.get("/tokens").content.decode()
+    again = page.get(answer["Location"])
+    assert plain not in again.content.decode()
     assert plain not in str(ApiToken.objects.values().get())
+
+
+def test_a_new_token_is_shown_to_nobody_but_its_maker(page: Client) -> None:
+    answer = page.post("/tokens", {"name": "Report server", "scope": "send"})
+    other = Client()
+    other.force_login(User.objects.create_user(
+        "jonas@norrvik.example", "correct horse battery staple", name="Jonas", role=User.Role.ADMINISTRATOR
+    ))
+    assert b'id="token"' not in other.get(answer["Location"]).content
+    assert b'id="token"' in page.get(answer["Location"]).content
 
 
 def test_a_token_needs_a_name(page: Client) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from postroom.pages.urls import urlpatterns
 from postroom.store.models import Attempt, Delivery, Message, ServerTest, SmtpServer, User
 
-OPEN = {"setup", "login", "logout", "sandbox-frame"}
+OPEN = {"setup", "login", "logout", "language", "sandbox-frame"}
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 CHANGING = [
     ("/smtp-servers/{server}/test", {}), ("/smtp-servers/{server}/switch", {"enabled": "no"}),

@@ -11,15 +11,18 @@ from django.db import transaction
 from postroom.store import audit
 from postroom.store.models import InstanceValue, User
 from postroom.terms.address import AddressProblem, parse_address
+from postroom.terms.wording import worded
+
+from .instance import change_site
 
 SETUP_CODE = "setup_code"
 CHECKLIST_HIDDEN = "checklist_hidden"
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LENGTH = 12
-_WRONG_CODE = (
+_WRONG_CODE = worded(
     "This code does not match. Copy the newest one from the output of the service; a restart prints a new code."
 )
-_COMMON = "This password is on the list of common ones. Choose another, such as four words of your own."
+_COMMON = worded("This password is on the list of common ones. Choose another, such as four words of your own.")
 NAME_LENGTH = 150
 
 
@@ -48,12 +51,15 @@ def new_setup_code() -> str:
     return "-".join(letters[start : start + 4] for start in range(0, _LENGTH, 4))
 
 
-def create_administrator(code: str, name: str, email: str, password: str, time_zone: str) -> User:
-    """The first user, an administrator; uses the code up. Raises SetupRefused with a remedy for each field."""
+def create_administrator(
+    code: str, name: str, email: str, password: str, time_zone: str, language: str = "en"
+) -> User:
+    """The first user, an administrator; uses the code up. The site takes over time zone and language until somebody
+    changes them. Raises SetupRefused with a remedy for each field."""
     problems = _field_problems(name, email) | password_problem(password)
     with transaction.atomic():
         if not needs_administrator():
-            raise SetupRefused({"code": "Postroom is set up already. Log in instead."})
+            raise SetupRefused({"code": worded("Postroom is set up already. Log in instead.")})
         if not _code_matches(code):
             problems = {"code": _WRONG_CODE, **problems}
         if problems:
@@ -64,6 +70,7 @@ def create_administrator(code: str, name: str, email: str, password: str, time_z
         )
         InstanceValue.objects.filter(name=SETUP_CODE).delete()
         audit.record(user.email, "user.create", user.email, {"role": user.role})
+        change_site({"time_zone": user.time_zone, "language": language}, user.email)
     return user
 
 
@@ -83,13 +90,13 @@ def hide_checklist() -> None:
 def password_problem(password: str, user: User | None = None) -> dict[str, str]:
     """{"password": remedy} when the password is too short or common, else {}."""
     if not password:
-        return {"password": "Enter a password of at least 12 characters."}
+        return {"password": worded("Enter a password of at least 12 characters.")}
     try:
         validate_password(password, user)
     except ValidationError as error:
         codes = {problem.code for problem in error.error_list}
         if "password_too_short" in codes:
-            return {"password": f"Use at least 12 characters; these are {len(password)}."}
+            return {"password": worded("Use at least 12 characters; these are {n}.", n=len(password))}
         return {"password": _COMMON}
     return {}
 
@@ -97,9 +104,9 @@ def password_problem(password: str, user: User | None = None) -> dict[str, str]:
 def _field_problems(name: str, email: str) -> dict[str, str]:
     problems = {}
     if not name.strip():
-        problems["name"] = "Enter your name."
+        problems["name"] = worded("Enter your name.")
     elif len(name.strip()) > NAME_LENGTH:
-        problems["name"] = f"Shorten your name to {NAME_LENGTH} characters."
+        problems["name"] = worded("Shorten your name to {most} characters.", most=NAME_LENGTH)
     try:
         parse_address(email.strip())
     except AddressProblem as problem:

@@ -65,6 +65,12 @@ def change_site(values: Mapping[str, str], actor: str) -> Site:
     return after
 
 
+def time_zones(chosen: str = "UTC") -> list[str]:
+    """The zones that a person may choose: UTC, those of places, and what was chosen otherwise."""
+    places = {z for z in available_timezones() if "/" in z and not z.startswith(("Etc/", "SystemV/"))}
+    return ["UTC", *sorted((places | {chosen}) - {"UTC"})]
+
+
 def _problems(wanted: Site) -> list[FieldError]:
     problems = []
     if not wanted.name or not wanted.name.isprintable() or len(wanted.name) > NAME_CHARACTERS:

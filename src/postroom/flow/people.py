@@ -5,6 +5,7 @@ from django.db import transaction
 from postroom.store import audit
 from postroom.store.models import User
 from postroom.terms.address import AddressProblem, parse_address
+from postroom.terms.wording import worded
 
 from .first_start import change_password, password_problem
 
@@ -21,7 +22,9 @@ def created_user(email: str, *, name: str, role: str, password: str, actor: str)
     except AddressProblem as problem:
         raise PersonRefused(str(problem)) from None
     if User.objects.filter(email__iexact=address).exists():
-        raise PersonRefused(f"{address} is a user already. For a new password: postroom user reset-password {address}")
+        raise PersonRefused(worded(
+            "{address} is a user already. For a new password: postroom user reset-password {address}", address=address
+        ))
     _refuse_weak(password, User(email=address, name=name))
     with transaction.atomic():
         user = User.objects.create_user(address, password, name=name.strip(), role=role)
@@ -33,7 +36,7 @@ def reset_password(email: str, *, password: str, actor: str) -> User:
     """The user with a new password; sessions of the old one end (T10). Raises PersonRefused."""
     user = User.objects.filter(email__iexact=email.strip()).first()
     if user is None:
-        raise PersonRefused(f"No user has the address {email.strip()}.")
+        raise PersonRefused(worded("No user has the address {address}.", address=email.strip()))
     _refuse_weak(password, user)
     with transaction.atomic():
         change_password(user, password)

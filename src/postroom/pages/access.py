@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from postroom.store.models import User
 
@@ -24,8 +25,7 @@ def administrator_only(view: View) -> View:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if person(request).is_administrator:
             return view(request, *args, **kwargs)
-        text = "Only an administrator can do this. Ask one, or log in with another account."
-        return render(request, "pages/problem.html", {"title": "Not allowed", "text": text}, status=403)
+        return _refused(request, _("Only an administrator can do this. Ask one, or log in with another account."))
 
     return guarded
 
@@ -37,7 +37,10 @@ def operator_only(view: View) -> View:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if person(request).role in (User.Role.ADMINISTRATOR, User.Role.OPERATOR):
             return view(request, *args, **kwargs)
-        text = "Only an operator or an administrator can do this."
-        return render(request, "pages/problem.html", {"title": "Not allowed", "text": text}, status=403)
+        return _refused(request, _("Only an operator or an administrator can do this."))
 
     return guarded
+
+
+def _refused(request: HttpRequest, text: str) -> HttpResponse:
+    return render(request, "pages/problem.html", {"title": _("Not allowed"), "text": text}, status=403)

@@ -4,11 +4,15 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from postroom import __version__
+from postroom.flow.instance import LANGUAGES, site
+from postroom.flow.reader import language
 
 from . import words
-from .queries.delivery_status import delivery_status
+from .navigation import navigation
+from .queries.delivery_status import DeliveryStatus, delivery_status
 
 THEME_COOKIE = "postroom_theme"
 SHORTCUTS_COOKIE = "postroom_shortcuts"
@@ -20,15 +24,18 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "theme": "dark" if request.COOKIES.get(THEME_COOKIE) == "dark" else "light",
         "shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
         "version": __version__,
+        "site_name": site().name,
+        "languages": LANGUAGES,
+        "language_name": LANGUAGES[language()],
     }
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
-        now = timezone.localtime()
         status = delivery_status()
         values |= {
             "delivery": status,
-            "queue_words": _queue_words(status.depth, status.oldest_s),
-            "now_words": f"{now:%a} {now.day} {now:%b}, {now:%H:%M} {now:%Z}",
+            "navigation": navigation(request.path, user, status),
+            "queue_words": _queue_words(status),
+            "now_words": _now_words(),
             "initials": initials(user.name or user.email),
         }
     return values
@@ -40,5 +47,17 @@ def initials(name: str) -> str:
     return "".join(letters).upper()
 
 
-def _queue_words(depth: int, oldest_s: float) -> str:
-    return f"{depth:,} in the queue, oldest {words.short_span(oldest_s)}" if depth else "The queue is empty"
+def _now_words() -> str:
+    """ "Thu 12 Mar, 14:32 CET"."""
+    now = timezone.localtime()
+    return _("%(date)s, %(clock)s %(zone)s") % {
+        "date": words.weekday_and_date(now), "clock": words.clock(now), "zone": f"{now:%Z}",
+    }
+
+
+def _queue_words(status: DeliveryStatus) -> str:
+    if not status.depth:
+        return _("The queue is empty")
+    return _("%(n)s in the queue, oldest %(span)s") % {
+        "n": status.depth_words, "span": words.short_span(status.oldest_s)
+    }

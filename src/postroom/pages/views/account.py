@@ -1,16 +1,24 @@
-"""One's own account: password, appearance."""
+"""One's own account: password, language and time zone, appearance."""
+
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import translation
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from postroom.flow.first_start import change_password, password_problem
+from postroom.flow.instance import LANGUAGES, time_zones
 from postroom.pages.access import person
 from postroom.pages.frame import SHORTCUTS_COOKIE, THEME_COOKIE
+from postroom.pages.middleware import LANGUAGE_COOKIE
 
 _YEAR_S = 365 * 24 * 3600
 
@@ -28,25 +36,53 @@ def change_own_password(request: HttpRequest) -> HttpResponse:
     new = request.POST.get("new_password", "")
     problems = {}
     if not user.check_password(request.POST.get("password", "")):
-        problems["password"] = "This is not your present password."
+        problems["password"] = _("This is not your present password.")
     if problem := password_problem(new, user):
         problems["new_password"] = problem["password"]
     if problems:
         return _page(request, problems, 422)
     change_password(user, new)
     update_session_auth_hash(request, user)
-    messages.success(request, "Password changed. Your other sessions have ended.")
+    messages.success(request, _("Password changed. Your other sessions have ended."))
+    return redirect("pages:account")
+
+
+@require_POST
+def region(request: HttpRequest) -> HttpResponse:
+    """The person's language and time zone, wherever they sign in."""
+    user = person(request)
+    wanted, zone = request.POST.get("language", ""), request.POST.get("time_zone", "")
+    user.language = wanted if wanted in LANGUAGES else ""
+    user.time_zone = zone if zone in available_timezones() else user.time_zone
+    user.save(update_fields=["language", "time_zone"])
+    if user.language:
+        translation.activate(user.language)
+    messages.success(request, _("Language and time zone saved."))
     return redirect("pages:account")
 
 
 @require_POST
 def appearance(request: HttpRequest) -> HttpResponse:
     """Light or dark, and the keyboard shortcut; kept in this browser."""
-    response = redirect(_back(request))
+    response = redirect(_back(request, "/account"))
     if request.POST.get("theme") in ("light", "dark"):
         _keep(response, THEME_COOKIE, request.POST["theme"])
     if request.POST.get("shortcuts") in ("on", "off"):
         _keep(response, SHORTCUTS_COOKIE, request.POST["shortcuts"])
+    return response
+
+
+@login_not_required
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """The language of this browser and, when somebody is signed in, of the person."""
+    wanted = request.POST.get("language", "")
+    response = redirect(_back(request, "/"))
+    if wanted in LANGUAGES:
+        _keep(response, LANGUAGE_COOKIE, wanted)
+        if request.user.is_authenticated:
+            person(request).language = wanted
+            person(request).save(update_fields=["language"])
     return response
 
 
@@ -56,13 +92,18 @@ def _keep(response: HttpResponse, name: str, value: str) -> None:
     )
 
 
-def _back(request: HttpRequest) -> str:
+def _back(request: HttpRequest, otherwise: str) -> str:
+    """Where the button was: only a path of our own is followed (W6)."""
     path = request.POST.get("back", "")
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/account"
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and not urlsplit(path).netloc
+    return path if is_ours else otherwise
 
 
 def _page(request: HttpRequest, problems: dict[str, str], status: int) -> HttpResponse:
-    labels = {"password": "Present password", "new_password": "New password"}
+    labels = {"password": _("Present password"), "new_password": _("New password")}
     summary = [(field, labels[field], text) for field, text in problems.items()]
-    context = {"problems": problems, "summary": summary, "crumbs": [("Your account", "")]}
+    context = {
+        "problems": problems, "summary": summary, "crumbs": [(_("Your account"), "")],
+        "zones": time_zones(person(request).time_zone),
+    }
     return render(request, "pages/account.html", context, status=status)

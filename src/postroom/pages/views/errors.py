@@ -2,21 +2,28 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from postroom.pages.middleware import activate_for_person
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django calls it by name
-    text = "The form was open too long, or came from elsewhere. Go back, load the page anew and try again."
-    return _page(request, "Nothing was changed", text, 403)
+    activate_for_person(request)
+    text = _("The form was open too long, or came from elsewhere. Go back, load the page anew and try again.")
+    return _page(request, _("Nothing was changed"), text, 403)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django calls it by name
-    text = "There is nothing at this address, or it has been removed."
-    return _page(request, "Not found", text, 404)
+    activate_for_person(request)
+    return _page(request, _("Not found"), _("There is nothing at this address, or it has been removed."), 404)
 
 
-def failed(request: HttpRequest) -> HttpResponse:
-    text = "Postroom failed to answer. The cause is in the service's log; nothing that was accepted is lost."
-    return render(request, "pages/problem_bare.html", {"title": "Something failed here", "text": text}, status=500)
+def failed(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django calls it by name
+    """Without anything that reads the database, which may be what failed."""
+    text = _("Postroom failed to answer. The cause is in the service's log; nothing that was accepted is lost.")
+    page = render_to_string("pages/problem_bare.html", {"title": _("Something failed here"), "text": text})
+    return HttpResponse(page, status=500)
 
 
 def _page(request: HttpRequest, title: str, text: str, status: int) -> HttpResponse:

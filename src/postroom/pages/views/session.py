@@ -1,18 +1,21 @@
 """Log in and log out."""
 
+from typing import Any
+
 from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from postroom.flow.first_start import needs_administrator
 from postroom.pages import sign_in_limit
 
-_WRONG = "E-mail address and password do not match an account. Check both."
-_WAIT = "Too many failed tries. Wait five minutes, then try again."
+_WRONG = gettext_lazy("E-mail address and password do not match an account. Check both.")
+_WAIT = gettext_lazy("Too many failed tries. Wait five minutes, then try again.")
 
 
 @login_not_required
@@ -42,7 +45,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
     return redirect("pages:login")
 
 
-def _page(request: HttpRequest, email: str, after: str, problem: str, status: int) -> HttpResponse:
+def _page(request: HttpRequest, email: str, after: str, problem: Any, status: int) -> HttpResponse:
     context = {"email": email, "next": after, "problem": problem, "empty": needs_administrator()}
     return render(request, "pages/login.html", context, status=status)
 

@@ -4,8 +4,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -14,11 +18,13 @@ from postroom.pages.access import administrator_only, person
 from postroom.store.models import ApiToken
 
 NAME_LENGTH = 100
-SCOPES = (
-    ("send", "Send", "hands in messages and reads their state"),
-    ("read", "Read", "sees messages, deliveries and the activity log"),
-    ("admin", "Admin", "does everything, including servers"),
-)
+SCOPES = {
+    "send": (gettext_lazy("Send"), gettext_lazy("hands in messages and reads their state")),
+    "read": (gettext_lazy("Read"), gettext_lazy("sees messages, deliveries and the activity log")),
+    "admin": (gettext_lazy("Admin"), gettext_lazy("does everything, including servers")),
+}
+# From the form's answer to the page that shows the token. It waits in this process's memory and nowhere else.
+_SHOWN_WITHIN_S = 120
 
 
 @administrator_only
@@ -26,19 +32,22 @@ SCOPES = (
 @require_http_methods(["GET", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
-        return _page(request, {})
+        return _page(request, _just_created(request))
     name, scope = request.POST.get("name", "").strip(), request.POST.get("scope", "send")
     problems = {}
     if not name:
-        problems["name"] = "Enter the application's name, such as Report server."
+        problems["name"] = _("Enter the application's name, such as Report server.")
     elif len(name) > NAME_LENGTH:
-        problems["name"] = f"Shorten the name to {NAME_LENGTH} characters."
+        problems["name"] = _("Shorten the name to %(most)d characters.") % {"most": NAME_LENGTH}
+    elif not name.isprintable():
+        problems["name"] = _("Remove the line breaks and control characters.")
     if scope not in ApiToken.Scope.values:
-        problems["scope"] = "Choose what the token may do."
+        problems["scope"] = _("Choose what the token may do.")
     if problems:
         return _page(request, {"problems": problems, "typed": {"name": name, "scope": scope}}, 422)
     token, plain = create_token(name, scope, person(request).email)
-    return _page(request, {"created": token, "plain": plain})
+    cache.set(_shown_once(request, token.pk), plain, _SHOWN_WITHIN_S)
+    return redirect(f"{reverse('pages:tokens')}?new={token.pk}")
 
 
 @administrator_only
@@ -46,16 +55,32 @@ def tokens(request: HttpRequest) -> HttpResponse:
 def revoke(request: HttpRequest, token_id: str) -> HttpResponse:
     token = get_object_or_404(ApiToken, pk=token_id)
     revoke_token(token, person(request).email)
-    messages.success(request, f"The token {token.name} is revoked. Whoever uses it is refused from now on.")
+    text = _("The token %(name)s is revoked. Whoever uses it is refused from now on.") % {"name": token.name}
+    messages.success(request, text)
     return redirect("pages:tokens")
 
 
+def _just_created(request: HttpRequest) -> dict[str, Any]:
+    """The token that this person has just made, the first time the page is loaded; {} from then on."""
+    token = ApiToken.objects.filter(pk=request.GET.get("new", "")[:26]).first()
+    if token is None:
+        return {}
+    key = _shown_once(request, token.pk)
+    plain = cache.get(key)
+    cache.delete(key)
+    return {"created": token, "plain": plain} if plain else {}
+
+
+def _shown_once(request: HttpRequest, token_id: str) -> str:
+    return f"shown-once:{person(request).pk}:{token_id}"
+
+
 def _page(request: HttpRequest, more: dict[str, Any], status: int = 200) -> HttpResponse:
-    rows = ApiToken.objects.order_by("-created_at")
+    rows = [{"token": token, "may": SCOPES[token.scope][0]} for token in ApiToken.objects.order_by("-created_at")]
     context = {
-        "crumbs": [("Administration", ""), ("Access", ""), ("API tokens", "")],
-        "live": [token for token in rows if token.revoked_at is None],
-        "revoked": [token for token in rows if token.revoked_at is not None],
+        "crumbs": [(_("Administration"), ""), (_("Access"), ""), (_("API tokens"), "")],
+        "live": [row for row in rows if row["token"].revoked_at is None],
+        "revoked": [row["token"] for row in rows if row["token"].revoked_at is not None],
         "scopes": SCOPES,
         "address": settings.PUBLIC_URL,
         "problems": {},

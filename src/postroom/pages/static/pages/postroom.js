@@ -3,6 +3,8 @@
 
 const one = (selector, root = document) => root.querySelector(selector);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+/* Words that scripts show come from the page, which knows the language */
+const said = (name) => document.body.getAttribute(`data-pr-word-${name}`) || "";
 
 /* Focus after a refused form or a finished test */
 function focusFirst() {
@@ -56,9 +58,9 @@ async function copyText(text, button) {
   const before = label.textContent;
   try {
     await navigator.clipboard.writeText(text);
-    label.textContent = "Copied";
+    label.textContent = said("copied");
   } catch {
-    label.textContent = "Select and copy it yourself";
+    label.textContent = said("not-copied");
   }
   setTimeout(() => { label.textContent = before; }, 3000);
 }
@@ -78,7 +80,9 @@ document.addEventListener("click", async (event) => {
     const field = one(`#${data.prShow}`);
     const shows = field.type === "password";
     field.type = shows ? "text" : "password";
-    one("span", button).textContent = shows ? "Hide" : "Show";
+    const label = one("span", button);
+    label.dataset.prShown ??= label.textContent;
+    label.textContent = shows ? said("hide") : label.dataset.prShown;
   }
   if ("prClose" in data) button.closest("dialog").close();
 });
@@ -114,7 +118,7 @@ function fillZone() {
   const option = select && [...select.options].find((each) => each.value === zone);
   if (option) {
     option.selected = true;
-    option.textContent = `${zone} (from your browser)`;
+    option.textContent = select.dataset.prZone.replace("…", zone);
   }
 }
 

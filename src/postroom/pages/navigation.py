@@ -1,0 +1,93 @@
+"""The sidebar: where a person can go, what waits there, and where they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from postroom.store.models import User
+
+from . import words
+from .queries.delivery_status import DeliveryStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A link. `count` stands beside it, `count_words` says it to a screen reader; `alarms` when it is about a fault."""
+
+    label: str
+    address: str
+    current: bool
+    icon: str = ""
+    count: str = ""
+    count_words: str = ""
+    alarms: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Entries that fold away together, or one `link` of the first level."""
+
+    label: str
+    icon: str
+    entries: Sequence[Entry] = ()
+    link: Entry | None = None
+
+    @property
+    def open(self) -> bool:
+        return any(entry.current for entry in self.entries) or self.icon == "server-cog"
+
+
+@dataclass(frozen=True, slots=True)
+class Navigation:
+    daily: Sequence[Entry]
+    administration: Sequence[Group]
+
+
+def navigation(path: str, user: User, status: DeliveryStatus) -> Navigation:
+    """What this person sees while reading the page at `path`."""
+    daily = [
+        _entry(_("Overview"), "overview", path, "layout-dashboard"),
+        _entry(
+            _("Messages"), "messages", path, "mail", status.depth_words,
+            ngettext("%(n)s waiting", "%(n)s waiting", status.depth) % {"n": status.depth_words},
+        ),
+        _entry(_("SMTP activity log"), "activity", path, "list-search"),
+        _entry(_("Sandbox mailbox"), "sandbox", path, "mailbox"),
+    ]
+    failing = status.failing_servers
+    failing_words = ngettext("%(n)s server failing", "%(n)s servers failing", failing) % {"n": words.number(failing)}
+    system = [
+        _entry(
+            _("SMTP configuration"), "smtp-servers", path, "", words.number(failing) if failing else "",
+            failing_words, alarms=True,
+        ),
+        _entry(_("Storage and retention"), "storage", path),
+        _entry(_("Instance"), "instance", path),
+    ]
+    access = [_entry(_("Users"), "users", path), _entry(_("API tokens"), "tokens", path)]
+    groups = [Group(_("System"), "server-cog", _existing(system))]
+    if user.is_administrator:
+        groups.append(Group(_("Access"), "key", _existing(access)))
+    if audit := _entry(_("Audit trail"), "audit", path, "history"):
+        groups.append(Group(audit.label, audit.icon, link=audit))
+    return Navigation(_existing(daily), groups)
+
+
+def _existing(entries: Sequence[Entry | None]) -> Sequence[Entry]:
+    return [entry for entry in entries if entry is not None]
+
+
+def _entry(
+    label: str, name: str, path: str, icon: str = "", count: str = "", count_words: str = "", *, alarms: bool = False
+) -> Entry | None:
+    try:
+        address = reverse(f"pages:{name}")
+    except NoReverseMatch:
+        return None
+    here = path == address or (address != "/" and path.startswith(f"{address}/"))
+    if name == "smtp-servers":
+        here = path.startswith("/smtp-")
+    return Entry(label, address, here, icon, count, count_words, alarms)
