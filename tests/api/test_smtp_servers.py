@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from postroom.flow.configure import record_test_result
+from postroom.flow.test_result import record_test_result
 from postroom.store.models import ServerTest, SmtpServer
 
 from .conftest import Call

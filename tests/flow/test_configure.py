@@ -9,6 +9,9 @@ from django.utils import timezone
 
 from postroom.flow import configure
 from postroom.flow.configure import NotPossible, SettingsRefused
+from postroom.flow.server_order import set_default
+from postroom.flow.server_pause import set_enabled
+from postroom.flow.test_result import record_test_result
 from postroom.store.models import AuditEntry, Delivery, Message, ServerTest, SmtpServer
 from postroom.store.vault import VaultError
 from postroom.terms.outcome import DeliveryState, TestStatus
@@ -42,7 +45,7 @@ def started(settings: ServerSettings = SETTINGS, **changes: Any) -> ServerTest:
 
 
 def passed(test: ServerTest, status: TestStatus = TestStatus.PASSED) -> ServerTest:
-    configure.record_test_result(test, Report(status))
+    record_test_result(test, Report(status))
     return ServerTest.objects.get(pk=test.pk)
 
 
@@ -172,11 +175,11 @@ def test_only_one_server_is_the_default_and_it_takes_deliveries() -> None:
     first = saved()
     second = saved(SETTINGS.changed(name="Second"))
     assert [s.name for s in SmtpServer.objects.filter(is_default=True)] == [second.name]
-    configure.set_enabled(first, False, ACTOR)
+    set_enabled(first, False, ACTOR)
     with pytest.raises(NotPossible):
-        configure.set_default(first, ACTOR)
-    configure.set_enabled(first, True, ACTOR)
-    configure.set_default(first, ACTOR)
+        set_default(first, ACTOR)
+    set_enabled(first, True, ACTOR)
+    set_default(first, ACTOR)
     assert [s.name for s in SmtpServer.objects.filter(is_default=True)] == [first.name]
 
 
@@ -230,7 +233,7 @@ def test_a_server_removed_meanwhile_is_not_brought_back_by_saving_it() -> None:
 
 def test_saving_words_keeps_what_somebody_else_changed_meanwhile() -> None:
     server = saved()
-    configure.set_enabled(server, False, ACTOR)
+    set_enabled(server, False, ACTOR)
     configure.change_server(server, {"description": "Late"}, actor=ACTOR)
     assert not SmtpServer.objects.get().enabled
 
@@ -247,7 +250,7 @@ def test_a_deleted_server_leaves_no_password_behind_in_its_tests() -> None:
 def test_o2_every_change_is_audited_without_secrets() -> None:
     server = saved()
     configure.change_server(server, {"host": "b.example"}, password="Canary-new", actor=ACTOR)
-    configure.set_enabled(server, False, ACTOR)
+    set_enabled(server, False, ACTOR)
     configure.delete_server(server, ACTOR)
     entries = list(AuditEntry.objects.order_by("id"))
     actions = ["test.start", "server.save", "server.save", "server.disable", "server.delete"]

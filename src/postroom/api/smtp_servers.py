@@ -10,6 +10,8 @@ from pydantic import Field
 
 from postroom.flow import configure
 from postroom.flow.reader import told
+from postroom.flow.server_order import set_default
+from postroom.flow.server_pause import set_enabled
 from postroom.policy.settings_check import warnings_of
 from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.problem import FieldError, invalid_fields
@@ -166,9 +168,9 @@ def _settings_of(given: dict[str, Any]) -> dict[str, Any]:
 def _switch(row: SmtpServer, given: dict[str, Any], actor: str) -> None:
     """Enabled and default, after the settings that decide whether they are possible."""
     if "enabled" in given and given["enabled"] != row.enabled:
-        configure.set_enabled(row, given["enabled"], actor)
+        set_enabled(row, given["enabled"], actor)
     if given.get("is_default") is True and not row.is_default:
-        configure.set_default(row, actor)
+        set_default(row, actor)
     if given.get("is_default") is False and row.is_default:
         text = "Make another server the default instead; there is always one."
         raise invalid_fields([FieldError("is_default", "not-possible", text)])

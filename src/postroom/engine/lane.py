@@ -298,7 +298,7 @@ class Lane:
         if self._cooldown.fail(sign_in=fault.sign_in):
             asyncio.get_running_loop().call_later(self._cooldown.left_s + 0.05, self._nudge.set)
             await self._give_back()
-            await note_failing(server.name.id, fault.finding)
+            await note_failing(server.name.id, fault.finding, fault.stage)
         return self._cooldown.left_s
 
     async def _worked(self, server: Outgoing) -> None:

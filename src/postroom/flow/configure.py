@@ -4,8 +4,8 @@ A stored password follows its settings only while their destination stays the sa
 carry one asks `_password_for`, and nothing else moves a sealed password.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from django.conf import settings as instance
@@ -17,28 +17,21 @@ from postroom.policy.ports import Ports
 from postroom.policy.settings_check import problems_of
 from postroom.store import audit
 from postroom.store.ids import new_id
-from postroom.store.models import Delivery, InstanceValue, ServerTest, SmtpServer
+from postroom.store.models import InstanceValue, ServerTest, SmtpServer
 from postroom.store.vault import Vault
 from postroom.terms.host_name import host_reading
-from postroom.terms.outcome import DeliveryState, TestStatus
+from postroom.terms.outcome import TestStatus
 from postroom.terms.problem import FieldError
-from postroom.terms.server import Auth, ServerSettings
+from postroom.terms.server import Auth, Destination, ServerSettings
 from postroom.terms.wording import worded
+
+from .refusals import NotPossible as NotPossible
+from .refusals import SettingsRefused as SettingsRefused
+from .server_order import number, put_first, servers_in_order
+from .test_result import mark_verified
 
 REASON_LENGTH = 500
 SANDBOX_REMOVED = "sandbox_removed"
-
-
-class SettingsRefused(Exception):
-    """The settings can't be taken as they are; `problems` name each field and its remedy."""
-
-    def __init__(self, *problems: FieldError) -> None:
-        super().__init__("; ".join(f"{p.field}: {p.text}" for p in problems))
-        self.problems = list(problems)
-
-
-class NotPossible(Exception):
-    """The step does not fit the present state; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +81,6 @@ def stop_test(test: ServerTest, actor: str) -> None:
         audit.record(actor, "test.stop", row.typed_settings.name)
 
 
-def record_test_result(test: ServerTest, report: Any) -> None:
-    """Store how a test ended; the saved server it belongs to becomes verified in the same commit.
-
-    `report` is a ProbeReport (flow/probe.py). A test that sent no mail proves nothing more than the connection, so it
-    verifies nothing. A stopped test stays stopped.
-    """
-    with transaction.atomic():
-        row = ServerTest.objects.select_related("server").get(pk=test.pk)
-        row.status = report.status
-        row.stages, row.transcript, row.facts = report.stages, report.transcript, report.facts
-        row.finding = report.finding.as_stored() if report.finding else None
-        row.finished_at, row.lease_until = timezone.now(), None
-        row.save()
-        if row.server is not None and row.status == TestStatus.PASSED and row.send and _same_proof(row, row.server):
-            _mark_verified(row.server, row)
-
-
 def save_tested(test: ServerTest, *, make_default: bool, actor: str) -> SmtpServer:
     """The server whose settings just passed a live test: created, or changed to exactly the tested settings."""
     if test.status != TestStatus.PASSED or not test.send:
@@ -119,11 +95,11 @@ def save_tested(test: ServerTest, *, make_default: bool, actor: str) -> SmtpServ
         _store(server, settings, SealedPassword(test.sealed_password, test.secret_id))
         server.use_unverified, server.unverified_reason = False, ""
         server.save()
-        _mark_verified(server, test)
+        mark_verified(server, test)
         if test.server_id is None:
             ServerTest.objects.filter(pk=test.pk).update(server=server)
         if make_default:
-            _make_default(server)
+            put_first(server)
         audit.record(actor, "server.save", server.name, {"verified": True, **_difference(before, server.settings)})
     return server
 
@@ -148,12 +124,14 @@ def save_untested(
     settings, secret = _checked(_tidied(settings), password, based_on, server, require_recipient=False)
     with transaction.atomic():
         row = _present(server)
-        before = row.settings or {}
+        before, was_verified, old_secret = row.settings or {}, row.is_verified, row.secret_id
         _store(row, settings, secret)
+        changed = [*_difference(before, row.settings), *(["password"] if row.secret_id != old_secret else [])]
+        _note_change(row, was_verified, changed, actor)
         row.use_unverified, row.unverified_reason = use_unverified, reason.strip()[:REASON_LENGTH]
         row.save()
         if make_default and row.takes_deliveries:
-            _make_default(row)
+            put_first(row)
         changes = {"verified": row.is_verified, "reason": row.unverified_reason, **_difference(before, row.settings)}
         audit.record(actor, "server.save", row.name, changes)
     return row
@@ -180,24 +158,6 @@ def change_server(
     )
 
 
-def set_default(server: SmtpServer, actor: str) -> None:
-    """Make it the server that messages leave through first. Raises NotPossible while it takes no deliveries."""
-    with transaction.atomic():
-        row = SmtpServer.objects.get(pk=server.pk)
-        if not row.takes_deliveries:
-            text = worded("Only a server that is enabled and verified can be the default. Run a live test first.")
-            raise NotPossible(text)
-        _make_default(row)
-        audit.record(actor, "server.default", row.name)
-
-
-def set_enabled(server: SmtpServer, enabled: bool, actor: str) -> None:
-    """The administrator's switch: a disabled server takes no deliveries and keeps its settings."""
-    with transaction.atomic():
-        SmtpServer.objects.filter(pk=server.pk).update(enabled=enabled, updated_at=timezone.now())
-        audit.record(actor, "server.enable" if enabled else "server.disable", server.name)
-
-
 def delete_server(server: SmtpServer, actor: str) -> None:
     """Remove the server with its password, its tests' copies of it included. Messages and the activity log stay;
     waiting mail goes to the default."""
@@ -207,6 +167,7 @@ def delete_server(server: SmtpServer, actor: str) -> None:
         if server.is_sandbox:
             InstanceValue.objects.update_or_create(name=SANDBOX_REMOVED, defaults={"value": True})
         SmtpServer.objects.filter(pk=server.pk).delete()
+        number(servers_in_order())
         audit.record(actor, "server.delete", server.name)
 
 
@@ -291,32 +252,25 @@ def _same_destination(settings: ServerSettings, based_on: SmtpServer | ServerTes
     return based_on.typed_settings.destination == meant.destination
 
 
-def _same_proof(test: ServerTest, server: SmtpServer) -> bool:
-    return test.typed_settings.fingerprint(test.secret_id) == server.typed_settings.fingerprint(server.secret_id)
+# What a passed test proves (`ServerSettings.fingerprint`).
+_PROVEN = frozenset((*(f.name for f in fields(Destination)), "ehlo_name", "from_address", "password"))
 
 
-def _mark_verified(server: SmtpServer, test: ServerTest) -> None:
-    if server.failing_since is not None:
-        _hurry_deferred(server)
-    server.verified_fingerprint = test.typed_settings.fingerprint(test.secret_id)
-    server.verified_at, server.verified_by = test.finished_at, test.created_by
-    server.failing_since, server.failing_finding = None, None
-    server.save(update_fields=[
-        "verified_fingerprint", "verified_at", "verified_by", "failing_since", "failing_finding", "updated_at",
-    ])
-
-
-def _hurry_deferred(server: SmtpServer) -> None:
-    """What waited for the repair of a failing server need not wait any longer."""
-    now = timezone.now()
-    waiting = Delivery.objects.filter(server=server, state=DeliveryState.DEFERRED, due_at__gt=now)
-    waiting.update(due_at=now, updated_at=now)
+def _note_change(server: SmtpServer, was_verified: bool, changed: Sequence[str], actor: str) -> None:
+    """Remember which change ended a verification, and what was changed since; a change back ends that."""
+    if server.is_verified:
+        server.changed_at, server.changed_by, server.changed_fields = None, "", []
+        return
+    proven = [field for field in changed if field in _PROVEN and field not in server.changed_fields]
+    if proven and (was_verified or server.changed_at is not None):
+        server.changed_at, server.changed_by = timezone.now(), actor[:254]
+        server.changed_fields = [*server.changed_fields, *proven]
 
 
 def _present(server: SmtpServer | None) -> SmtpServer:
     """The row to change as it is now, within the transaction that changes it; a new one for None."""
     if server is None:
-        return SmtpServer(position=_next_position())
+        return SmtpServer(position=SmtpServer.objects.count())
     row = SmtpServer.objects.filter(pk=server.pk).first()
     if row is None:
         raise NotPossible(worded("This server was removed meanwhile. Configure it as a new one."))
@@ -355,17 +309,6 @@ def _refuse_empty_reason(reason: str) -> None:
     if not reason.strip():
         text = worded("Say why this server is used without a test; the reason is shown beside it.")
         raise SettingsRefused(FieldError("reason", "required", text))
-
-
-def _make_default(server: SmtpServer) -> None:
-    SmtpServer.objects.filter(is_default=True).exclude(pk=server.pk).update(is_default=False)
-    SmtpServer.objects.filter(pk=server.pk).update(is_default=True)
-    server.is_default = True
-
-
-def _next_position() -> int:
-    last = SmtpServer.objects.filter(is_sandbox=False).order_by("-position").values_list("position", flat=True).first()
-    return 0 if last is None else last + 1
 
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Run a test: take a queued one, probe with its own settings and password, save each stage as it ends.
 
-The probe goes the way of deliveries. However it ends, the result is stored with `configure.record_test_result`, the log
-file is written, and the activity log has a line.
+The probe goes the way of deliveries. However it ends, the result is stored with `record_test_result`, the log file is
+written, and the activity log has a line.
 """
 
 import asyncio
@@ -25,9 +25,10 @@ from postroom.store.vault import VaultError
 from postroom.terms.finding import Finding
 from postroom.terms.outcome import Stage, StageStatus, TestStatus
 
-from .configure import allowed_ports, record_test_result, unsealed_password
+from .configure import allowed_ports, unsealed_password
 from .probe import ProbeReport, probe
 from .settle import note
+from .test_result import record_test_result
 
 LEASE = timedelta(seconds=120)
 SAVE_S = 0.2

@@ -1,7 +1,8 @@
 """What pages say of a server while the engine works with it: failing since when and why, or working."""
 
-from collections.abc import Awaitable
-from datetime import timedelta
+from collections.abc import Awaitable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from asgiref.sync import sync_to_async
@@ -17,9 +18,9 @@ from postroom.terms.outcome import Outcome
 _log = structlog.get_logger("postroom.server_health")
 
 
-async def note_failing(server_id: str, finding: Finding) -> None:
-    """Mark the server failing; the first time of a row of failures stays."""
-    await _noted(sync_to_async(_note_failing)(server_id, finding))
+async def note_failing(server_id: str, finding: Finding, stage: str) -> None:
+    """Mark the server failing at a stage; the first time of a row of failures stays."""
+    await _noted(sync_to_async(mark_failing)(server_id, finding.as_stored(), stage))
 
 
 async def note_working(server_id: str) -> None:
@@ -50,10 +51,11 @@ async def _noted(writing: Awaitable[None]) -> None:
         _log.error("the state of a server could not be stored", error=str(error))
 
 
-def _note_failing(server_id: str, finding: Finding) -> None:
+def mark_failing(server_id: str, finding: Mapping[str, Any], stage: str, *, since: datetime | None = None) -> None:
+    """As `note_failing`, with a finding as it is stored (blocking)."""
     rows = SmtpServer.objects.filter(pk=server_id)
-    rows.filter(failing_since=None).update(failing_since=timezone.now())
-    rows.update(failing_finding=finding.as_stored())
+    rows.filter(failing_since=None).update(failing_since=since or timezone.now())
+    rows.update(failing_finding={**finding, "stage": str(stage)})
 
 
 def _note_working(server_id: str) -> None:

@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from postroom.flow import configure
+from postroom.flow.server_order import set_default
+from postroom.flow.server_pause import set_enabled
 from postroom.pages.access import administrator_only, person
 from postroom.pages.queries.servers import server_rows, unsaved_test
 from postroom.policy.route import route
@@ -56,7 +58,7 @@ def test_saved(request: HttpRequest, server_id: str) -> HttpResponse:
 def switch(request: HttpRequest, server_id: str) -> HttpResponse:
     server = get_object_or_404(SmtpServer, pk=server_id)
     on = request.POST.get("enabled") == "yes"
-    configure.set_enabled(server, on, person(request).email)
+    set_enabled(server, on, person(request).email)
     messages.success(request, f"{server.name} is switched {'on' if on else 'off and takes no deliveries'}.")
     return redirect("pages:smtp-servers")
 
@@ -66,7 +68,7 @@ def switch(request: HttpRequest, server_id: str) -> HttpResponse:
 def make_default(request: HttpRequest, server_id: str) -> HttpResponse:
     server = get_object_or_404(SmtpServer, pk=server_id)
     try:
-        configure.set_default(server, person(request).email)
+        set_default(server, person(request).email)
     except configure.NotPossible as reason:
         messages.error(request, str(reason))
     else:
