@@ -34,3 +34,18 @@ def test_b13_a_message_of_endless_nesting_still_opens(page: Client, level: bytes
     assert (answer.status_code, "Matryoshka" in answer.content.decode()) == (200, True)
     assert page.get(f"/sandbox/{message.pk}/source").status_code == 200
     assert page.get(f"/sandbox/{message.pk}/attachments/0").status_code in (200, 404)
+
+
+def test_a_picture_of_the_messages_own_parts_is_shown_and_no_other(page: Client) -> None:
+    content = (
+        b'Content-Type: multipart/related; boundary=a\r\n\r\n--a\r\nContent-Type: text/html\r\n\r\n'
+        b'<img src="cid:logo%40norrvik"><img src="cid:missing"><img src="cid:drawing">\r\n'
+        b'--a\r\nContent-Type: image/png\r\nContent-ID: <logo@norrvik>\r\n\r\npicture\r\n'
+        b'--a\r\nContent-Type: image/svg+xml\r\nContent-ID: <drawing>\r\n\r\n<svg onload="x"/>\r\n--a--\r\n'
+    )
+    message = caught("a@example.com", ["b@example.com"], content)
+    text = page.get(f"/sandbox/{message.pk}").content.decode()
+    frame = page.get(text.split('src="/sandbox/')[1].split('"')[0].join(("/sandbox/", ""))).content.decode()
+    assert 'src="data:image/png;base64,cGljdHVyZQ=="' in frame
+    assert 'src="cid:missing"' in frame
+    assert 'src="cid:drawing"' in frame

@@ -21,6 +21,7 @@ CHANGING = [
     ("/smtp-tests/{test}/stop", {}), ("/smtp-tests/{test}/again", {}), ("/smtp-tests/{test}/save", {}),
     ("/smtp-tests/{test}/save-untested", {"reason": "x"}), ("/messages/{message}/retry", {}),
     ("/messages/{message}/cancel", {}), ("/overview/hide-checklist", {}),
+    ("/instance", {"name": "x", "language": "fr", "time_zone": "UTC"}),
 ]
 
 
@@ -100,7 +101,7 @@ def test_no_page_allows_inline_script_or_style_and_none_contains_any(
 ) -> None:
     for path in (
         "/", "/messages", f"/messages/{message.pk}", "/activity", "/smtp-servers", "/smtp-servers/new",
-        f"/smtp-servers/{relay.pk}", f"/smtp-tests/{test_row.pk}", "/sandbox", "/tokens", "/account",
+        f"/smtp-servers/{relay.pk}", f"/smtp-tests/{test_row.pk}", "/sandbox", "/tokens", "/account", "/instance",
     ):
         answer = page.get(path)
         assert answer.status_code == 200, path

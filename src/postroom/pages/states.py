@@ -2,42 +2,51 @@
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext, gettext_noop
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    word: str
+    """`name` is the word in English."""
+
+    name: str
     icon: str
     tone: str
     spins: bool = False
 
+    @property
+    def word(self) -> str:
+        """The word in the reader's language."""
+        return gettext(self.name)
+
 
 _LOOKS = {
-    "verified": Look("Verified", "circle-check", "ok"),
-    "unverified": Look("Unverified", "shield-question", "warn"),
-    "failing": Look("Failing", "circle-x", "bad"),
-    "paused": Look("Paused", "player-pause", "idle"),
-    "disabled": Look("Switched off", "power", "idle"),
-    "testing": Look("Testing", "loader-2", "accent", spins=True),
-    "queued": Look("Queued", "clock", "idle"),
-    "sending": Look("Sending", "loader-2", "accent", spins=True),
-    "sent": Look("Sent", "circle-check", "ok"),
-    "deferred": Look("Deferred", "clock-pause", "warn"),
-    "failed": Look("Failed", "circle-x", "bad"),
-    "uncertain": Look("Uncertain", "help-circle", "warn"),
-    "held": Look("Held", "player-pause", "idle"),
-    "cancelled": Look("Cancelled", "ban", "idle"),
-    "passed": Look("Passed", "circle-check", "ok"),
-    "stopped": Look("Stopped", "player-stop", "idle"),
-    "running": Look("Running", "loader-2", "accent", spins=True),
-    "waiting": Look("Waiting", "circle-dashed", "quiet"),
-    "not-reached": Look("Not reached", "circle-minus", "quiet"),
-    "not-needed": Look("Not needed", "circle-arrow-right", "quiet"),
-    "error": Look("Error", "circle-x", "bad"),
-    "warning": Look("Warning", "alert-triangle", "warn"),
-    "information": Look("Information", "info-circle", "idle"),
+    "verified": Look(gettext_noop("Verified"), "circle-check", "ok"),
+    "unverified": Look(gettext_noop("Unverified"), "shield-question", "warn"),
+    "failing": Look(gettext_noop("Failing"), "circle-x", "bad"),
+    "paused": Look(gettext_noop("Paused"), "player-pause", "idle"),
+    "disabled": Look(gettext_noop("Switched off"), "power", "idle"),
+    "testing": Look(gettext_noop("Testing"), "loader-2", "accent", spins=True),
+    "queued": Look(gettext_noop("Queued"), "clock", "idle"),
+    "sending": Look(gettext_noop("Sending"), "loader-2", "accent", spins=True),
+    "sent": Look(gettext_noop("Sent"), "circle-check", "ok"),
+    "deferred": Look(gettext_noop("Deferred"), "clock-pause", "warn"),
+    "failed": Look(gettext_noop("Failed"), "circle-x", "bad"),
+    "uncertain": Look(gettext_noop("Uncertain"), "help-circle", "warn"),
+    "held": Look(gettext_noop("Held"), "player-pause", "idle"),
+    "cancelled": Look(gettext_noop("Cancelled"), "ban", "idle"),
+    "passed": Look(gettext_noop("Passed"), "circle-check", "ok"),
+    "stopped": Look(gettext_noop("Stopped"), "player-stop", "idle"),
+    "running": Look(gettext_noop("Running"), "loader-2", "accent", spins=True),
+    "waiting": Look(gettext_noop("Waiting"), "circle-dashed", "quiet"),
+    "not-reached": Look(gettext_noop("Not reached"), "circle-minus", "quiet"),
+    "not-needed": Look(gettext_noop("Not needed"), "circle-arrow-right", "quiet"),
+    "error": Look(gettext_noop("Error"), "circle-x", "bad"),
+    "warning": Look(gettext_noop("Warning"), "alert-triangle", "warn"),
+    "information": Look(gettext_noop("Information"), "info-circle", "idle"),
 }
 
-UNKNOWN = Look("Unknown", "help-circle", "idle")
+UNKNOWN = Look(gettext_noop("Unknown"), "help-circle", "idle")
 
 
 def look_of(state: str) -> Look:

@@ -5,9 +5,12 @@ import email.header
 import email.message
 import email.parser
 import email.policy
-from collections.abc import Sequence
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from django.conf import settings
 
@@ -17,6 +20,13 @@ from postroom.store.models import SandboxMessage
 LONGEST_TEXT = 200_000
 MOST_PARTS = 200
 _READABLE = ("text/plain", "text/html")
+# Pictures that are shown within a message; no SVG, which is a document of its own.
+_PICTURES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp"))
+MOST_PICTURE_BYTES = 10 * 1024 * 1024
+# An attribute or a style that refers to a part of the same message (RFC 2392).
+_REFERENCE = re.compile(
+    r"""(?P<before>\b(?:src|background)\s*=\s*["']|url\(\s*["']?)cid:(?P<id>[^"'\s)>]{1,300})""", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,32 @@ def read(content: bytes) -> Caught:
     headers = [(str(name), _header(value)) for name, value in parsed.raw_items()]
     cut = max(len(text), len(html)) > LONGEST_TEXT
     return Caught(headers, text[:LONGEST_TEXT], html[:LONGEST_TEXT], attachments, cut)
+
+
+def page_of(content: bytes) -> str:
+    """The message's HTML with the pictures of its own parts in place of the references to them; "" for none."""
+    pictures = _pictures(_parts(_parsed(content)))
+
+    def shown(reference: re.Match[str]) -> str:
+        return reference["before"] + (pictures.get(unquote(reference["id"])) or f"cid:{reference['id']}")
+
+    return _REFERENCE.sub(shown, read(content).html)
+
+
+def _pictures(parts: Sequence[email.message.Message]) -> Mapping[str, str]:
+    """Content id to data address, for pictures up to a total of MOST_PICTURE_BYTES."""
+    found: dict[str, str] = {}
+    left = MOST_PICTURE_BYTES
+    for part in parts:
+        content_id = str(part.get("Content-ID", "")).strip().strip("<>")
+        if not content_id or part.get_content_type() not in _PICTURES:
+            continue
+        octets = _octets(part)
+        left -= len(octets)
+        if left < 0:
+            break
+        found[content_id] = f"data:{part.get_content_type()};base64,{b64encode(octets).decode()}"
+    return found
 
 
 def attachment(content: bytes, number: int) -> tuple[str, bytes] | None:
