@@ -1,0 +1,61 @@
+"""Parts of pages that show what the DNS says of a domain; a page asks again while it waits (htmx)."""
+
+import re
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from postroom.pages.access import operator_only, person
+from postroom.pages.ask_limit import may_ask
+from postroom.pages.queries.domain_checks import SENDER_PARTS, DomainView, asked_view, recipient_domains
+
+_FIELD = re.compile(r"[a-z][a-z_]{0,39}")
+
+
+@operator_only
+@never_cache
+@require_POST
+def from_domain(request: HttpRequest) -> HttpResponse:
+    """The card "From domain" for the address and the server that the form has now."""
+    view = _sender_view(request)
+    return render(request, "pages/parts/from_domain.html", {"view": view})
+
+
+@operator_only
+@never_cache
+@require_POST
+def outlook(request: HttpRequest) -> HttpResponse:
+    """The card "Will it reach the inbox?" of settings that were tested."""
+    view = _sender_view(request)
+    ask = {"from_address": request.POST.get("from_address", ""), "host": request.POST.get("host", "")}
+    return render(request, "pages/parts/inbox_outlook.html", {"view": view, "ask": ask})
+
+
+@operator_only
+@never_cache
+@require_POST
+def recipient(request: HttpRequest) -> HttpResponse:
+    """Whether the domains of the recipients in the field named `field` accept mail."""
+    field = request.POST.get("field", "")
+    if not _FIELD.fullmatch(field):
+        raise Http404
+    views = [_asked(request, domain, "", ("mx",)) for domain in recipient_domains(request.POST.get(field, "")[:2_000])]
+    waiting = [view for view in views if view.polls]
+    context = {"views": views, "field": field, "polls": bool(waiting), "tries": waiting[0].tries if waiting else 0}
+    return render(request, "pages/parts/recipient_domain_said.html", context)
+
+
+def _sender_view(request: HttpRequest) -> DomainView:
+    return _asked(request, request.POST.get("from_address", ""), request.POST.get("host", ""), SENDER_PARTS)
+
+
+def _asked(request: HttpRequest, typed: str, host: str, names: tuple[str, ...]) -> DomainView:
+    tries = request.POST.get("tries", "")
+    if not may_ask(person(request)):
+        return DomainView(state="full")
+    return asked_view(
+        typed[:320], host[:253], names, tries=int(tries) if tries.isdecimal() else 0,
+        anew=request.POST.get("anew") == "yes",
+    )
