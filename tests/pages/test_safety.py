@@ -21,6 +21,7 @@ CHANGING = [
     ("/smtp-tests/{test}/stop", {}), ("/smtp-tests/{test}/again", {}), ("/smtp-tests/{test}/save", {}),
     ("/smtp-tests/{test}/save-untested", {"reason": "x"}), ("/messages/{message}/retry", {}),
     ("/messages/{message}/cancel", {}), ("/overview/hide-checklist", {}),
+    ("/domain-checks/from-domain", {}), ("/domain-checks/inbox-outlook", {}), ("/domain-checks/recipient", {}),
     ("/instance", {"name": "x", "language": "fr", "time_zone": "UTC"}),
 ]
 
