@@ -36,7 +36,7 @@ C: QUIT
 """
 KEYS = {
     "verdict", "cause", "confidence", "title", "explanation", "fix", "field", "retry", "evidence", "proposal",
-    "alternatives", "stages", "server", "transcript", "seconds",
+    "consequence", "alternatives", "stages", "server", "transcript", "seconds", "also_tried",
 }
 
 
@@ -89,7 +89,10 @@ async def test_a_wrong_host_is_a_finding_and_no_usage_error() -> None:
     status, out, _ = await ran(*asked(2525, "--json", host="smtp://mail.norrvik.example:2525"))
     answer = json.loads(out)
     assert (status, answer["verdict"], answer["field"]) == (1, "failure", "host")
-    assert answer["proposal"] == {"host": "mail.norrvik.example", "port": 2525}
+    assert answer["proposal"] is None
+    assert answer["also_tried"] == [
+        {"place": "mail.norrvik.example:2525", "ok": False, "text": "No such name, or a name without an address."}
+    ]
 
 
 async def test_sending_can_be_left_out() -> None:

@@ -19,8 +19,9 @@ from tests.diagnosis.events import (
     untrusted,
 )
 
-from postroom.diagnosis.explain import finding_of_delivery
-from postroom.diagnosis.session_evidence import failed_stage
+from postroom.diagnosis.detour_plan import detours_for
+from postroom.diagnosis.explain import finding_of, finding_of_delivery
+from postroom.diagnosis.session_evidence import evidence_of, failed_stage
 from postroom.smtp.trace import Event, ReplyReceived, StageEnded
 from postroom.terms.envelope import RecipientResult
 from postroom.terms.finding import Confidence
@@ -168,28 +169,31 @@ def test_a_session_that_failed_for_a_delivery_gives_the_finding_of_a_test(events
 
 
 @pytest.mark.parametrize(
-    ("host", "cause", "proposal"),
+    ("host", "cause", "way"),
     [
-        ("mail.norrvik.example ", "space-in-host", {"host": "mail.norrvik.example"}),
-        ("smtps://mail.norrvik.example:465/", "dns-name-not-found", {"host": "mail.norrvik.example", "port": 465}),
-        ("mail.norrvik.example:2525", "dns-name-not-found", {"host": "mail.norrvik.example", "port": 2525}),
-        ("mail.norrvik.example.", "dot-after-host", {"host": "mail.norrvik.example"}),
+        ("mail.norrvik.example ", "space-in-host", ("mail.norrvik.example", 587)),
+        ("smtps://mail.norrvik.example:465/", "dns-name-not-found", ("mail.norrvik.example", 465)),
+        ("mail.norrvik.example:2525", "dns-name-not-found", ("mail.norrvik.example", 2525)),
+        ("mail.norrvik.example.", "dot-after-host", ("mail.norrvik.example", 587)),
         ("reports@norrvik.example", "mail-address-in-host", None),
         ("mail.norrvik,example", "dns-name-not-found", None),
         ("", "host-empty", None),
     ],
 )
-def test_a_host_field_that_holds_more_than_a_name_is_offered_corrected(
-    host: str, cause: str, proposal: dict[str, object] | None
+def test_a_host_field_that_holds_more_than_a_name_is_looked_at_as_what_was_meant(
+    host: str, cause: str, way: tuple[str, int] | None
 ) -> None:
-    found = finding(stopped(Stage.RESOLVE, "host-invalid"), SETTINGS.changed(host=host))
-    assert (found.cause, found.proposal, found.field) == (cause, proposal, "host")
+    settings = SETTINGS.changed(host=host)
+    evidence = evidence_of(stopped(Stage.RESOLVE, "host-invalid"), settings)
+    found = finding_of(evidence)
+    assert (found.cause, found.proposal, found.field) == (cause, None, "host")
+    assert [(d.host, d.port) for d in detours_for(cause, evidence, settings)] == ([way] if way else [])
 
 
-def test_a_login_that_needs_starttls_first_proposes_starttls() -> None:
+def test_a_login_that_needs_starttls_first_is_told_so() -> None:
     events = [*greeted("mail.norrvik.example ESMTP", "STARTTLS"), *stopped(Stage.AUTHENTICATE, "auth-not-offered")]
     found = finding(events, WITH_LOGIN.changed(security=Security.NONE))
-    assert (found.cause, found.proposal) == ("auth-not-offered-without-tls", {"security": "starttls"})
+    assert found.cause == "auth-not-offered-without-tls"
 
 
 def test_a_server_with_no_login_at_all_is_taken_for_a_relay_and_the_other_candidate_is_asked_about() -> None:
@@ -263,7 +267,7 @@ def test_a_public_provider_with_a_private_authority_is_an_interception() -> None
     assert finding(events, WITH_LOGIN.changed(host="smtp.office365.com")).cause == "tls-interception-av-or-proxy"
 
 
-def test_a_name_mismatch_names_the_names_and_never_proposes_a_host_that_the_peer_chose() -> None:
+def test_a_name_mismatch_names_the_names_and_proposes_none_without_a_look() -> None:
     found = finding(untrusted(62, "hostname mismatch", certificate(names=("shared7.hosting.example",))))
     assert "shared7.hosting.example" in found.explanation
     assert found.proposal is None

@@ -124,11 +124,17 @@ async def test_a_silent_port_with_tls_behind_it_is_looked_at_and_the_change_prop
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("postroom.terms.limits.TEST_GREETING_TIMEOUT_S", 0.5)
-    async with playing(talk("S: 220 behind TLS\n"), context=server_context(), implicit_tls=True) as server:
-        report = await probed(server)
-    assert report.finding is not None
-    assert report.finding.cause == "greeting-timeout-implicit-tls-port"
-    assert report.finding.proposal == {"security": "tls"}
+    anything = "S: 220 mx.norrvik.example ESMTP\n" + "C: *\nS: 250 Ok\n" * 5  # EHLO, MAIL, RCPT, RSET, QUIT
+    async with playing(talk(anything), context=server_context(), implicit_tls=True) as server:
+        trusted = await probed(server, ca_pem=CA.cert_pem.bytes().decode())
+        untrusted = await probed(server)
+        assert server.contents == []
+    assert trusted.finding is not None
+    assert untrusted.finding is not None
+    assert trusted.finding.cause == untrusted.finding.cause == "greeting-timeout-implicit-tls-port"
+    assert trusted.finding.proposal == {"security": "tls"}
+    assert untrusted.finding.proposal is None
+    assert [line["ok"] for line in trusted.facts["also_tried"] if line["says"][-1]["what"] == "accepts"] == [True]
 
 
 async def test_plain_smtp_under_tls_is_looked_at_for_starttls() -> None:
@@ -166,13 +172,38 @@ async def test_a_password_with_outer_space_is_named() -> None:
     assert report.finding.cause == "space-around-password"
 
 
-async def test_a_host_field_with_a_scheme_is_not_dialed() -> None:
-    async with playing(talk(GREETED)) as server:
+async def test_a_host_field_with_a_scheme_is_proposed_bare_where_that_answers() -> None:
+    accepting = GREETED + "C: MAIL FROM:*\nS: 250 Ok\nC: RCPT TO:*\nS: 250 Ok\nC: RSET\nS: 250 Ok\nC: QUIT\nS: 221\n"
+    async with playing(talk(accepting)) as server:
         report = await probed(server, host="smtp://127.0.0.1")
-        assert server.connections == 0
     assert report.finding is not None
     assert report.finding.proposal == {"host": "127.0.0.1"}
     assert statuses(report)["resolve"] == "failed"
+    nowhere = await probed(server, host="smtp://127.0.0.1")
+    assert nowhere.finding is not None
+    assert nowhere.finding.proposal is None
+
+
+async def test_a_closer_look_says_no_credential_and_leaves_no_mail() -> None:
+    without_auth = "C: QUIT\nS: 221 bye\n"
+    taken_back = "C: MAIL FROM:*\nS: 250 Ok\nC: RCPT TO:*\nS: 250 Ok\nC: RSET\nS: 250 Ok\nC: QUIT\nS: 221 bye\n"
+    async with playing(talk(GREETED + without_auth), talk(GREETED + taken_back)) as server:
+        report = await probed(server, auth=Auth.PASSWORD, username="reports@norrvik.example")
+    assert report.finding is not None
+    assert (report.finding.cause, report.finding.proposal) == ("auth-not-needed-by-server", {"auth": "none"})
+    assert not any("AUTH" in line or "DATA" in line or line == "reports@norrvik.example" for line in server.lines)
+    assert server.contents == []
+    assert server.problems == []
+
+
+async def test_a_closer_look_dials_no_port_outside_the_list() -> None:
+    async with playing(talk(GREETED)) as server:
+        port = server.port
+    settings = ServerSettings(
+        host="127.0.0.1", port=port, security=Security.NONE, from_address="a@b.example", test_recipient="c@d.example"
+    )
+    report = await probe(settings, None, send=True, default_ehlo_name="client.example", ports=(port, 465))
+    assert [line["place"] for line in report.facts["also_tried"]] == ["127.0.0.1:465"]
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,14 @@ class StageOut(Schema):
     detail: str = ""
 
 
+class TriedOut(Schema):
+    """What a closer look after a failure showed, taken without credentials."""
+
+    place: str
+    ok: bool
+    text: str
+
+
 class TestOut(Schema):
     __test__ = False
 
@@ -133,6 +141,7 @@ class TestOut(Schema):
     send: bool
     server: str | None
     facts: dict[str, Any]
+    also_tried: list[TriedOut]
     created_at: datetime
     finished_at: datetime | None
 

@@ -9,7 +9,7 @@ from ninja import Router, Status
 from pydantic import Field
 
 from postroom.flow import configure
-from postroom.flow.reader import told
+from postroom.flow.reader import told, told_tries
 from postroom.flow.server_order import set_default
 from postroom.flow.server_pause import set_enabled
 from postroom.policy.settings_check import warnings_of
@@ -202,7 +202,8 @@ def _test_json(row: ServerTest) -> dict[str, Any]:
         "log_url": f"/api/v1/tests/{row.pk}/log",
         "send": row.send,
         "server": row.server_id,
-        "facts": row.facts,
+        "facts": {name: value for name, value in row.facts.items() if name != "also_tried"},
+        "also_tried": told_tries(row.facts),
         "created_at": row.created_at,
         "finished_at": row.finished_at,
     }

@@ -9,16 +9,17 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from postroom.diagnosis.also_tried import told
 from postroom.flow.probe import ProbeReport, probe
 from postroom.net.own_name import own_name
-from postroom.terms.finding import Finding
 from postroom.terms.outcome import TestStatus
 from postroom.terms.server import Auth, Security, ServerSettings
 
-from .finding_text import finding_text
+from .finding_text import finding_text, tried_text
 
 _FINDING_FIELDS = (
-    "cause", "confidence", "title", "explanation", "fix", "field", "retry", "evidence", "proposal", "alternatives",
+    "cause", "confidence", "title", "explanation", "fix", "field", "retry", "evidence", "proposal", "consequence",
+    "alternatives",
 )
 
 
@@ -59,7 +60,8 @@ async def _tested(args: argparse.Namespace, settings: ServerSettings, password: 
         settings, password, send=not args.no_send, timeout_s=args.timeout_s, default_ehlo_name=own_name(),
         language=args.language,
     )
-    answer = json.dumps(_as_json(report), ensure_ascii=False) if args.json else _as_text(report, args.language)
+    tried = told(report.facts.pop("also_tried", ()), args.language)
+    answer = _as_json(report, tried) if args.json else _as_text(report, tried, args.language)
     print(answer, flush=True)
     status = 0 if report.status is TestStatus.PASSED else 1
     if any(thread.name.startswith("asyncio_") for thread in threading.enumerate()) and _resolver_hangs(report):
@@ -107,29 +109,33 @@ def _settings(args: argparse.Namespace) -> ServerSettings:
     )
 
 
-def _as_json(report: ProbeReport) -> dict[str, Any]:
+def _as_json(report: ProbeReport, tried: list[dict[str, Any]]) -> str:
     finding = report.finding.as_json() if report.finding else {}
-    return {
+    answer = {
         "verdict": "success" if report.status is TestStatus.PASSED else "failure",
         **{name: finding.get(name) for name in _FINDING_FIELDS},
         "stages": report.stages,
         "server": report.facts,
         "transcript": report.transcript,
         "seconds": report.seconds,
+        "also_tried": tried,
     }
+    return json.dumps(answer, ensure_ascii=False)
 
 
 _SIGNS = {"passed": "ok", "failed": "FAILED", "not-reached": "-", "not-needed": "not needed"}
 
 
-def _as_text(report: ProbeReport, language: str) -> str:
+def _as_text(report: ProbeReport, tried: list[dict[str, Any]], language: str) -> str:
     lines = []
     for stage in report.stages:
         took = f"{stage['ms']:>7} ms" if stage["ms"] is not None else " " * 10
         sign = _SIGNS.get(stage["status"], stage["status"])
         lines.append(f"{stage['name']:<13} {sign:<10} {took}  {stage['detail']}".rstrip())
     lines.append("")
-    lines.append(_passed(report) if report.finding is None else _explained(report.finding, language))
+    lines.append(_passed(report) if report.finding is None else finding_text(report.finding, language))
+    if tried:
+        lines.append(tried_text(tried, language))
     return "\n".join(lines)
 
 
@@ -137,7 +143,3 @@ def _passed(report: ProbeReport) -> str:
     sent = any(stage["name"] == "message" and stage["status"] == "passed" for stage in report.stages)
     what = "The server accepted the test mail. Accepted is not yet delivered: look into the mailbox."
     return f"Passed in {report.seconds:.1f} s. {what if sent else 'The connection works; no mail was sent.'}"
-
-
-def _explained(finding: Finding, language: str) -> str:
-    return finding_text(finding, language)

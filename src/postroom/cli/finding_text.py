@@ -1,18 +1,21 @@
 """A finding as a person reads it in a terminal."""
 
 import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from postroom.diagnosis.also_tried import THIS_MACHINE
 from postroom.terms.finding import UNKNOWN, Confidence, Finding
 
 WIDTH = 100
 _WORDS = {
     "en": {
         "certain": "Cause", "likely": "Most likely cause", "fix": "Fix", "seen": "Evidence", "or": "Or",
-        "change": "Proposed change",
+        "change": "Proposed change", "tried": "Also tried, without credentials", THIS_MACHINE: "this machine",
     },
     "fr": {
         "certain": "Cause", "likely": "Cause la plus probable", "fix": "Remède", "seen": "Éléments", "or": "Ou bien",
-        "change": "Changement proposé",
+        "change": "Changement proposé", "tried": "Aussi essayé, sans identifiants", THIS_MACHINE: "cette machine",
     },
 }
 
@@ -27,12 +30,26 @@ def finding_text(finding: Finding, language: str = "en") -> str:
     if finding.proposal:
         changes = ", ".join(f"{name}: {value}" for name, value in finding.proposal.items())
         lines.append(_wrapped(f"{words['change']}: {changes}", ""))
+        if finding.consequence:
+            lines.append(_wrapped(finding.consequence, "  "))
     for other in finding.alternatives:
         lines.append(_wrapped(f"{words['or']}: {other.title}. {other.question}", ""))
     if finding.evidence:
         lines.append(f"{words['seen']}:")
         lines += [f"  {line}" for line in finding.evidence]
     return "\n".join(lines)
+
+
+def tried_text(lines: Sequence[Mapping[str, Any]], language: str = "en") -> str:
+    """What was looked at beside (`also_tried.told`), "" for nothing."""
+    if not lines:
+        return ""
+    words = _WORDS[language]
+    said = [
+        _wrapped(f"{words.get(line['place'], line['place'])}: {line['text']}", "  + " if line["ok"] else "  - ")
+        for line in lines
+    ]
+    return "\n".join([f"{words['tried']}:", *said])
 
 
 def _wrapped(text: str, lead: str) -> str:

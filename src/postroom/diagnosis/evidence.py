@@ -26,8 +26,9 @@ class Evidence:
 
     `stage` is where it showed itself, None when that is not known. `symptoms` names facts ("refused", "cert-expired").
     `codes` and `enhanced` are those of the deciding reply, or all that a text quotes. `text` is lower case and bounded.
-    `greeting` is the server's banner and EHLO name, lower case. `values` fills the braces of texts. `proposals` maps a
-    cause's slug ("" for whatever the cause is) to changed settings. `quotes` are the lines that prove it, unescaped.
+    `greeting` is the server's banner and EHLO name, lower case. `values` fills the braces of texts. `proposal` is the
+    change of settings that a look showed to work, `consequence` names the text that tells what else it brings. `quotes`
+    are the lines that prove it, unescaped.
     """
 
     stage: Stage | None = None
@@ -40,14 +41,14 @@ class Evidence:
     client: str = ""
     known: Known = field(default_factory=Known)
     values: Mapping[str, str] = field(default_factory=dict)
-    proposals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    proposal: Mapping[str, Any] | None = None
+    consequence: str = ""
     quotes: tuple[str, ...] = ()
 
     def with_facts(
         self,
         *symptoms: str,
         values: Mapping[str, str] | None = None,
-        proposals: Mapping[str, Mapping[str, Any]] | None = None,
         quotes: tuple[str, ...] = (),
     ) -> Self:
         """The evidence with further facts."""
@@ -55,6 +56,5 @@ class Evidence:
             self,
             symptoms=self.symptoms | set(symptoms),
             values={**self.values, **(values or {})},
-            proposals={**self.proposals, **(proposals or {})},
             quotes=tuple(dict.fromkeys(filter(None, self.quotes + quotes))),
         )

@@ -70,7 +70,8 @@ def _finding(known: Catalogue, rule: Rule, evidence: Evidence, language: str) ->
         retry=rule.retry or _retry(cause.retry, evidence),
         evidence=tuple(printable(line, EVIDENCE_CHARACTERS) for line in evidence.quotes[:EVIDENCE_LINES]),
         field=cause.field,
-        proposal=_proposal(rule, evidence),
+        proposal=dict(evidence.proposal) if evidence.proposal else None,
+        consequence=consequence_text(known, evidence.consequence, values, language),
         alternatives=_alternatives(known, rule.alternative, values, language),
         told=_told(rule, variant, evidence, language),
     )
@@ -80,7 +81,7 @@ def _told(rule: Rule, variant: str, evidence: Evidence, language: str) -> dict[s
     """What `retelling` makes the same finding of in another language."""
     return {
         "language": language, "variant": variant, "alternative": rule.alternative, "provider": evidence.provider,
-        "values": _own_values(evidence.values),
+        "values": _own_values(evidence.values), "consequence": evidence.consequence,
     }
 
 
@@ -91,9 +92,9 @@ def _retry(usual: Retry, evidence: Evidence) -> Retry:
     return usual
 
 
-def _proposal(rule: Rule, evidence: Evidence) -> dict[str, Any] | None:
-    proposed = {**rule.proposal, **evidence.proposals.get(rule.cause, {}), **evidence.proposals.get("", {})}
-    return proposed or None
+def consequence_text(known: Catalogue, name: str, values: Mapping[str, str], language: str) -> str | None:
+    """What a proposed change brings along, None where there is nothing to tell."""
+    return known.consequences[name][language].format_map(values) if name else None
 
 
 def _alternatives(

@@ -1,17 +1,19 @@
 """After a failure, which closer looks tell its causes apart, and what they add to the evidence. Pure; flow/probe looks.
 
-A look carries no credential. There are at most `LOOKS`, and they run side by side.
+A look carries no credential. There are at most `LOOKS`; they run side by side, those that need the answer of another
+one after it.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from postroom.smtp.trace import AddressTried, NameResolved, TlsEnded
-from postroom.terms.limits import MAIL_PORTS, SUBMISSIONS_PORT
+from postroom.smtp.trace import NameResolved, TlsEnded
 from postroom.terms.outcome import Stage
 from postroom.terms.server import Security, ServerSettings
 
+from .detour import Detour, DetourSeen
+from .detour_plan import detours_by_exchanger, detours_for, domain_of, exchangers_wanted
 from .evidence import Evidence
 from .speaker import first_lines, speaker_of
 
@@ -26,22 +28,22 @@ class LookKind(StrEnum):
     """What is looked at."""
 
     TLS_HELLO = "tls-hello"
-    STARTTLS_HELLO = "starttls-hello"
     OLDEST_TLS = "oldest-tls"
     FIRST_WORDS = "first-words"
     FIRST_WORDS_OVER_TLS = "first-words-over-tls"
-    PORT_OPEN = "port-open"
     OTHER_NAME = "other-name"
     MAIL_EXCHANGERS = "mail-exchangers"
+    DETOUR = "detour"
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look, at a port of the server's address or at a name."""
+    """One look, at a port of the server's address, at a name, or along another way to send."""
 
     kind: LookKind
     port: int = 0
     name: str = ""
+    detour: Detour | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,57 +53,64 @@ class Seen:
     look: Look
     tls: TlsEnded | None = None
     words: bytes = b""
-    tried: AddressTried | None = None
     resolved: NameResolved | None = None
     exchangers: tuple[str, ...] = ()
+    detour: DetourSeen | None = None
 
 
-def looks_for(evidence: Evidence, settings: ServerSettings) -> tuple[Look, ...]:
-    """The looks that discriminate between what this evidence could mean; none when it decides by itself."""
+def looks_for(cause: str, evidence: Evidence, settings: ServerSettings, ports: Container[int]) -> tuple[Look, ...]:
+    """The looks that discriminate between what this evidence could mean, and those at other ways to send.
+
+    `cause` is what the evidence says so far. No other port than `ports` is looked at.
+    """
+    looks = [*_discriminating(evidence, settings), *map(_detour_look, detours_for(cause, evidence, settings))]
+    if domain := exchangers_wanted(cause, evidence, settings):
+        looks.append(Look(LookKind.MAIL_EXCHANGERS, name=domain))
+    return _bounded(looks, ports, LOOKS)
+
+
+def looks_after(
+    cause: str, settings: ServerSettings, seen: Sequence[Seen], ports: Container[int]
+) -> tuple[Look, ...]:
+    """The looks that only the first ones made possible: at what a domain's mail exchangers lead to."""
+    found = next((one.exchangers for one in seen if one.exchangers), ())
+    looks = [_detour_look(way) for way in detours_by_exchanger(cause, found, settings)]
+    known = {one.look.detour.key for one in seen if one.look.detour}
+    new = [look for look in looks if look.detour and look.detour.key not in known]
+    return _bounded(new, ports, LOOKS - len(seen))
+
+
+def _detour_look(detour: Detour) -> Look:
+    return Look(LookKind.DETOUR, detour.port, detour.host, detour)
+
+
+def _bounded(looks: Sequence[Look], ports: Container[int], most: int) -> tuple[Look, ...]:
+    return tuple(look for look in looks if not look.port or look.port in ports)[: max(0, most)]
+
+
+def _discriminating(evidence: Evidence, settings: ServerSettings) -> tuple[Look, ...]:
     stage, symptoms, port = evidence.stage, evidence.symptoms, settings.port
-    if stage is Stage.RESOLVE:
-        return _name_looks(symptoms, settings.host)
-    if stage is Stage.CONNECT and symptoms & {"connect-refused", "connect-timeout"}:
-        return tuple(Look(LookKind.PORT_OPEN, other) for other in MAIL_PORTS if other != port)[:LOOKS]
+    if stage is Stage.RESOLVE and "resolver-failed" in symptoms:
+        return (Look(LookKind.OTHER_NAME, name=CONTROL_NAME),)
     if stage is Stage.GREETING and symptoms & {"timeout", "closed", "reset"}:
         if settings.security is Security.TLS:
             return (Look(LookKind.FIRST_WORDS_OVER_TLS, port),)
         kinds = (LookKind.TLS_HELLO, LookKind.FIRST_WORDS, LookKind.FIRST_WORDS_OVER_TLS)
         return tuple(Look(kind, port) for kind in kinds)
-    if "starttls-not-offered" in symptoms and port != SUBMISSIONS_PORT:
-        return (Look(LookKind.TLS_HELLO, SUBMISSIONS_PORT),)
     if stage in (Stage.STARTTLS, Stage.CERTIFICATE):
-        return _handshake_looks(symptoms, settings)
+        if symptoms & {"tls-protocol-version", "tls-no-cipher", "tls-alert"}:
+            return (Look(LookKind.OLDEST_TLS, port),)
+        if settings.security is Security.TLS and symptoms & {"tls-timeout", "tls-closed", "tls-reset", "tls-other"}:
+            return (Look(LookKind.FIRST_WORDS, port),)
     return ()
 
 
-def _name_looks(symptoms: frozenset[str], host: str) -> tuple[Look, ...]:
-    if "resolver-failed" in symptoms:
-        return (Look(LookKind.OTHER_NAME, name=CONTROL_NAME),)
-    if "no-address" in symptoms:
-        return (Look(LookKind.MAIL_EXCHANGERS, name=host),)
-    return ()
-
-
-def _handshake_looks(symptoms: frozenset[str], settings: ServerSettings) -> tuple[Look, ...]:
-    port = settings.port
-    if symptoms & {"tls-protocol-version", "tls-no-cipher", "tls-alert"}:
-        return (Look(LookKind.OLDEST_TLS, port),)
-    if settings.security is not Security.TLS:
-        return ()
-    if "speaks-smtp" in symptoms:
-        return (Look(LookKind.STARTTLS_HELLO, port),)
-    if symptoms & {"tls-timeout", "tls-closed", "tls-reset", "tls-other"}:
-        return (Look(LookKind.FIRST_WORDS, port), Look(LookKind.STARTTLS_HELLO, port))
-    return ()
-
-
-def with_looks(evidence: Evidence, seen: Iterable[Seen]) -> Evidence:
-    """The evidence with what the looks showed."""
+def with_looks(evidence: Evidence, settings: ServerSettings, seen: Iterable[Seen]) -> Evidence:
+    """The evidence with what the looks showed, and the change to the first way that would work."""
     all_seen = tuple(seen)
     for one in all_seen:
         evidence = _with_look(evidence, one)
-    return _with_ports(evidence, all_seen)
+    return _with_detours(evidence, settings, [one.detour for one in all_seen if one.detour])
 
 
 def _with_look(evidence: Evidence, seen: Seen) -> Evidence:
@@ -109,7 +118,7 @@ def _with_look(evidence: Evidence, seen: Seen) -> Evidence:
         case LookKind.OTHER_NAME if seen.resolved:
             fails = seen.resolved.error == "temporary"
             return evidence.with_facts("other-names-fail" if fails else "other-names-resolve")
-        case LookKind.MAIL_EXCHANGERS if seen.exchangers:
+        case LookKind.MAIL_EXCHANGERS if seen.exchangers and evidence.stage is Stage.RESOLVE:
             names = ", ".join(seen.exchangers[:3])
             return evidence.with_facts(
                 "has-mail-exchanger",
@@ -121,9 +130,7 @@ def _with_look(evidence: Evidence, seen: Seen) -> Evidence:
         case LookKind.FIRST_WORDS:
             return evidence.with_facts("says-nothing")
         case LookKind.TLS_HELLO if seen.tls:
-            return _with_hello(evidence, seen.look, seen.tls)
-        case LookKind.STARTTLS_HELLO if seen.tls:
-            return _with_starttls(evidence, seen.tls)
+            return _with_hello(evidence, seen.tls)
         case LookKind.OLDEST_TLS if seen.tls:
             return _with_oldest(evidence, seen.tls)
         case _:
@@ -136,25 +143,11 @@ def _with_words(evidence: Evidence, words: bytes) -> Evidence:
     return evidence.with_facts(*speaker_of(words).symptoms, quotes=first_lines(words))
 
 
-def _with_hello(evidence: Evidence, look: Look, tls: TlsEnded) -> Evidence:
-    if look.port == SUBMISSIONS_PORT and evidence.symptoms & {"starttls-not-offered"}:
-        if tls.error:
-            return evidence
-        proposal = {"port": SUBMISSIONS_PORT, "security": str(Security.TLS)}
-        return evidence.with_facts(proposals={"starttls-not-offered": proposal})
+def _with_hello(evidence: Evidence, tls: TlsEnded) -> Evidence:
     if not tls.error or tls.error in ("protocol-version", "no-cipher", "alert"):
         quote = f"the port answers a TLS handshake ({tls.version or tls.error})"
         return evidence.with_facts("speaks-tls", quotes=(quote,))
     return _with_words(evidence, tls.first_bytes) if tls.first_bytes else evidence
-
-
-def _with_starttls(evidence: Evidence, tls: TlsEnded) -> Evidence:
-    """A hello after STARTTLS: it worked, or plain SMTP was spoken and STARTTLS refused."""
-    if not tls.error:
-        return evidence.with_facts("speaks-smtp", "starttls-offered")
-    if "refused" in tls.error_text:
-        return evidence.with_facts("no-starttls-seen")
-    return evidence
 
 
 def _with_oldest(evidence: Evidence, tls: TlsEnded) -> Evidence:
@@ -166,17 +159,32 @@ def _with_oldest(evidence: Evidence, tls: TlsEnded) -> Evidence:
     return evidence.with_facts("server-ciphers-weak", quotes=quotes)
 
 
-def _with_ports(evidence: Evidence, seen: Sequence[Seen]) -> Evidence:
-    """Other mail ports of the same host that take a connection; the safest is proposed."""
-    answering = [s.look.port for s in seen if s.look.kind is LookKind.PORT_OPEN and s.tried and not s.tried.error]
-    if not answering:
+def _with_detours(evidence: Evidence, settings: ServerSettings, walked: Sequence[DetourSeen]) -> Evidence:
+    for one in walked:
+        evidence = _with_detour(evidence, settings, one)
+    reached = frozenset(evidence.values.get("addresses", "").split(", "))
+    way = next((one.detour for one in walked if one.leads_there(settings, reached)), None)
+    open_ports = [one.detour.port for one in walked if one.is_open]
+    if evidence.stage is Stage.CONNECT and open_ports:
+        best = way.port if way else open_ports[0]
+        evidence = evidence.with_facts(
+            "other-ports-answer",
+            values={"open_ports": f"port {best}"},
+            quotes=(f"other ports that answer: {', '.join(map(str, open_ports))}",),
+        )
+    if way is None:
         return evidence
-    best = next((p for p in (587, 465, 2525, 25) if p in answering), answering[0])
-    security = {465: "tls", 25: "none"}.get(best, "starttls")
-    proposal: dict[str, object] = {"port": best} if best == 25 else {"port": best, "security": security}
-    return evidence.with_facts(
-        "other-ports-answer",
-        values={"open_ports": f"port {best}"},
-        proposals={"connect-refused-no-listener": proposal, "submission-port-blocked": proposal},
-        quotes=(f"other ports that answer: {', '.join(map(str, answering))}",),
-    )
+    values = {"way": way.place, "way_host": way.host, "own_domain": domain_of(settings.from_address)}
+    return replace(evidence.with_facts(values=values), proposal=dict(way.change), consequence=way.consequence)
+
+
+def _with_detour(evidence: Evidence, settings: ServerSettings, walked: DetourSeen) -> Evidence:
+    """What the same port showed when it was spoken to in clear where TLS had failed."""
+    way = walked.detour
+    if settings.security is not Security.TLS or way.key != (settings.host, settings.port, Security.STARTTLS):
+        return evidence
+    if not walked.greets:
+        return evidence
+    if walked.lacks_starttls or not walked.starts_tls:
+        return evidence.with_facts("speaks-smtp", "no-starttls-seen")
+    return evidence.with_facts("speaks-smtp", "starttls-offered")

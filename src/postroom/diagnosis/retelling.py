@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .catalogue import catalogue
-from .explain import filled, values_in
+from .explain import consequence_text, filled, values_in
 
 
 def retold(stored: Mapping[str, Any], language: str) -> dict[str, Any]:
@@ -35,6 +35,8 @@ def _texts(cause: str, told: Mapping[str, Any], language: str) -> dict[str, Any]
     values = values_in(known, told["provider"], told["values"], language)
     text = filled(known.causes[cause].text(language, told["variant"]), values)
     found: dict[str, Any] = {"title": text.title, "explanation": text.explanation, "fix": list(text.fix)}
+    if name := told.get("consequence"):
+        found["consequence"] = consequence_text(known, name, values, language)
     if other := told["alternative"]:
         second = filled(known.causes[other].text(language), values)
         found["alternatives"] = [{"cause": other, "title": second.title, "question": second.question}]

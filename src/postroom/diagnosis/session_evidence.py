@@ -122,13 +122,10 @@ def _with_host(evidence: Evidence, settings: ServerSettings) -> Evidence:
     reading = host_reading(settings.host)
     if reading.flaw in ("", "brackets"):
         return evidence
-    proposal: dict[str, object] = {"host": reading.host} if reading.host and reading.flaw != "user" else {}
-    if proposal and reading.port:
-        proposal["port"] = reading.port
+    written = str(reading.port) if reading.port else ""
     return evidence.with_facts(
         f"host-{reading.flaw}",
-        values={"proposed_host": reading.host, "entered_host": settings.host},
-        proposals={"": proposal} if proposal else None,
+        values={"proposed_host": reading.host, "proposed_port": written, "entered_host": settings.host},
         quotes=(f"Host Name: {settings.host!r}",),
     )
 

@@ -4,28 +4,18 @@ The session and the transaction are those of deliveries (net/session). What come
 and no mail. Nothing of the password is in a report: events are made without it, and what a server echoes is redacted.
 """
 
-import asyncio
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from postroom.diagnosis.also_tried import also_tried
 from postroom.diagnosis.evidence import Evidence
 from postroom.diagnosis.explain import finding_of, finding_of_cause
-from postroom.diagnosis.probe_plan import Look, LookKind, Seen, looks_for, with_looks
 from postroom.diagnosis.session_evidence import evidence_of, secret_facts
 from postroom.message.compose import Composed, compose_test_mail
 from postroom.message.draft import DraftProblem
-from postroom.net.look import (
-    first_words,
-    first_words_over_tls,
-    mail_exchangers,
-    oldest_tls,
-    port_open,
-    resolves,
-    tls_hello,
-)
 from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, open_session
 from postroom.policy.egress import may_dial
 from postroom.smtp.trace import Event, ExtensionsSeen, NameResolved, OurRefusal, StageEnded, StageStarted, TlsEnded
@@ -38,10 +28,9 @@ from postroom.terms.limits import TEST_TIMEOUT_S
 from postroom.terms.outcome import Outcome, Stage, TestStatus
 from postroom.terms.server import ServerSettings
 
+from .closer_look import LOOK_S, CloserLook
 from .probe_stages import stages_of
 
-# What is kept of a test's time for the closer look.
-LOOK_S = 5.0
 OnProgress = Callable[["ProbeReport"], None]
 
 
@@ -80,22 +69,27 @@ async def probe(
     on_progress: OnProgress | None = None,
     timeout_s: float = TEST_TIMEOUT_S,
     language: str = "en",
+    ports: Container[int] = range(1, 65_536),
 ) -> ProbeReport:
-    """Tests a server within `timeout_s`, with the test mail when `send`. `on_progress` sees a report as stages go."""
-    return await _Probe(settings, password, send, default_ehlo_name, on_progress, timeout_s, language).report()
+    """Tests a server within `timeout_s`, with the test mail when `send`. `on_progress` sees a report as stages go.
+
+    After a failure no port is looked at unless it is one of `ports`.
+    """
+    look = CloserLook(settings, ports, default_ehlo_name)
+    return await _Probe(settings, password, send, look, on_progress, timeout_s, language).report()
 
 
 class _Probe:
     """One test."""
 
     def __init__(
-        self, settings: ServerSettings, password: str | None, send: bool, default_ehlo_name: str,
+        self, settings: ServerSettings, password: str | None, send: bool, look: CloserLook,
         on_progress: OnProgress | None, timeout_s: float, language: str,
     ) -> None:
         self._settings = settings
         self._password = password
         self._send = send
-        self._default_ehlo_name = default_ehlo_name
+        self._look = look
         self._on_progress = on_progress
         self._timeout_s = timeout_s
         self._language = language
@@ -104,7 +98,7 @@ class _Probe:
 
     async def report(self) -> ProbeReport:
         if self._host_is_malformed():
-            return self._made(TestStatus.FAILED, finding_of(self._evidence(()), self._language))
+            return await self._failed(())
         try:
             mail = self._composed() if self._send else None
         except (AddressProblem, DraftProblem) as problem:
@@ -159,7 +153,7 @@ class _Probe:
         """The results of the test mail, none when nothing is sent. Raises SessionFailed."""
         session = await open_session(
             self._settings, self._password, self._recorder, Deadlines.for_test(max(1.0, self._timeout_s - LOOK_S)),
-            default_ehlo_name=self._default_ehlo_name, allowed=may_dial,
+            default_ehlo_name=self._look.default_ehlo_name, allowed=may_dial,
         )
         self._mechanism = session.mechanism
         try:
@@ -174,44 +168,15 @@ class _Probe:
         return await session.transact(envelope, MemoryContent(mail.content))
 
     async def _failed(self, results: Sequence[RecipientResult]) -> ProbeReport:
-        evidence = self._evidence(results)
-        looks = looks_for(evidence, self._settings)
-        if looks:
-            evidence = with_looks(evidence, await self._looked(looks))
+        events = self._recorder.trace.events
+        self._look.resolved = next((e for e in events if isinstance(e, NameResolved)), None)
+        left_s = max(0.5, self._timeout_s - self._recorder.now_s())
+        evidence = await self._look.added_to(self._evidence(results), left_s)
         return self._made(TestStatus.FAILED, finding_of(evidence, self._language))
 
     def _evidence(self, results: Sequence[RecipientResult]) -> Evidence:
         facts = secret_facts(self._settings.username, self._password)
         return evidence_of(self._recorder.trace.events, self._settings, results, secret_facts=facts)
-
-    async def _looked(self, looks: Sequence[Look]) -> list[Seen]:
-        left_s = max(0.5, min(LOOK_S, self._timeout_s - self._recorder.now_s()))
-        address = next(
-            (e.addresses[0] for e in self._recorder.trace.events if isinstance(e, NameResolved) and e.addresses), ""
-        )
-        return list(await asyncio.gather(*(self._seen(look, address, left_s) for look in looks)))
-
-    async def _seen(self, look: Look, address: str, timeout_s: float) -> Seen:
-        name = host_reading(self._settings.host).host
-        match look.kind:
-            case LookKind.TLS_HELLO:
-                return Seen(look, tls=await tls_hello(address, look.port, name, timeout_s))
-            case LookKind.STARTTLS_HELLO:
-                return Seen(look, tls=await tls_hello(address, look.port, name, timeout_s, starttls=True))
-            case LookKind.OLDEST_TLS:
-                starttls = self._settings.security == "starttls"
-                return Seen(look, tls=await oldest_tls(address, look.port, name, timeout_s, starttls=starttls))
-            case LookKind.FIRST_WORDS:
-                return Seen(look, words=await first_words(address, look.port, timeout_s, send=b"HELP\r\n\r\n"))
-            case LookKind.FIRST_WORDS_OVER_TLS:
-                words = await first_words_over_tls(address, look.port, name, timeout_s, send=b"HELP\r\n\r\n")
-                return Seen(look, words=words)
-            case LookKind.PORT_OPEN:
-                return Seen(look, tried=await port_open(address, look.port, min(timeout_s, 3.0)))
-            case LookKind.OTHER_NAME:
-                return Seen(look, resolved=await resolves(look.name, timeout_s))
-            case LookKind.MAIL_EXCHANGERS:
-                return Seen(look, exchangers=await mail_exchangers(look.name))
 
     def _made(self, status: TestStatus, finding: Finding | None) -> ProbeReport:
         events = self._recorder.trace.events
@@ -233,6 +198,7 @@ class _Probe:
                 facts["size_limit"] = int(size) if size.isdigit() and len(size) < 16 else None
             if isinstance(event, TlsEnded):
                 facts["tls"] = _tls_facts(event)
+        facts["also_tried"] = also_tried(self._look.seen, self._settings, events)
         return facts
 
 

@@ -7,6 +7,7 @@ from django.utils.translation import get_language, get_supported_language_varian
 from django.utils.translation import gettext as _
 from django.utils.translation.trans_real import parse_accept_lang_header
 
+from postroom.diagnosis import also_tried
 from postroom.diagnosis.retelling import retold, title_of
 from postroom.terms.wording import Wording
 
@@ -37,6 +38,11 @@ def translated(text: str) -> str:
 def told(stored: Mapping[str, Any] | None) -> dict[str, Any]:
     """A stored finding in the active language, {} for none."""
     return retold(stored, language()) if stored else {}
+
+
+def told_tries(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a test looked at beside, in the active language: place, ok, text."""
+    return also_tried.told(facts.get("also_tried", ()), language())
 
 
 def cause_title(cause: str, stored_title: str = "") -> str:

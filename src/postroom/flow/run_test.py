@@ -6,7 +6,7 @@ written, and the activity log has a line.
 
 import asyncio
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
+from postroom.diagnosis.also_tried import told
 from postroom.diagnosis.explain import finding_of_cause
 from postroom.store.activity_log import ActivityLog
 from postroom.store.models import ServerTest
@@ -88,7 +89,7 @@ class Prober:
         progress = _Progress()
         probing = asyncio.create_task(probe(
             test.typed_settings, unsealed_password(test), send=test.send, on_progress=progress.take,
-            default_ehlo_name=self._default_ehlo_name,
+            default_ehlo_name=self._default_ehlo_name, ports=allowed_ports(test.server),
         ))
         try:
             while not probing.done():
@@ -116,7 +117,7 @@ class Prober:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(folder / f"{test.pk}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(log_text(test, report.status, report.stages, report.finding, report.transcript))
+                file.write(log_text(test, report))
         except OSError as error:
             _log.error("the log of a test could not be written", test=test.pk, error=str(error))
 
@@ -131,27 +132,25 @@ async def _stored(write: Callable[[], None]) -> None:
             await asyncio.sleep(STORE_AGAIN_S)
 
 
-def log_text(
-    test: ServerTest,
-    status: str,
-    stages: Sequence[dict[str, object]],
-    finding: Finding | None,
-    transcript: Sequence[str],
-) -> str:
-    """A test's log as text: what was tested, its stages, the finding, the transcript. No secret is in any of it."""
+def log_text(test: ServerTest, report: ProbeReport) -> str:
+    """A test's log as text: what was tested, its stages, the finding, what else was tried, the transcript. No secret is
+    in any of it."""
     settings = test.typed_settings
     lines = [
-        f"Postroom test {test.pk} of {settings.name or settings.host}: {status}",
+        f"Postroom test {test.pk} of {settings.name or settings.host}: {report.status}",
         f"{settings.host} port {settings.port}, {settings.security}, started"
         f" {(test.started_at or test.created_at).astimezone(UTC).isoformat(timespec='seconds')}",
         "",
     ]
-    for stage in stages:
+    for stage in report.stages:
         ms = f"{float(str(stage['ms'])):8.0f} ms" if stage.get("ms") is not None else " " * 11
         lines.append(f"{stage['name']!s:<13}{stage['status']!s:<12}{ms}  {stage.get('detail') or ''}".rstrip())
-    if finding is not None:
+    if (finding := report.finding) is not None:
         lines += ["", f"{finding.title} ({finding.cause})", finding.explanation, *(f"- {step}" for step in finding.fix)]
-    return "\n".join([*lines, "", *transcript, ""])
+    if tried := told(report.facts.get("also_tried", ()), "en"):
+        lines += ["", "Also tried, without credentials:"]
+        lines += [f"{'+' if line['ok'] else '-'} {line['place']}: {line['text']}" for line in tried]
+    return "\n".join([*lines, "", *report.transcript, ""])
 
 
 def _saved(test: ServerTest, progress: _Progress) -> bool:

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from postroom.policy.egress import may_dial
 from postroom.smtp import command
-from postroom.smtp.trace import AddressTried, NameResolved, TlsEnded
+from postroom.smtp.trace import NameResolved, TlsEnded
 from postroom.terms.server import Security, ServerSettings
 
 from .connection import Connection
-from .dial import connected, dial
+from .dial import connected
 from .failure import WireFault
 from .recorder import Recorder
 from .resolve import mail_exchangers, resolve
@@ -22,7 +22,7 @@ from .tls import looking_context, oldest_context
 
 __all__ = [
     "chain_after_failure", "first_words", "first_words_over_tls", "mail_exchangers",
-    "oldest_tls", "port_open", "resolves", "tls_hello",
+    "oldest_tls", "resolves", "tls_hello",
 ]
 
 _EHLO_NAME = "localhost.localdomain"
@@ -31,15 +31,6 @@ _EHLO_NAME = "localhost.localdomain"
 async def resolves(name: str, timeout_s: float = 5.0) -> NameResolved:
     """What the resolver says of a name."""
     return await resolve(name, Recorder(), timeout_s)
-
-
-async def port_open(address: str, port: int, timeout_s: float = 5.0) -> AddressTried:
-    """One TCP connect, closed at once."""
-    recorder = Recorder()
-    made = await dial([address], port, recorder, timeout_s=timeout_s, allowed=_everywhere)
-    if made is not None:
-        made[0].abort()
-    return next(event for event in recorder.trace.events if isinstance(event, AddressTried))
 
 
 async def first_words(address: str, port: int, timeout_s: float = 5.0, send: bytes = b"") -> bytes:
@@ -145,7 +136,3 @@ async def _reached(address: str, port: int, timeout_s: float) -> Connection | No
     except (OSError, TimeoutError):
         return None
     return connection
-
-
-def _everywhere(address: str) -> bool:  # noqa: ARG001 - a look goes to addresses that a session was already let to
-    return True

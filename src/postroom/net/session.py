@@ -15,6 +15,7 @@ from postroom.smtp.text import printable
 from postroom.smtp.trace import Note, OurRefusal, TlsEnded
 from postroom.terms.envelope import Envelope, RecipientResult
 from postroom.terms.outcome import Outcome, Stage
+from postroom.terms.reply import Reply
 from postroom.terms.server import Auth, Security, ServerSettings
 
 from .connection import Connection
@@ -87,6 +88,25 @@ class Session:
         elif transaction.needs_reset:
             await self._reset()
         return transaction.results()
+
+    async def answer_to(self, reverse_path: str, forward_path: str) -> Reply | None:
+        """The reply that decides a transaction of this envelope, which ends before DATA; None where none came.
+
+        It carries nothing: RSET takes it back. Raises ValueError for an envelope that cannot be said in commands.
+        """
+        reply: Reply | None = None
+        steps = ((command.mail(reverse_path), Stage.SENDER), (command.rcpt(forward_path), Stage.RECIPIENT))
+        try:
+            for line, stage in steps:
+                with _stage(self._dialogue.recorder, stage):
+                    reply = await self._dialogue.ask(line, stage, self._deadlines.command_s)
+                    if not reply.is_positive:
+                        raise SessionFailed(stage, reply, "refused")
+        except SessionFailed as failed:
+            reply = failed.reply
+        if self.is_usable:
+            await self._reset()
+        return reply
 
     async def _reset(self) -> None:
         """RSET after a transaction that ended early; a session that refuses it is over, the results stay."""

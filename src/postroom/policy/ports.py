@@ -28,8 +28,8 @@ class Ports:
             raise ValueError("no port is named")
         return cls(tuple(ranges))
 
-    def __contains__(self, port: int) -> bool:
-        return any(first <= port <= last for first, last in self.ranges)
+    def __contains__(self, port: object) -> bool:
+        return isinstance(port, int) and any(first <= port <= last for first, last in self.ranges)
 
     def __str__(self) -> str:
         return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in self.ranges)

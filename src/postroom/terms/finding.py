@@ -30,7 +30,8 @@ class Finding:
     """Why something failed and what to do.
 
     `cause` is a stable slug, "unknown" when the evidence does not decide. `field` is the API name of the setting at
-    fault. `proposal` maps API names of settings to proposed values. `evidence` quotes what was seen, escaped and
+    fault. `proposal` maps API names of settings to values of which a look showed that they would work, and
+    `consequence` tells what else that change brings. `evidence` quotes what was seen, escaped and
     bounded. `told` is what `diagnosis.retelling` needs to tell it again in another language.
     """
 
@@ -43,6 +44,7 @@ class Finding:
     evidence: tuple[str, ...] = ()
     field: str | None = None
     proposal: dict[str, Any] | None = None
+    consequence: str | None = None
     alternatives: tuple[Alternative, ...] = ()
     told: dict[str, Any] | None = dataclass_field(default=None, compare=False)
 

@@ -10,7 +10,8 @@ from .pattern import NO_PATTERNS, Patterns
 class Provider:
     """`hosts` are domain suffixes of its own names; `greetings` match its banner or EHLO name, `texts` its replies.
 
-    `is_public_service` tells that many use it, so that its title says more to people than "the server".
+    `is_public_service` tells that many use it, so that its title says more to people than "the server". `submission` is
+    the host that takes its users' mail on the usual ports, "" where that depends on the user.
     """
 
     slug: str
@@ -19,6 +20,7 @@ class Provider:
     greetings: Patterns = NO_PATTERNS
     texts: Patterns = NO_PATTERNS
     is_public_service: bool = False
+    submission: str = ""
 
     def owns(self, host: str) -> bool:
         name = host.lower().rstrip(".")

@@ -23,13 +23,16 @@ Symptom = tuple[str, Patterns, Patterns]
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """`words` maps language to the words that stand in for values that are not known ("host" to "the host")."""
+    """`words` maps language to the words that stand in for values that are not known ("host" to "the host").
+    `consequences` are of proposed changes, `looks` tell what a look showed; both map a name to language to text."""
 
     causes: Mapping[str, Cause]
     rules: tuple[Rule, ...]
     providers: tuple[Provider, ...]
     words: Mapping[str, Mapping[str, str]]
     symptoms: tuple[Symptom, ...]
+    consequences: Mapping[str, Mapping[str, str]]
+    looks: Mapping[str, Mapping[str, str]]
 
     def provider(self, slug: str) -> Provider | None:
         return next((p for p in self.providers if p.slug == slug), None)
@@ -54,7 +57,8 @@ def catalogue() -> Catalogue:
     )
     for rule in rules:
         _check_rule(rule, causes, {p.slug for p in providers})
-    return Catalogue(causes, rules, providers, words, symptoms)
+    ways = _toml(folder / "ways.toml")
+    return Catalogue(causes, rules, providers, words, symptoms, ways["consequence"], ways["look"])
 
 
 def _toml(file: Traversable) -> dict[str, Any]:
@@ -98,7 +102,6 @@ def _rule(row: Mapping[str, Any]) -> Rule:
         variant=row.get("variant", ""),
         retry=Retry(row["retry"]) if "retry" in row else None,
         alternative=row.get("alternative", ""),
-        proposal=row.get("proposal", {}),
         stage=frozenset(Stage(s) for s in row.get("stage", ())),
         at=frozenset(Stage(s) for s in row.get("at", ())),
         code=frozenset(str(c) for c in row.get("code", ())),
@@ -135,4 +138,5 @@ def _provider(slug: str, row: Mapping[str, Any]) -> Provider:
         greetings=_patterns(row, "greetings"),
         texts=_patterns(row, "texts"),
         is_public_service=row.get("public", False),
+        submission=row.get("submission", ""),
     )

@@ -1,8 +1,6 @@
 """A rule: when the evidence looks so, this is the cause. The first rule that fits decides."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from postroom.terms.finding import Confidence
 from postroom.terms.outcome import Retry, Stage
@@ -25,7 +23,6 @@ class Rule:
     variant: str = ""
     retry: Retry | None = None
     alternative: str = ""
-    proposal: Mapping[str, Any] = field(default_factory=dict)
     stage: frozenset[Stage] = frozenset()
     at: frozenset[Stage] = frozenset()
     code: frozenset[str] = frozenset()
