@@ -30,6 +30,8 @@ ALLOWED = {
     ("get", "/api/v1/tests/{test_id}"): READ,
     ("get", "/api/v1/tests/{test_id}/log"): READ,
     ("post", "/api/v1/tests/{test_id}/stop"): ADMIN,
+    ("post", "/api/v1/domain-checks"): ADMIN,
+    ("get", "/api/v1/domain-checks/{check_id}"): READ,
 }
 # The intake stands in front of Django; tests/intake/test_authorization.py asks it the same.
 INTAKE = {("post", "/api/v1/messages"), ("post", "/api/v1/messages/batch")}
@@ -44,7 +46,7 @@ def test_every_operation_has_an_entry() -> None:
 @pytest.mark.parametrize(("method", "path"), sorted(ALLOWED))
 def test_only_the_scopes_of_the_matrix_come_in(callers: dict[str, Call], method: str, path: str) -> None:
     for who, call in callers.items():
-        answer = call(method, path.format(message_id="X", server_id="X", test_id="X"), {})
+        answer = call(method, path.format(message_id="X", server_id="X", test_id="X", check_id="X"), {})
         if who in ("stranger", "revoked"):
             assert answer.status_code == 401, who
             assert answer["WWW-Authenticate"].startswith("Bearer")

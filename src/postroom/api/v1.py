@@ -5,6 +5,7 @@ from ninja import NinjaAPI
 import postroom
 
 from .activity import router as activity
+from .domain_checks import router as domain_checks
 from .messages import router as messages
 from .refusals import add_refusals
 from .smtp_servers import router as smtp_servers
@@ -23,3 +24,4 @@ add_refusals(api)
 api.add_router("", messages)
 api.add_router("", smtp_servers)
 api.add_router("", activity)
+api.add_router("", domain_checks)
