@@ -23,6 +23,7 @@ from postroom.terms.outcome import WAITING_STATES
 from .change import DatabaseChange
 from .lane import LEASE, Lane
 from .server_tests import ServerTests
+from .upkeep import Upkeep
 
 SESSIONS = 100
 LOOK_S = 0.05
@@ -31,6 +32,7 @@ UNHURRIED_S = 1.0
 HEARTBEAT_S = 5.0
 CHORES_S = LEASE.total_seconds() / 4
 RETAIN_S = 3_600.0
+UPKEEP_S = 2.0
 # D12: from the stop signal on, transactions have this long to finish.
 STOP_S = 20.0
 
@@ -41,10 +43,16 @@ class Engine:
     """Runs until `stop`; `recover` comes first, while no other engine works on this data directory."""
 
     def __init__(
-        self, queue: Queue, courier: Courier, settler: Settler, tests: ServerTests, change: DatabaseChange
+        self,
+        queue: Queue,
+        courier: Courier,
+        settler: Settler,
+        tests: ServerTests,
+        upkeep: Upkeep,
+        change: DatabaseChange,
     ) -> None:
         self._queue, self._courier, self._settler, self._tests = queue, courier, settler, tests
-        self._change = change
+        self._upkeep, self._change = upkeep, change
         self._lanes: dict[str, Lane] = {}
         self._servers: dict[str, ServerName] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -70,6 +78,7 @@ class Engine:
             asyncio.create_task(self._every(HEARTBEAT_S, self._beat)),
             asyncio.create_task(self._every(CHORES_S, self._chores)),
             asyncio.create_task(self._every(RETAIN_S, self._retain)),
+            asyncio.create_task(self._every(UPKEEP_S, self._upkeep.look)),
         ]
         stopping = asyncio.create_task(self._stopping.wait())
         try:

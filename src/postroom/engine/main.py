@@ -26,6 +26,7 @@ from .change import DatabaseChange
 from .domain_checks import DomainChecks
 from .engine import Engine
 from .server_tests import ServerTests
+from .upkeep import Upkeep
 
 LOCK_PAUSE_S = 0.1
 LOCK_REMARK_S = 10.0
@@ -48,7 +49,8 @@ async def _serve_until_signal(ready: Callable[[], None]) -> None:
         blobs.discard_unfinished(time.time() - UNFINISHED_S)
         settler = Settler(queue, log)
         courier = Courier(queue, blobs, log, settler, default_ehlo_name=own_name())
-        engine = Engine(queue, courier, settler, ServerTests(Prober(log, data / "logs", own_name())), change)
+        tests = ServerTests(Prober(log, data / "logs", own_name()))
+        engine = Engine(queue, courier, settler, tests, Upkeep(log), change)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.stop)
