@@ -17,6 +17,8 @@ def answer_in(zone: Zone, question: Question) -> Answer:
         return given
     if given:
         return Answer(Outcome.FOUND, tuple(given))
+    if question.name == "com":
+        return Answer(Outcome.EMPTY)
     names = {key.split(" ", 1)[1] for key in zone}
     there = any(name == question.name or name.endswith(f".{question.name}") for name in names)
     return Answer(Outcome.EMPTY if there else Outcome.NO_NAME)

@@ -146,7 +146,18 @@ def test_whether_a_domain_accepts_mail(there: Zone, slug: str, status: str) -> N
 def test_a_domain_that_does_not_exist_is_said_once_and_costs_one_round_of_questions() -> None:
     reading, questions = read({}, "no-such.example", OFFICE)
     assert {name: p.slug for name, p in reading.parts.items()} == {"mx": "mx-no-domain", "domain": "domain-missing"}
-    assert len(questions) <= 5
+    assert len(questions) <= 6
+
+
+def test_a_name_server_that_knows_only_its_own_network_proves_nothing_missing() -> None:
+    private: Zone = {"TXT com": Answer(Outcome.NO_NAME)}
+    slugs = {name: p.slug for name, p in read(private, HERE, OFFICE)[0].parts.items()}
+    assert slugs == {"mx": "mx-cannot-tell", "domain": "domain-cannot-tell"}
+    there = {name: (p.slug, str(p.status)) for name, p in read({**BASE, **private}, HERE, OFFICE)[0].parts.items()}
+    assert there == {
+        "mx": ("mx-accepts", "ok"), "spf": ("spf-allows", "ok"), "dkim": ("dkim-cannot-tell", "unknown"),
+        "dmarc": ("dmarc-cannot-tell", "unknown"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -211,7 +222,7 @@ def test_every_text_is_there_in_every_language_and_takes_only_values_that_parts_
 def test_every_part_that_can_be_said_has_its_texts() -> None:
     code = "".join(path.read_text() for path in Path(domain.__file__ or "").parent.glob("*.py"))
     said = set(re.findall(r'art\(\s*"([a-z0-9-]+)"', code)) | {"dmarc-fails-reject", "dmarc-fails-quarantine"}
-    said |= {"dmarc-set", "dmarc-inherited"}
+    said |= {"dmarc-set", "dmarc-inherited", "domain-cannot-tell"}
     remarks = {slug for slug in texts() if slug.startswith(("aligned-", "reason-"))} | {"suggestion"}
     assert said == set(texts()) - remarks
     assert len(said) > 35

@@ -14,7 +14,7 @@ from tests.net.dns_server import SILENT, Zone, dns_server
 
 from postroom.engine.change import DatabaseChange
 from postroom.engine.domain_checks import AT_ONCE, DomainChecks
-from postroom.flow import check_domain
+from postroom.flow import read_domain
 from postroom.flow.check_domain import ask
 from postroom.net import domain_records
 from postroom.store.models import DomainCheck
@@ -64,7 +64,7 @@ async def test_what_is_asked_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_silent_servers_end_in_unknown_after_the_time_of_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check_domain, "LOOK_S", 0.4)
+    monkeypatch.setattr(read_domain, "LOOK_S", 0.4)
     silent = {f"{kind} quiet.example": SILENT for kind in ("MX", "TXT")} | {"TXT _dmarc.quiet.example": SILENT}
     async with looking(monkeypatch, silent):
         check = await finished(await sync_to_async(ask)("quiet.example"), within_s=3.0)
@@ -81,7 +81,7 @@ async def test_an_abandoned_check_is_begun_again(monkeypatch: pytest.MonkeyPatch
 
 async def test_only_so_many_are_looked_at_at_once_and_all_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     under_way = most = 0
-    real = check_domain.look_at
+    real = read_domain.look_at
 
     async def counted(domain: str, host: str):  # type: ignore[no-untyped-def]
         nonlocal under_way, most
@@ -102,7 +102,7 @@ async def test_only_so_many_are_looked_at_at_once_and_all_in_the_end(monkeypatch
 
 
 async def test_a_look_that_breaks_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = check_domain.look_at
+    real = read_domain.look_at
 
     async def breaking(domain: str, host: str):  # type: ignore[no-untyped-def]
         if domain == "broken.example":

@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from postroom.flow import check_domain
-from postroom.flow.check_domain import TooManyChecks, ask, claim_check, domain_in, forget_old_checks, latest_check
+from postroom.flow.check_domain import TooManyChecks, ask, claim_check, forget_old_checks, latest_check
+from postroom.flow.read_domain import domain_in
 from postroom.store.models import DomainCheck
 
 pytestmark = pytest.mark.django_db

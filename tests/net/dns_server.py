@@ -51,9 +51,12 @@ class DnsServer(asyncio.DatagramProtocol):
         records = self.zone.get(f"{key.split()[0]} {name}")
         if isinstance(records, list):
             reply.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", key.split()[0], *records))
-        elif not any(each.split(" ", 1)[1] == name or each.endswith(f".{name}") for each in self.zone):
+        elif not self._is_there(name):
             reply.set_rcode(dns.rcode.NXDOMAIN)
         return reply
+
+    def _is_there(self, name: str) -> bool:
+        return name == "com" or any(each.split(" ", 1)[1] == name or each.endswith(f".{name}") for each in self.zone)
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ COMMANDS = {
     "run": Command("run", "run everything on this machine"),
     "diagnose": Command("diagnose", "test one SMTP server and explain what is wrong"),
     "explain": Command("explain", "explain an error text read from standard input"),
+    "domain": Command("domain", "read what the DNS says of a mail domain"),
     "send": Command("send", "hand over a message"),
     "token": Command("token", "create and revoke tokens of API clients"),
     "user": Command("user", "create users and reset passwords"),

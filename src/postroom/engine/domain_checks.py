@@ -10,10 +10,10 @@ from django.db import DatabaseError
 from postroom.flow.check_domain import (
     claim_check,
     forget_old_checks,
-    look_at,
     requeue_abandoned_checks,
     store_result,
 )
+from postroom.flow.read_domain import look_at
 from postroom.store.models import DomainCheck
 
 from .change import DatabaseChange

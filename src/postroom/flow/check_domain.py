@@ -4,7 +4,6 @@ The web process never resolves: what it wants to know is a row. Asking again is 
 way or young answers, so that many questions about one domain are one look.
 """
 
-import asyncio
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
@@ -12,14 +11,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from postroom.diagnosis.domain import Answer, Inquiry, Question, Reading, Subject, reading_of
-from postroom.net.domain_records import DomainRecords
+from postroom.diagnosis.domain import Reading
 from postroom.store.models import DomainCheck
-from postroom.terms.address import AddressProblem, parse_address
 from postroom.terms.host_name import host_reading
 
-# A person waits for it: all lookups of one check together.
-LOOK_S = 5.0
 FRESH = timedelta(minutes=10)
 # "Check again" takes a look as new that is younger than this.
 JUST_NOW = timedelta(seconds=3)
@@ -33,23 +28,10 @@ class TooManyChecks(Exception):
     """More domains wait to be looked at than anybody could read."""
 
 
-def domain_in(text: str) -> str:
-    """The domain to look at in what was typed: of an address, or a bare domain; "" while there is none yet.
-
-    Address literals and names without a dot are nothing that the public DNS knows.
-    """
-    typed = text.strip()
-    try:
-        domain = parse_address(typed if "@" in typed else f"x@{typed}").domain
-    except AddressProblem:
-        return ""
-    return domain if "." in domain and not domain.startswith("[") else ""
-
-
 def ask(domain: str, server_host: str = "", *, anew: bool = False) -> DomainCheck:
     """The check that answers: one under way, one of the last ten minutes (`anew`: of the last seconds), or a new one.
 
-    `domain` comes from `domain_in`. Raises TooManyChecks.
+    `domain` comes from `read_domain.domain_in`. Raises TooManyChecks.
     """
     host = host_reading(server_host).host.lower()
     with transaction.atomic():
@@ -104,21 +86,3 @@ def store_result(check: DomainCheck, reading: Reading) -> None:
 def forget_old_checks(now: datetime) -> int:
     """Delete checks of more than a day ago; their number (blocking)."""
     return DomainCheck.objects.filter(created_at__lt=now - KEPT).delete()[0]
-
-
-async def look_at(domain: str, server_host: str) -> Reading:
-    """The reading of a domain's DNS, within `LOOK_S`."""
-    subject, answers = Subject.of(domain, server_host), dict[Question, Answer]()
-    records = DomainRecords(LOOK_S)
-    while True:
-        inquiry = Inquiry(answers)
-        reading = reading_of(subject, inquiry)
-        wanted = tuple(inquiry.wanted())
-        if not wanted:
-            return reading
-        answers |= await records.answers(wanted)
-
-
-def look_now(domain: str, server_host: str) -> Reading:
-    """`look_at` for a process of its own, such as a command (blocking)."""
-    return asyncio.run(look_at(domain, server_host))

@@ -1,6 +1,6 @@
 """All that is said of a domain: as recipient's domain (mx), and as From domain (spf, dkim, dmarc)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .answers import Inquiry, Outcome
@@ -11,6 +11,9 @@ from .part import Part, Status
 from .spf import spf_part
 from .subject import Subject
 from .typo import meant_domain
+
+# A name that the public DNS has. Servers that know only a network of their own deny it, and all else that they lack.
+_PUBLIC = "com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,20 @@ class Reading:
 
 def reading_of(subject: Subject, inquiry: Inquiry) -> Reading:
     """The reading as far as the inquiry has answers; whole once the inquiry wants nothing more."""
+    reading = _reading(subject, inquiry)
+    if inquiry(_PUBLIC, "TXT").outcome is Outcome.NO_NAME:
+        return replace(reading, parts={name: _doubted(name, part) for name, part in reading.parts.items()})
+    return reading
+
+
+def _doubted(name: str, part: Part) -> Part:
+    """What a DNS server that does not know the public DNS calls missing may well be there."""
+    if part.status not in (Status.WARN, Status.BAD):
+        return part
+    return Part(f"{name}-cannot-tell", Status.UNKNOWN, {**part.values, "reason": "private"})
+
+
+def _reading(subject: Subject, inquiry: Inquiry) -> Reading:
     answer = inquiry(subject.domain, "MX")
     is_missing = answer.outcome is Outcome.NO_NAME
     mx = mx_part(subject.domain, inquiry, meant_domain(subject.domain, is_missing=is_missing))

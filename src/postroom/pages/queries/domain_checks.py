@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from postroom.diagnosis.domain import Wording, wording_of
-from postroom.flow.check_domain import TooManyChecks, ask, domain_in, latest_check
+from postroom.flow.check_domain import TooManyChecks, ask, latest_check
+from postroom.flow.read_domain import domain_in
 from postroom.flow.reader import language
 from postroom.pages.states import Look
 from postroom.store.models import DomainCheck
