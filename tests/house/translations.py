@@ -41,7 +41,11 @@ def extracted(folder: Path) -> Path:
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)
-    return place / CATALOGUE
+    found = place / CATALOGUE
+    # The time of the extraction would be the only difference of most runs.
+    lines = [line for line in found.read_text().splitlines(keepends=True) if "POT-Creation-Date" not in line]
+    found.write_text("".join(lines))
+    return found
 
 
 def compiled(catalogue: Path, into: Path) -> Path:
@@ -50,14 +54,15 @@ def compiled(catalogue: Path, into: Path) -> Path:
     return into
 
 
-def left_open(catalogue: Path) -> str:
-    """The entries that have no translation, or one that is not confirmed; "" when there is none."""
-    kinds = ("--untranslated", "--only-fuzzy")
-    found = [
-        subprocess.run(["msgattrib", kind, "--no-wrap", str(catalogue)], check=True, capture_output=True, text=True)
-        for kind in kinds
-    ]
-    return "".join(done.stdout for done in found)
+def left_open(catalogue: Path) -> list[str]:
+    """The entries that have no translation, or one that is not confirmed."""
+    found: list[str] = []
+    for kind in ("--untranslated", "--only-fuzzy"):
+        command = ["msgattrib", kind, "--no-wrap", str(catalogue)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        # The first entry is the header.
+        found += [entry for entry in done.stdout.split("\n\n")[1:] if entry.strip()]
+    return found
 
 
 def _sources() -> Iterable[Path]:
@@ -72,7 +77,7 @@ def main() -> None:
         fresh = extracted(Path(folder))
         shutil.copyfile(fresh, PACKAGE / CATALOGUE)
     compiled(PACKAGE / CATALOGUE, PACKAGE / CATALOGUE.with_suffix(".mo"))
-    print(left_open(PACKAGE / CATALOGUE) or "Every text has its translation.")
+    print("\n\n".join(left_open(PACKAGE / CATALOGUE)) or "Every text has its translation.")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.utils import timezone
+from django.template import Context, Template
+from django.utils import timezone, translation
 
 from postroom.pages import words
 
@@ -44,3 +45,37 @@ def test_an_abbreviation_keeps_its_capitals_within_a_sentence() -> None:
     assert words.first_lower("The password is wrong.") == "the password is wrong"
     assert words.first_lower("Amazon SES wants its own password") == "Amazon SES wants its own password"
     assert words.first_lower("Host Name is not a valid name") == "Host Name is not a valid name"
+
+
+def test_french_has_its_own_numbers_units_clocks_and_days() -> None:
+    with translation.override("fr"), timezone.override(ZoneInfo("Europe/Paris")):
+        assert words.number(12_345) == "12\u202f345"
+        assert words.number(1.5, 1) == "1,5"
+        assert words.size(1_887_437) == "1,8\u00a0Mo"
+        assert words.short_span(720) == "12\u00a0min"
+        assert words.short_span(3 * 86_400) == "3\u00a0j"
+        assert words.ago(NOW - timedelta(minutes=12), NOW) == "il y a 12\u00a0min"
+        assert words.until(NOW + timedelta(minutes=6), NOW) == "dans 6 minutes, à 14:38"
+        assert words.day_and_clock(NOW, NOW) == "aujourd’hui, 14:32"
+        assert words.date(NOW, NOW) == "12 mars"
+        assert words.date_with_year(NOW - timedelta(days=30)) == "10 fév. 2026"
+        assert words.weekday_and_date(NOW) == "jeu 12 mars"
+
+
+def test_french_says_one_of_less_than_two() -> None:
+    with translation.override("fr"):
+        assert words.count(0, "jour", "jours") == "0 jour"
+        assert words.span(86_400) == "1 jour"
+        assert words.span(2 * 86_400) == "2 jours"
+
+
+def test_a_french_title_within_a_sentence_loses_its_capital_only_where_it_is_no_name() -> None:
+    with translation.override("fr"):
+        assert words.first_lower("Le serveur refuse.") == "le serveur refuse"
+        assert words.first_lower("L'adresse est vide.") == "l'adresse est vide"
+        assert words.first_lower("Gmail refuse.") == "Gmail refuse"
+
+
+def test_a_number_in_an_attribute_keeps_its_point_in_french() -> None:
+    with translation.override("fr"):
+        assert Template("{{ width }}").render(Context({"width": 12.5})) == "12.5"
