@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 UV := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11
 
 .DELETE_ON_ERROR:
-.PHONY: help run setup packages test check figures quick interop browser crash lock clean
+.PHONY: help run setup packages test check figures quick interop browser crash words lock clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -60,6 +60,9 @@ browser: setup ## the pages in a real headless Chromium
 
 crash: setup ## kill real processes and count what became of every message
 	$(PYTEST) -q -m crash
+
+words: setup ## collect the texts of pages and refusals, and compile their French; needs the Debian package gettext
+	@$(BIN)/python -m tests.house.translations
 
 lock: setup ## compile the hashed locks anew from pyproject.toml, with the newest versions
 	$(UV) --upgrade --group dev pyproject.toml -o requirements/dev.txt
