@@ -18,6 +18,7 @@ ALLOWED = {
     ("get", "/api/v1/messages/{message_id}"): READ | SEND,
     ("post", "/api/v1/messages/{message_id}/cancel"): SEND,
     ("post", "/api/v1/messages/{message_id}/retry"): SEND,
+    ("post", "/api/v1/messages/{message_id}/resend"): SEND,
     ("get", "/api/v1/deliveries"): READ | SEND,
     ("get", "/api/v1/activity"): READ,
     ("get", "/api/v1/smtp-servers"): READ,

@@ -46,7 +46,7 @@ def test_tabs_count_each_state_and_filter(page: Client, relay: SmtpServer) -> No
     text = page.get("/messages?state=failed").content.decode()
     assert "Driver hours" in text
     assert "Customs holds" not in text
-    assert "1 delivery" in text
+    assert "1 message" in text
 
 
 def test_the_search_finds_recipients_and_subjects(page: Client, relay: SmtpServer) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from postroom.pages.urls import urlpatterns
 from postroom.store.models import Attempt, Delivery, Message, ServerTest, SmtpServer, User
 
-OPEN = {"setup", "login", "logout", "language", "sandbox-frame"}
+OPEN = {"setup", "login", "logout", "language", "sandbox-frame", "message-frame"}
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 CHANGING = [
     ("/smtp-servers/{server}/test", {}), ("/smtp-servers/{server}/switch", {"enabled": "no"}),
@@ -20,7 +20,8 @@ CHANGING = [
     ("/smtp-servers/new", {}), ("/smtp-servers/{server}", {}), ("/tokens", {"name": "x", "scope": "admin"}),
     ("/smtp-tests/{test}/stop", {}), ("/smtp-tests/{test}/again", {}), ("/smtp-tests/{test}/save", {}),
     ("/smtp-tests/{test}/save-untested", {"reason": "x"}), ("/messages/{message}/retry", {}),
-    ("/messages/{message}/cancel", {}), ("/overview/hide-checklist", {}),
+    ("/messages/{message}/cancel", {}), ("/messages/{message}/resend", {}), ("/messages/bulk", {"do": "cancel"}),
+    ("/messages/undo", {}), ("/overview/hide-checklist", {}),
     ("/domain-checks/from-domain", {}), ("/domain-checks/inbox-outlook", {}), ("/domain-checks/recipient", {}),
     ("/instance", {"name": "x", "language": "fr", "time_zone": "UTC"}),
 ]

@@ -6,16 +6,20 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from postroom.flow import outbox
+from postroom.flow import outbox, resend
 from postroom.flow.configure import NotPossible
 from postroom.flow.reader import told
+from postroom.store.ids import id_at
+from postroom.store.message_filter import MessageFilter, Order, Place
+from postroom.store.message_list import MessageList
+from postroom.store.message_search import hits_of
 from postroom.store.models import ApiToken, Attempt, Delivery, Message
 from postroom.terms.outcome import WAITING_STATES
 
 from .access import SENDING, SENDING_OR_READING, actor_of, token_of
-from .schemas import Changed, Deliveries, MessageOut, Messages
+from .schemas import Changed, Deliveries, MessageOut, Messages, ResendIn, Resent
 from .strict_parser import refuse_unknown_query
 
 router = Router(tags=["Messages"])
@@ -27,37 +31,43 @@ class DeliveryFilter(Schema):
     state: State | None = None
     recipient: Annotated[str | None, Field(max_length=254)] = None
     server: Annotated[str | None, Field(max_length=26, description="Id of an SMTP server.")] = None
+    cause: Annotated[str | None, Field(max_length=64, description="Slug of a cause.")] = None
+    since: Annotated[AwareDatetime | None, Field(description="Accepted then or later.")] = None
+    until: Annotated[AwareDatetime | None, Field(description="Accepted before.")] = None
     before: Annotated[str | None, Field(max_length=26, description="`next_before` of the page before.")] = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
-class MessageFilter(DeliveryFilter):
+class MessageFilterIn(DeliveryFilter):
+    purpose: Literal["notification", "report", "communication", "alert"] | None = None
+    client: Annotated[str | None, Field(max_length=100, description="Name of a token, or of a person.")] = None
     tag: Annotated[str | None, Field(max_length=100)] = None
+    q: Annotated[
+        str | None, Field(max_length=200, description="Recipient, subject, server, id or Message-ID; 1,000 at most.")
+    ] = None
 
 
 @router.get(
     "/messages", auth=SENDING_OR_READING, response=Messages, by_alias=True, summary="List messages, newest first"
 )
-def list_messages(request: HttpRequest, query: Query[MessageFilter]) -> dict[str, Any]:
-    refuse_unknown_query(request, MessageFilter)
-    found = _visible(token_of(request))
-    for_delivery = {
-        "deliveries__state": query.state,
-        "deliveries__recipient": query.recipient,
-        "deliveries__server_id": query.server,
-    }
-    wanted = {name: value for name, value in for_delivery.items() if value is not None}
-    if wanted:
-        found = found.filter(pk__in=Message.objects.filter(**wanted).values("pk"))
-    if query.before is not None:
-        found = found.filter(pk__lt=query.before)
-    if query.tag is not None:
-        found = found.filter(tags__icontains=f'"{query.tag}"')
-    rows = list(found.select_related("server").order_by("-pk")[: query.limit])
+def list_messages(request: HttpRequest, query: Query[MessageFilterIn]) -> dict[str, Any]:
+    refuse_unknown_query(request, MessageFilterIn)
+    token = token_of(request)
+    own = token.pk if token.scope == ApiToken.Scope.SEND else ""
+    text = " ".join((query.q or "").split())
+    wanted = MessageFilter(
+        text=text, recipient=query.recipient or "", server=query.server or "", cause=query.cause or "",
+        purpose=query.purpose or "", client=query.client or "", client_id=own, tag=query.tag or "", since=query.since,
+        until=query.until,
+    )
+    found = MessageList(wanted, hits_of(text, query.since, query.until) if text else None)
+    after = None if query.before is None else Place(0, query.before)
+    page = found.page(Order.NEWEST, query.limit, after, query.state or "")
+    rows = sorted(Message.objects.select_related("server").filter(pk__in=page.ids), key=lambda m: m.pk, reverse=True)
     states = _states_of(rows)
     return {
         "messages": [message_json(row, states.get(row.pk, {})) for row in rows],
-        "next_before": rows[-1].pk if len(rows) == query.limit else None,
+        "next_before": page.next.id if page.next else None,
     }
 
 
@@ -80,7 +90,7 @@ def get_message(request: HttpRequest, message_id: Id) -> dict[str, Any]:
 @router.post("/messages/{message_id}/cancel", auth=SENDING, response=Changed, summary="Cancel what still waits")
 def cancel_message(request: HttpRequest, message_id: Id) -> dict[str, Any]:
     row = _message(request, message_id)
-    changed = outbox.cancel(row.pk, actor_of(request))
+    changed = outbox.cancel([row.pk], actor_of(request)).deliveries
     if not changed:
         raise NotPossible("No delivery of this message waits any more: all are sent, failed, cancelled or being sent.")
     return {"id": row.pk, "deliveries": changed}
@@ -89,17 +99,36 @@ def cancel_message(request: HttpRequest, message_id: Id) -> dict[str, Any]:
 @router.post("/messages/{message_id}/retry", auth=SENDING, response=Changed, summary="Try again now")
 def retry_message(request: HttpRequest, message_id: Id) -> dict[str, Any]:
     row = _message(request, message_id)
-    changed = outbox.retry_now(row.pk, actor_of(request))
+    changed = outbox.retry_now([row.pk], actor_of(request)).deliveries
     if not changed:
         raise NotPossible("Nothing to try again: no delivery of this message is deferred, failed, held or uncertain.")
     return {"id": row.pk, "deliveries": changed}
 
 
+@router.post(
+    "/messages/{message_id}/resend", auth=SENDING, response={202: Resent}, summary="Send the same message once more"
+)
+def resend_message(request: HttpRequest, message_id: Id, body: ResendIn | None = None) -> tuple[int, dict[str, Any]]:
+    row = _message(request, message_id)
+    recipients = resend.Recipients(body.recipients) if body else resend.Recipients.ALL
+    token = token_of(request)
+    again = resend.resend(row, resend.Hand(actor_of(request), token.name, token), recipients)
+    deliveries = again.deliveries.order_by("pk").values("id", "recipient", "state")
+    return 202, {"id": again.pk, "resend_of": row.pk, "deliveries": list(deliveries)}
+
+
 @router.get("/deliveries", auth=SENDING_OR_READING, response=Deliveries, summary="List deliveries, newest first")
 def list_deliveries(request: HttpRequest, query: Query[DeliveryFilter]) -> dict[str, Any]:
     refuse_unknown_query(request, DeliveryFilter)
-    found = Delivery.objects.filter(message__in=_visible(token_of(request)))
-    given = {"state": query.state, "recipient": query.recipient, "server_id": query.server, "pk__lt": query.before}
+    token = token_of(request)
+    found = Delivery.objects.all()
+    if token.scope == ApiToken.Scope.SEND:
+        found = found.filter(message__client=token)
+    given = {
+        "state": query.state, "recipient": query.recipient, "server_id": query.server, "cause": query.cause,
+        "message_id__gte": id_at(query.since) if query.since else None,
+        "message_id__lt": id_at(query.until) if query.until else None, "pk__lt": query.before,
+    }
     found = found.filter(**{name: value for name, value in given.items() if value is not None})
     rows = list(found.select_related("server").order_by("-pk")[: query.limit])
     return {
@@ -146,6 +175,7 @@ def message_json(row: Message, states: dict[str, int]) -> dict[str, Any]:
         "created_at": row.created_at,
         "send_at": row.send_at,
         "expires_at": row.expires_at,
+        "resend_of": row.resend_of_id,
         "states": states,
     }
 

@@ -197,6 +197,7 @@ class MessageOut(Schema):
     created_at: datetime
     send_at: datetime | None
     expires_at: datetime
+    resend_of: str | None
     states: dict[str, int]
     deliveries: list[DeliveryOut] | None = None
 
@@ -211,6 +212,20 @@ class Changed(Schema):
 
     id: str
     deliveries: int
+
+
+class ResendIn(Strict):
+    recipients: Annotated[
+        Literal["all", "failed"], Field(description="Everybody for whom the message has ended, or whom it failed.")
+    ] = "all"
+
+
+class Resent(Schema):
+    """The new message."""
+
+    id: str
+    resend_of: str
+    deliveries: list[dict[str, str]]
 
 
 class Activity(Schema):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from postroom.store.models import User
 
-View = Callable[..., HttpResponse]
+View = Callable[..., Any]
 
 
 def person(request: HttpRequest) -> User:
@@ -22,7 +22,7 @@ def administrator_only(view: View) -> View:
     """Answer 403 with the reason to everybody else."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if person(request).is_administrator:
             return view(request, *args, **kwargs)
         return _refused(request, _("Only an administrator can do this. Ask one, or log in with another account."))
@@ -34,7 +34,7 @@ def operator_only(view: View) -> View:
     """Like `administrator_only`, for what an operator may do too."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if person(request).role in (User.Role.ADMINISTRATOR, User.Role.OPERATOR):
             return view(request, *args, **kwargs)
         return _refused(request, _("Only an operator or an administrator can do this."))

@@ -7,6 +7,8 @@ from .views import (
     activity,
     domain,
     instance,
+    message,
+    message_export,
     messages,
     overview,
     sandbox,

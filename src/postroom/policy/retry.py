@@ -27,6 +27,16 @@ def next_due(now: datetime, wait_s: float, expires_at: datetime) -> datetime:
     return min(now + timedelta(seconds=wait_s), max(now, expires_at))
 
 
+def attempts_expected(attempt_count: int, due_at: datetime, expires_at: datetime) -> int:
+    """About how many attempts there will be in all if none succeeds: those made, the one that is due, and those after
+    it by the middle of their pauses."""
+    number, at = attempt_count, due_at
+    while at < expires_at:
+        number += 1
+        at += timedelta(seconds=backoff_s(number, 0.5))
+    return max(number, attempt_count)
+
+
 def cooldown_s(failures: int, jitter: float, *, sign_in: bool) -> float:
     """Seconds to leave a server alone after `failures` failures in a row (from 1)."""
     first_s = COOLDOWN_SIGN_IN_FIRST_S if sign_in else COOLDOWN_FIRST_S

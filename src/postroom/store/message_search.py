@@ -138,7 +138,7 @@ def _bound(at: datetime | None, otherwise: str) -> str:
     return otherwise if at is None else id_at(at)
 
 
-def _newest(statement: str, values: tuple[object, ...]) -> list[str]:
+def _newest(statement: str, values: tuple[str | int, ...]) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return [row[0] for row in cursor.fetchall()]

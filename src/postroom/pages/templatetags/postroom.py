@@ -35,6 +35,11 @@ def badge(state: str, text: str = "", plain: bool = False) -> dict[str, Any]:
 
 
 @register.filter
+def state_word(state: str) -> str:
+    return str(states.look_of(state).word)
+
+
+@register.filter
 def said(text: Any) -> Any:
     """A text of the rooms below (`terms.wording`) in the reader's language; anything else as it is."""
     return reader.translated(text) if isinstance(text, str) else text
