@@ -28,7 +28,8 @@ _LOOKS = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One part in words. `record` is the quoted record, `add` what to publish, `page` where it is explained."""
+    """One part in words. `record` is the quoted record, `add` what to publish, `page` where it is explained;
+    `provider` shows the values that only the domain's account has."""
 
     name: str
     look: Look
@@ -36,6 +37,7 @@ class Line:
     record: str = ""
     add: tuple[dict[str, str], ...] = ()
     page: str = ""
+    provider: str = ""
 
     @property
     def is_ok(self) -> bool:
@@ -108,5 +110,6 @@ def _view(check: DomainCheck, names: Iterable[str], tries: int) -> DomainView:
 def line_of(name: str, part: dict[str, Any]) -> Line:
     """A stored part in the reader's language."""
     return Line(
-        name, _LOOKS[part["status"]], wording_of(part, language()), part["record"], tuple(part["add"]), part["page"]
+        name, _LOOKS[part["status"]], wording_of(part, language()), part["record"], tuple(part["add"]), part["page"],
+        part["values"].get("provider", ""),
     )
