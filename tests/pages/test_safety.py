@@ -20,6 +20,7 @@ CHANGING = [
     ("/smtp-servers/new", {}), ("/smtp-servers/{server}", {}), ("/tokens", {"name": "x", "scope": "admin"}),
     ("/smtp-tests/{test}/stop", {}), ("/smtp-tests/{test}/again", {}), ("/smtp-tests/{test}/save", {}),
     ("/smtp-tests/{test}/save-untested", {"reason": "x"}), ("/messages/{message}/retry", {}),
+    ("/smtp-tests/{test}/apply", {}), ("/smtp-tests/{test}/arrived", {"arrived": "yes"}),
     ("/messages/{message}/cancel", {}), ("/messages/{message}/resend", {}), ("/messages/bulk", {"do": "cancel"}),
     ("/messages/undo", {}), ("/overview/hide-checklist", {}),
     ("/domain-checks/from-domain", {}), ("/domain-checks/inbox-outlook", {}), ("/domain-checks/recipient", {}),

@@ -1,43 +1,60 @@
-"""A test of a server as its page shows it: stages with bars, the sentence said at each end, the log with marks."""
+"""A test of a server as its page shows it: stages with bars, and the sentence said at each end."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from postroom.flow.reader import told, told_tries
+from postroom.pages import words
+from postroom.pages.states import look_of
 from postroom.store.models import ServerTest
 from postroom.terms.outcome import Stage, StageStatus, TestStatus
 from postroom.terms.server import Security, ServerSettings
 
+from .test_log import LogLine, log_of
+
 STAGE_LABELS = {
-    Stage.RESOLVE: "Resolve name",
-    Stage.CONNECT: "Connect",
-    Stage.GREETING: "Greeting",
+    Stage.RESOLVE: gettext_lazy("Resolve name"),
+    Stage.CONNECT: gettext_lazy("Connect"),
+    Stage.GREETING: gettext_lazy("Greeting"),
     Stage.EHLO: "EHLO",
     Stage.STARTTLS: "STARTTLS",
-    Stage.CERTIFICATE: "Certificate",
-    Stage.AUTHENTICATE: "Authenticate",
-    Stage.SENDER: "Sender accepted",
-    Stage.RECIPIENT: "Recipient accepted",
-    Stage.MESSAGE: "Message accepted",
+    Stage.CERTIFICATE: gettext_lazy("Certificate"),
+    Stage.AUTHENTICATE: gettext_lazy("Authenticate"),
+    Stage.SENDER: gettext_lazy("Sender accepted"),
+    Stage.RECIPIENT: gettext_lazy("Recipient accepted"),
+    Stage.MESSAGE: gettext_lazy("Message accepted"),
 }
 BAR_UNITS = 200
+SCALE_MS = 3_000.0
 _OVER = (StageStatus.PASSED, StageStatus.FAILED)
-_LINE = re.compile(r"\A\s*(?P<at>\d+\.\d+)\s+(?P<who>S:|C:|--:|--)\s?(?P<text>.*)\Z", re.S)
-_HIDDEN = re.compile(r"\[((?:user name|password|[a-z ]{3,30}) hidden\b[^\]]*)\]")
 
-
+# What a failed stage did not bring about; why is the finding's to say.
 _FAILED = {
-    Stage.RESOLVE: "the name led to no address",
-    Stage.CONNECT: "no connection came about",
-    Stage.GREETING: "the server did not greet",
-    Stage.EHLO: "the introduction went wrong",
-    Stage.STARTTLS: "no encryption came about",
-    Stage.CERTIFICATE: "the certificate is not trusted",
-    Stage.AUTHENTICATE: "the sign-in did not succeed",
-    Stage.SENDER: "the mail was not accepted",
-    Stage.RECIPIENT: "the recipient was not accepted",
-    Stage.MESSAGE: "the message was not accepted",
+    Stage.RESOLVE: gettext_lazy("the name led to no address"),
+    Stage.CONNECT: gettext_lazy("no connection came about"),
+    Stage.GREETING: gettext_lazy("the server did not greet"),
+    Stage.EHLO: gettext_lazy("the introduction went wrong"),
+    Stage.STARTTLS: gettext_lazy("no encryption came about"),
+    Stage.CERTIFICATE: gettext_lazy("the certificate is not trusted"),
+    Stage.AUTHENTICATE: gettext_lazy("the sign-in did not succeed"),
+    Stage.SENDER: gettext_lazy("the mail was not accepted"),
+    Stage.RECIPIENT: gettext_lazy("the recipient was not accepted"),
+    Stage.MESSAGE: gettext_lazy("the message was not accepted"),
+}
+_RUNNING = {
+    Stage.RESOLVE: gettext_lazy("Looking up %(host)s"),
+    Stage.CONNECT: gettext_lazy("Waiting for port %(port)s"),
+    Stage.GREETING: gettext_lazy("Waiting for its greeting"),
+    Stage.STARTTLS: gettext_lazy("Agreeing on encryption"),
+    Stage.AUTHENTICATE: gettext_lazy("Signing in as %(username)s"),
+    Stage.MESSAGE: gettext_lazy("Handing over the test mail"),
 }
 
 
@@ -56,18 +73,12 @@ class StageRow:
 
     @property
     def came_to(self) -> str:
-        """What a failed stage did not bring about; why is the finding's to say."""
-        return _FAILED[Stage(self.name)]
+        return str(_FAILED[Stage(self.name)])
 
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """`pieces` are (text, hidden) pairs; a hidden one is a label in place of a credential."""
-
-    at: str
-    who: str
-    tone: str
-    pieces: Sequence[tuple[str, bool]]
+    @property
+    def word(self) -> str:
+        """Its status in the reader's language."""
+        return look_of(self.status).word
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +87,18 @@ class ServerTestView:
     settings: ServerSettings
     stages: Sequence[StageRow]
     log: Sequence[LogLine]
+    log_lines: int
     done_count: int
-    seconds: float
     number: int
     running: StageRow | None
     failed: StageRow | None
     finding: Mapping[str, Any] = field(default_factory=dict)
+    tried: Sequence[Mapping[str, Any]] = ()
 
     @property
     def version(self) -> str:
         """Changes when there is something new to show."""
-        parts = [self.test.status, str(len(self.log)), *(f"{s.status}{s.ms}" for s in self.stages)]
+        parts = [self.test.status, str(self.log_lines), *(f"{s.status}{s.ms}" for s in self.stages)]
         return "-".join(parts)
 
     @property
@@ -95,30 +107,42 @@ class ServerTestView:
 
     @property
     def passed_count(self) -> int:
-        return sum(1 for stage in self.stages if stage.status == StageStatus.PASSED)
+        return self._counted(StageStatus.PASSED)
+
+    @property
+    def not_reached_count(self) -> int:
+        return self._counted(StageStatus.NOT_REACHED)
 
     @property
     def total(self) -> int:
         return len(self.stages)
 
+    @property
+    def seconds(self) -> float:
+        """What the stages took, or while the test runs the time since it began."""
+        if self.test.is_over or self.test.started_at is None:
+            return sum(s.ms or 0 for s in self.stages) / 1000
+        return max(0.0, (timezone.now() - self.test.started_at).total_seconds())
+
+    def _counted(self, status: StageStatus) -> int:
+        return sum(1 for stage in self.stages if stage.status == status)
+
 
 def view_of(test: ServerTest) -> ServerTestView:
     settings = test.typed_settings
-    stages = _rows(_complete(test.stages, settings.security), test.status)
+    stages = _rows(_complete(test.stages, settings.security), test, settings)
     ended = [s for s in stages if s.status in _OVER]
     failed = next((s for s in stages if s.status == StageStatus.FAILED), None)
     running = next((s for s in stages if s.status == StageStatus.RUNNING), None)
     shown = failed or running
-    number = stages.index(shown) + 1 if shown else min(len(ended) + 1, len(stages))
     return ServerTestView(
         test=test, settings=settings, stages=stages,
-        log=_log(test.transcript, failed=test.status == TestStatus.FAILED, finding=test.finding or {}),
+        log=log_of(test.transcript, test.finding if test.status == TestStatus.FAILED else None),
+        log_lines=len(test.transcript),
         done_count=sum(1 for s in stages if s.status in (StageStatus.PASSED, StageStatus.NOT_NEEDED)),
-        seconds=sum(s.ms or 0 for s in stages) / 1000, number=number, running=running, failed=failed,
-        finding=test.finding or {},
+        number=stages.index(shown) + 1 if shown else min(len(ended) + 1, len(stages)),
+        running=running, failed=failed, finding=told(test.finding), tried=told_tries(test.facts),
     )
-
-
 
 
 def _complete(stages: Sequence[Mapping[str, Any]], security: Security) -> list[dict[str, Any]]:
@@ -130,22 +154,22 @@ def _complete(stages: Sequence[Mapping[str, Any]], security: Security) -> list[d
     known = {str(stage.get("name")): dict(stage) for stage in stages}
     found = []
     for name in order:
-        label = "SSL/TLS" if name is Stage.STARTTLS and security is Security.TLS else STAGE_LABELS[name]
+        label = "SSL/TLS" if name is Stage.STARTTLS and security is Security.TLS else str(STAGE_LABELS[name])
         found.append({"name": str(name), "status": str(StageStatus.WAITING), **known.get(name, {}), "label": label})
     return found
 
 
-def _rows(stages: Sequence[Mapping[str, Any]], status: str) -> list[StageRow]:
+def _rows(stages: Sequence[Mapping[str, Any]], test: ServerTest, settings: ServerSettings) -> list[StageRow]:
     total_ms = sum(float(stage.get("ms") or 0) for stage in stages) or 1.0
-    scale = BAR_UNITS / max(total_ms, 3_000.0)
+    scale = BAR_UNITS / max(total_ms, SCALE_MS)
     rows, at = [], 0.0
     for stage in stages:
         ms = float(stage["ms"]) if stage.get("ms") is not None else None
-        state = _ended_status(str(stage["status"]), status)
-        width = max(2, round((ms or 0) * scale)) if ms is not None else 0
-        detail = str(stage.get("detail") or _words_of(state))
+        state = _ended_status(str(stage["status"]), test.status)
+        width = max(2, round((ms or 0) * scale)) if ms is not None or state == StageStatus.RUNNING else 0
         rows.append(StageRow(
-            name=str(stage["name"]), label=str(stage["label"]), status=state, detail=detail, ms=ms,
+            name=str(stage["name"]), label=str(stage["label"]), status=state,
+            detail=_detail(stage, state, test.facts, settings), ms=ms,
             bar_x=min(BAR_UNITS - 2, round(at * scale)), bar_width=width, said=_said(stage, state, ms),
         ))
         at += ms or 0
@@ -158,33 +182,38 @@ def _ended_status(stage: str, test: str) -> str:
     return str(StageStatus.NOT_REACHED) if is_open and test in ("passed", "failed", "stopped") else stage
 
 
-def _words_of(status: str) -> str:
-    return {"not-reached": "Not reached", "not-needed": "Not needed"}.get(status, "")
+def _detail(stage: Mapping[str, Any], status: str, facts: Mapping[str, Any], settings: ServerSettings) -> str:
+    """What a stage has to show: the server's words as they came, ours in the reader's language."""
+    name = Stage(stage["name"])
+    if status in (StageStatus.NOT_REACHED, StageStatus.NOT_NEEDED):
+        return look_of(status).word
+    if status == StageStatus.RUNNING and name in _RUNNING:
+        return str(_RUNNING[name]) % {"host": settings.host, "port": settings.port, "username": settings.username}
+    extensions, tls = facts.get("extensions") or {}, facts.get("tls") or {}
+    if status == StageStatus.PASSED and name is Stage.EHLO and extensions:
+        offered = ngettext("%(count)s extension offered", "%(count)s extensions offered", len(extensions))
+        return offered % {"count": len(extensions)}
+    ends = parse_datetime(str(tls.get("not_after") or ""))
+    if status == StageStatus.PASSED and name is Stage.CERTIFICATE and ends is not None:
+        return _certificate(tls, ends)
+    return str(stage.get("detail") or "")
+
+
+def _certificate(tls: Mapping[str, Any], ends: datetime) -> str:
+    name = str((tls.get("names") or [tls.get("subject") or ""])[0])
+    if tls.get("verified") is False:
+        return _("%(name)s, not checked") % {"name": name}
+    return _("%(name)s, valid until %(date)s") % {"name": name, "date": words.date_with_year(ends)}
 
 
 def _said(stage: Mapping[str, Any], status: str, ms: float | None) -> str:
     if status not in _OVER:
         return ""
-    verb = "passed" if status == StageStatus.PASSED else "failed"
-    after = f" after {round(ms):,} milliseconds" if ms is not None else ""
-    return f"{stage['label']} {verb}{after}."
-
-
-def _log(lines: Sequence[str], *, failed: bool, finding: Mapping[str, Any]) -> list[LogLine]:
-    quoted = [str(line) for line in finding.get("evidence", ())] if failed else []
-    found = []
-    for line in lines:
-        match = _LINE.match(line)
-        at, who, text = (match["at"], match["who"].rstrip(":"), match["text"]) if match else ("", "", line)
-        is_proof = who == "S" and any(text.strip() and text.strip() in quote for quote in quoted)
-        found.append(LogLine(at, who, "proof" if is_proof else who, _pieces(text)))
-    return found
-
-
-def _pieces(text: str) -> list[tuple[str, bool]]:
-    pieces: list[tuple[str, bool]] = []
-    at = 0
-    for match in _HIDDEN.finditer(text):
-        pieces += [(text[at:match.start()], False), (match[1], True)]
-        at = match.end()
-    return [piece for piece in (*pieces, (text[at:], False)) if piece[0]]
+    passed = status == StageStatus.PASSED
+    if ms is None:
+        text = _("%(stage)s passed.") if passed else _("%(stage)s failed.")
+    elif passed:
+        text = _("%(stage)s passed after %(ms)s milliseconds.")
+    else:
+        text = _("%(stage)s failed after %(ms)s milliseconds.")
+    return text % {"stage": stage["label"], "ms": words.number(round(ms)) if ms is not None else ""}

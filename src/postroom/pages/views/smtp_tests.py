@@ -1,22 +1,25 @@
-"""A test of a server: progress, result, log, and what may follow it."""
+"""A test of a server: its page, its progress, its log."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from postroom.flow import configure
-from postroom.pages.access import administrator_only, person
+from postroom.flow.retain import TESTS_KEPT
+from postroom.flow.waiting_mail import COUNTED, count_waiting
+from postroom.pages.access import person
 from postroom.pages.forms.smtp_server import LABELS, setting_words
 from postroom.pages.queries.server_facts import allowances, encryption
 from postroom.pages.queries.server_tests import view_of
-from postroom.pages.queries.servers import ordered_servers
-from postroom.store.models import ServerTest
+from postroom.pages.queries.test_proposal import asks_for_sign_in, colleague_link, proposal_of
+from postroom.store.models import ServerTest, SmtpServer, User
 from postroom.terms.limits import TEST_TIMEOUT_S
+from postroom.terms.outcome import TestStatus
 from postroom.terms.server import Auth
 
 from .smtp_servers import CRUMBS
@@ -25,14 +28,14 @@ from .smtp_servers import CRUMBS
 @never_cache
 @require_safe
 def smtp_test(request: HttpRequest, test_id: str) -> HttpResponse:
-    return render(request, "pages/smtp_test.html", _context(_test(test_id)))
+    return page_of(request, named_test(test_id))
 
 
 @never_cache
 @require_safe
 def progress(request: HttpRequest, test_id: str) -> HttpResponse:
     """The changed part of the page; 204 while there is nothing new, so that nothing moves under the reader."""
-    context = _context(_test(test_id))
+    context = _context(request, named_test(test_id))
     if request.GET.get("seen") == context["view"].version:
         return HttpResponse(status=204)
     return render(request, "pages/smtp_test_work.html", context)
@@ -40,89 +43,27 @@ def progress(request: HttpRequest, test_id: str) -> HttpResponse:
 
 @require_safe
 def log(_request: HttpRequest, test_id: str) -> HttpResponse:
-    test = _test(test_id)
+    test = named_test(test_id)
     text = "\n".join(str(line) for line in test.transcript) + "\n"
     response = HttpResponse(text, content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="smtp-test-{test.pk}.log"'
     return response
 
 
-@administrator_only
-@require_POST
-def stop(request: HttpRequest, test_id: str) -> HttpResponse:
-    test = _test(test_id)
-    configure.stop_test(test, person(request).email)
-    return redirect("pages:smtp-test", test.pk)
-
-
-@administrator_only
-@require_POST
-def again(request: HttpRequest, test_id: str) -> HttpResponse:
-    """The same settings once more, with or without sending."""
-    test = _test(test_id)
-    try:
-        new = configure.start_test(
-            test.typed_settings, password=None, based_on=test, server=test.server,
-            send=(test.send and request.POST.get("send") != "no") or request.POST.get("send") == "yes",
-            actor=person(request).email,
-        )
-    except configure.SettingsRefused as refused:
-        messages.error(request, refused.problems[0].text)
-        return redirect(f"/smtp-servers/new?test={test.pk}")
-    return redirect("pages:smtp-test", new.pk)
-
-
-@administrator_only
-@require_POST
-def save(request: HttpRequest, test_id: str) -> HttpResponse:
-    test = _test(test_id)
-    try:
-        server = configure.save_tested(
-            test, make_default=request.POST.get("make_default") == "on", actor=person(request).email
-        )
-    except configure.NotPossible as reason:
-        messages.error(request, str(reason))
-        return redirect("pages:smtp-test", test.pk)
-    except configure.SettingsRefused as refused:
-        messages.error(request, refused.problems[0].text)
-        return redirect(f"/smtp-servers/new?test={test.pk}")
-    default = " It is the default." if server.is_default else ""
-    messages.success(request, f"{server.name} is saved and verified.{default}")
-    return redirect("pages:smtp-servers")
-
-
-@administrator_only
-@require_http_methods(["GET", "POST"])
-def save_untested(request: HttpRequest, test_id: str) -> HttpResponse:
-    """Asks for the reason; the settings and the sealed password are those of the test."""
-    test = _test(test_id)
-    problem = ""
-    if request.method == "POST":
-        reason = request.POST.get("reason", "")
-        try:
-            server = configure.save_untested(
-                test.typed_settings, password=None, based_on=test, server=test.server, reason=reason,
-                use_unverified=request.POST.get("use_unverified") == "on", actor=person(request).email,
-            )
-        except configure.SettingsRefused as refused:
-            problem = refused.problems[0].text
-        except configure.NotPossible as reason:
-            problem = str(reason)
-        else:
-            messages.success(request, f"{server.name} is saved. It has not passed a live test.")
-            return redirect("pages:smtp-servers")
-    context = {"test": test, "settings": test.typed_settings, "problem": problem,
-               "crumbs": [*CRUMBS, ("Save without testing", "")]}
-    return render(request, "pages/smtp_test_save.html", context, status=422 if problem else 200)
-
-
-def _test(test_id: str) -> ServerTest:
+def named_test(test_id: str) -> ServerTest:
     return get_object_or_404(ServerTest.objects.select_related("server"), pk=test_id)
 
 
-def _context(test: ServerTest) -> dict[str, Any]:
+def page_of(request: HttpRequest, test: ServerTest, problems: Mapping[str, str] | None = None) -> HttpResponse:
+    """The page; with `problems` by field name where what was entered for another test is refused."""
+    context = {**_context(request, test), "problems": problems or {}, "typed": request.POST}
+    return render(request, "pages/smtp_test.html", context, status=422 if problems else 200)
+
+
+def _context(request: HttpRequest, test: ServerTest) -> dict[str, Any]:
     view = view_of(test)
-    title = test.server.name if test.server else "Configure SMTP server"
+    title = test.server.name if test.server else _("Configure SMTP server")
+    half = (view.total + 1) // 2
     return {
         "crumbs": [*CRUMBS, (title, "")],
         "title": title,
@@ -130,13 +71,27 @@ def _context(test: ServerTest) -> dict[str, Any]:
         "view": view,
         "settings": view.settings,
         "setting_rows": _setting_rows(test),
-        "changes": _changes(test),
+        "proposal": proposal_of(test, view.finding) if test.status == TestStatus.FAILED else None,
+        "asks_for_sign_in": asks_for_sign_in(test),
+        "colleague_link": colleague_link(test, view.finding) if view.finding else "",
         "gives_up_s": round(TEST_TIMEOUT_S),
-        "encryption": encryption(test.facts),
-        "allowances": allowances(test.facts),
-        "needs_default": not any(s.is_default and not s.is_sandbox for s in ordered_servers()),
+        "kept_until": test.created_at + TESTS_KEPT if test.is_over and test.server is None else None,
         "now": timezone.localtime(test.finished_at or timezone.now()),
-        "halves": (view.stages[: (view.total + 1) // 2], view.stages[(view.total + 1) // 2 :]),
+        "halves": (view.stages[:half], view.stages[half:]),
+        "problems": {},
+        "may_operate": person(request).role in (User.Role.ADMINISTRATOR, User.Role.OPERATOR),
+        **(_passed_context(test) if test.status == TestStatus.PASSED else {}),
+    }
+
+
+def _passed_context(test: ServerTest) -> dict[str, Any]:
+    waiting = count_waiting(test.server)
+    return {
+        "encryption": encryption(test.facts, test.typed_settings.host),
+        "allowances": allowances(test.facts),
+        "needs_default": not SmtpServer.objects.filter(is_default=True, is_sandbox=False).exists(),
+        "waiting": min(waiting, COUNTED),
+        "more_waiting": waiting > COUNTED,
     }
 
 
@@ -149,19 +104,7 @@ def _setting_rows(test: ServerTest) -> list[tuple[str, str, str]]:
     ]
     found = [(LABELS[name], setting_words(name, value), kind) for name, value, kind in rows]
     if settings.auth is Auth.PASSWORD:
-        found += [("Username", settings.username, ""), ("Password", "Set, never shown", "quiet")]
+        found += [(LABELS["username"], settings.username, ""), (LABELS["password"], _("Set, never shown"), "quiet")]
     if not settings.verify_certificate:
-        found.append(("Certificate", "Not checked", "warn"))
-    return [*found, ("Test Mail", settings.test_recipient or "–", "")]
-
-
-def _changes(test: ServerTest) -> list[tuple[str, str, str]]:
-    """(label, old, new) of a proposal's fields; nothing when it names a field that the form does not have."""
-    proposal = (test.finding or {}).get("proposal") or {}
-    present = test.typed_settings.as_json()
-    if not all(name in present and name in LABELS for name in proposal):
-        return []
-    return [
-        (LABELS[name], setting_words(name, present[name]), setting_words(name, value))
-        for name, value in proposal.items()
-    ]
+        found.append((_("Certificate"), _("Not checked"), "warn"))
+    return [*found, (LABELS["test_recipient"], settings.test_recipient or "–", "")]
