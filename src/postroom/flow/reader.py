@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import get_language, get_supported_language_variant
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation.trans_real import parse_accept_lang_header
 
@@ -16,11 +16,10 @@ from .instance import LANGUAGES
 
 def accepted_language(field: str) -> str:
     """The first language of an Accept-Language field (RFC 9110 section 12.5.4) that Postroom speaks, "" for none."""
-    for wanted, _quality in parse_accept_lang_header(field.lower()):
-        try:
-            return get_supported_language_variant(wanted)
-        except LookupError:
-            continue
+    for wanted, quality in parse_accept_lang_header(field.lower()):
+        base = wanted.split("-")[0]
+        if base in LANGUAGES and quality > 0:
+            return base
     return ""
 
 

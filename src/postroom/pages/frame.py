@@ -24,6 +24,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "theme": "dark" if request.COOKIES.get(THEME_COOKIE) == "dark" else "light",
         "shortcuts": request.COOKIES.get(SHORTCUTS_COOKIE) != "off",
         "version": __version__,
+        # Where the small forms of the frame lead back to; nowhere in particular from the answer to another form.
+        "here": request.get_full_path() if request.method == "GET" else "",
         "site_name": site().name,
         "languages": LANGUAGES,
         "language_name": LANGUAGES[language()],
