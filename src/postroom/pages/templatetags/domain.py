@@ -31,7 +31,7 @@ def inbox_outlook(context: RequestContext, settings: ServerSettings) -> dict[str
 @register.inclusion_tag("pages/parts/recipient_domain.html")
 def recipient_domain(field: str) -> dict[str, Any]:
     """The line below the field named `field`, whose id is "f-" and its name, that takes one or several recipients."""
-    return {"field": field, "begins": True, "tries": 0}
+    return {"field": field}
 
 
 @register.filter

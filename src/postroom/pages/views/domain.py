@@ -20,7 +20,7 @@ _FIELD = re.compile(r"[a-z][a-z_]{0,39}")
 def from_domain(request: HttpRequest) -> HttpResponse:
     """The card "From domain" for the address and the server that the form has now."""
     view = _sender_view(request)
-    return render(request, "pages/parts/from_domain.html", {"view": view})
+    return render(request, "pages/parts/from_domain_said.html", {"view": view})
 
 
 @operator_only
@@ -43,7 +43,7 @@ def recipient(request: HttpRequest) -> HttpResponse:
         raise Http404
     views = [_asked(request, domain, "", ("mx",)) for domain in recipient_domains(request.POST.get(field, "")[:2_000])]
     waiting = [view for view in views if view.polls]
-    context = {"views": views, "field": field, "polls": bool(waiting), "tries": waiting[0].tries if waiting else 0}
+    context = {"views": views, "polls": bool(waiting), "tries": waiting[0].tries if waiting else 0}
     return render(request, "pages/parts/recipient_domain_said.html", context)
 
 
