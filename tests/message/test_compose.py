@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postroom.message.compose import Composed, compose, compose_test_mail, prefixed_subject
+from postroom.message.compose import Composed, compose, prefixed_subject
 from postroom.message.draft import Attachment, Draft, DraftProblem
+from postroom.message.test_mail import Voice, compose_test_mail
 from postroom.terms.address import AddressProblem, Mailbox, parse_address, parse_mailbox
 from postroom.terms.server import ServerSettings
 
@@ -229,6 +230,18 @@ def test_the_test_mail_comes_from_the_server_s_own_settings() -> None:
     assert parsed["From"].addresses[0].display_name == "Postroom, Tests"
     assert message.recipients == ("admin@example.com",)
     assert "mx.example, port 587" in text_of(parsed.get_body(("plain",)))  # type: ignore[arg-type]
+
+
+def test_the_test_mail_speaks_with_the_voice_of_who_asked_for_it() -> None:
+    french = {"{site} test message": "Message de test de {site}", "Sent by {site} at {url}": "De {site} à {url}"}
+    server = ServerSettings(name="x", host="mx.example", from_address="p@example.com", test_recipient="a@example.com")
+    voice = Voice("fr", lambda pattern: french.get(pattern, pattern), "Norrvik", "https://mail.norrvik.example")
+    parsed = reread(compose_test_mail(server, message_id="<t@example.com>", date=DATE, voice=voice))
+    assert parsed["Subject"] == "Message de test de Norrvik"
+    page = parsed.get_body(("html",))
+    assert page is not None
+    assert '<html lang="fr">' in page.get_content()
+    assert "De Norrvik à https://mail.norrvik.example" in page.get_content()
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from postroom.diagnosis.also_tried import also_tried
 from postroom.diagnosis.evidence import Evidence
 from postroom.diagnosis.explain import finding_of, finding_of_cause
 from postroom.diagnosis.session_evidence import evidence_of, secret_facts
-from postroom.message.compose import Composed, compose_test_mail
+from postroom.message.compose import Composed
 from postroom.message.draft import DraftProblem
+from postroom.message.test_mail import Voice, compose_test_mail
 from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, open_session
 from postroom.policy.egress import may_dial
 from postroom.smtp.trace import Event, ExtensionsSeen, NameResolved, OurRefusal, StageEnded, StageStarted, TlsEnded
@@ -70,13 +71,15 @@ async def probe(
     timeout_s: float = TEST_TIMEOUT_S,
     language: str = "en",
     ports: Container[int] = range(1, 65_536),
+    voice: Voice | None = None,
 ) -> ProbeReport:
     """Tests a server within `timeout_s`, with the test mail when `send`. `on_progress` sees a report as stages go.
 
-    After a failure no port is looked at unless it is one of `ports`.
+    The finding is told in `language`, the test mail by `voice`. After a failure no port is looked at unless it is one
+    of `ports`.
     """
     look = CloserLook(settings, ports, default_ehlo_name)
-    return await _Probe(settings, password, send, look, on_progress, timeout_s, language).report()
+    return await _Probe(settings, password, send, look, on_progress, timeout_s, language, voice).report()
 
 
 class _Probe:
@@ -84,7 +87,7 @@ class _Probe:
 
     def __init__(
         self, settings: ServerSettings, password: str | None, send: bool, look: CloserLook,
-        on_progress: OnProgress | None, timeout_s: float, language: str,
+        on_progress: OnProgress | None, timeout_s: float, language: str, voice: Voice | None,
     ) -> None:
         self._settings = settings
         self._password = password
@@ -93,6 +96,7 @@ class _Probe:
         self._on_progress = on_progress
         self._timeout_s = timeout_s
         self._language = language
+        self._voice = voice
         self._mechanism: str | None = None
         self._recorder = Recorder(self._saw)
 
@@ -136,7 +140,7 @@ class _Probe:
     def _composed(self) -> Composed:
         domain = parse_address(self._settings.from_address).domain.strip("[]") or "postroom.invalid"
         message_id = f"<{uuid.uuid4().hex}@{domain.replace(':', '.')}>"
-        return compose_test_mail(self._settings, message_id=message_id, date=datetime.now(UTC))
+        return compose_test_mail(self._settings, message_id=message_id, date=datetime.now(UTC), voice=self._voice)
 
     def _address_finding(self, problem: Exception) -> Finding:
         try:

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import get_language
+from django.conf import settings
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 from postroom.diagnosis import also_tried
 from postroom.diagnosis.retelling import retold, title_of
+from postroom.message.test_mail import Voice
+from postroom.store.models import User
 from postroom.terms.wording import Wording
 
-from .instance import LANGUAGES
+from .instance import LANGUAGES, site
 
 
 def accepted_language(field: str) -> str:
@@ -42,6 +45,20 @@ def told(stored: Mapping[str, Any] | None) -> dict[str, Any]:
 def told_tries(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What a test looked at beside, in the active language: place, ok, text."""
     return also_tried.told(facts.get("also_tried", ()), language())
+
+
+def voice_for(email: str) -> Voice:
+    """How Postroom speaks in a mail that the person with this address asked for: in the person's language, else in the
+    site's (blocking)."""
+    here = site()
+    person = User.objects.filter(email__iexact=email).first()
+    chosen = person.language if person is not None and person.language in LANGUAGES else here.language
+
+    def say(pattern: str) -> str:
+        with override(chosen):
+            return _(pattern)
+
+    return Voice(chosen, say, here.name, settings.PUBLIC_URL)
 
 
 def cause_title(cause: str, stored_title: str = "") -> str:

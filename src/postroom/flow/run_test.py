@@ -28,6 +28,7 @@ from postroom.terms.outcome import Stage, StageStatus, TestStatus
 
 from .configure import allowed_ports, unsealed_password
 from .probe import ProbeReport, probe
+from .reader import voice_for
 from .settle import note
 from .test_result import record_test_result
 
@@ -90,6 +91,7 @@ class Prober:
         probing = asyncio.create_task(probe(
             test.typed_settings, unsealed_password(test), send=test.send, on_progress=progress.take,
             default_ehlo_name=self._default_ehlo_name, ports=allowed_ports(test.server),
+            voice=await sync_to_async(voice_for)(test.created_by),
         ))
         try:
             while not probing.done():

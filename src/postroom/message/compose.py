@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
-from html import escape
 
-from postroom.terms.address import Mailbox, checked_name, parse_address
+from postroom.terms.address import Mailbox, checked_name
 from postroom.terms.header import (
     HeaderProblem,
     checked_field_name,
@@ -19,7 +18,6 @@ from postroom.terms.header import (
     is_message_id,
     is_structured,
 )
-from postroom.terms.server import ServerSettings
 from postroom.terms.wording import worded
 
 from . import field as fields
@@ -57,35 +55,6 @@ def compose(draft: Draft, *, message_id: str, date: datetime, boundary_seed: str
         needs_8bit=not content.isascii(),
         needs_smtputf8=needs_smtputf8,
     )
-
-
-TEST_SUBJECT = "Postroom test message"
-
-
-def compose_test_mail(
-    settings: ServerSettings, *, message_id: str, date: datetime, boundary_seed: str = "test", public_url: str = ""
-) -> Composed:
-    """The mail of a live test: from the server's From to its Test Mail address, composed as any other.
-
-    Raises AddressProblem when From Address or Test Mail isn't an address.
-    """
-    name = settings.name or settings.host
-    sentences = [
-        f"This message proves that the server “{name}” can send mail ({settings.host}, port {settings.port}).",
-        "It left on the same path as every message of Postroom.",
-        f"Tested at {date.strftime('%Y-%m-%d %H:%M:%S')} UTC.",
-        *([f"Sent by Postroom at {public_url}"] if public_url else []),
-    ]
-    page = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences)
-    draft = Draft(
-        from_header=Mailbox(parse_address(settings.from_address), checked_name(settings.from_name)),
-        to=(Mailbox(parse_address(settings.test_recipient)),),
-        subject=prefixed_subject(settings.subject_prefix, TEST_SUBJECT),
-        text="\n\n".join(sentences),
-        html=f"<!DOCTYPE html>\n<html lang=\"en\"><body>\n{page}</body></html>\n",
-        headers=(("Auto-Submitted", "auto-generated"),),
-    )
-    return compose(draft, message_id=message_id, date=date, boundary_seed=boundary_seed)
 
 
 def prefixed_subject(prefix: str, subject: str) -> str:
