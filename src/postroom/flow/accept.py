@@ -49,6 +49,18 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who writes a message in a page; the id keeps apart the idempotency keys of different people."""
+
+    id: str
+    name: str
+
+
+# None is this machine's command line.
+Client = ApiToken | Person | None
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """An accepted message, as it is answered."""
 
@@ -83,14 +95,14 @@ class Acceptor:
         self._blobs = blobs
         self._executor = executor
 
-    async def accept(self, body: Any, client: ApiToken | None, idempotency_key: str | None = None) -> Accepted:
-        """The message of `body` (parsed JSON), durably queued; `client` None is this machine's command line."""
+    async def accept(self, body: Any, client: Client, idempotency_key: str | None = None) -> Accepted:
+        """The message of `body` (parsed JSON), durably queued."""
         key = checked_key(idempotency_key)
         new = await self._in_thread(lambda: self._stored(self._checked([_request(body, key)], client), client))
         return (await self._enqueued(new))[0]
 
     async def accept_batch(
-        self, body: Any, client: ApiToken | None, idempotency_key: str | None = None
+        self, body: Any, client: Client, idempotency_key: str | None = None
     ) -> list[Accepted]:
         """All messages of `{"messages": […]}`, or none of them when one can't be taken."""
         messages = _messages_of(body)
@@ -105,7 +117,7 @@ class Acceptor:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    def _checked(self, requests: Sequence[Request], client: ApiToken | None) -> "list[_Checked]":
+    def _checked(self, requests: Sequence[Request], client: Client) -> "list[_Checked]":
         """Each request composed, or what it was answered before. Raises Problem when any of them can't be taken."""
         try:
             return _all_ready(requests, client, timezone.now())
@@ -113,7 +125,7 @@ class Acceptor:
             connection.close()
             raise _storage_problem(StorageBusy(str(error))) from error
 
-    def _stored(self, checked: "Sequence[_Checked]", client: ApiToken | None) -> list[NewMessage | Enqueued]:
+    def _stored(self, checked: "Sequence[_Checked]", client: Client) -> list[NewMessage | Enqueued]:
         """The bytes of each message on the disk, synced; nothing is queued yet."""
         try:
             return [
@@ -123,7 +135,7 @@ class Acceptor:
         except OSError as error:
             raise _storage_problem(error) from error
 
-    def _new_message(self, request: Request, ready: "_Ready", client: ApiToken | None) -> NewMessage:
+    def _new_message(self, request: Request, ready: "Ready", client: Client) -> NewMessage:
         submitted, composed, draft = ready.submitted, ready.composed, ready.draft
         blob = self._blobs.put([composed.content])
         return NewMessage(
@@ -135,8 +147,8 @@ class Acceptor:
             content_size=blob.size_bytes,
             created_at=ready.accepted_at,
             expires_at=ready.expires_at,
-            client_id=client.id if client else None,
-            client_name=client.name if client else "command line",
+            client_id=client.id if isinstance(client, ApiToken) else None,
+            client_name=client.name[:100] if client else "command line",
             server_id=ready.server.id,
             pinned=submitted.server is not None,
             subject=draft.subject,
@@ -196,12 +208,20 @@ def request_digest(body: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def scope_of(client: ApiToken | None) -> str:
+def scope_of(client: Client) -> str:
     return client.id if client else "local"
 
 
+def previewed(body: Any) -> "Ready":
+    """The message as `Acceptor.accept` would store it now; nothing is stored. Raises Problem."""
+    try:
+        return _ready(Request(body), smtp_servers(), timezone.now())
+    except _Refused as refusal:
+        raise invalid_fields(refusal.errors) from None
+
+
 @dataclass(frozen=True, slots=True)
-class _Ready:
+class Ready:
     """A message that nothing but the disk can stop."""
 
     submitted: SubmittedMessage
@@ -213,7 +233,7 @@ class _Ready:
     expires_at: datetime
 
 
-_Checked = tuple[Request, Enqueued | _Ready]
+_Checked = tuple[Request, Enqueued | Ready]
 
 
 class _Refused(Exception):
@@ -234,7 +254,7 @@ def _messages_of(body: Any) -> list[Any]:
     return messages
 
 
-def _all_ready(requests: Sequence[Request], client: ApiToken | None, now: datetime) -> list[_Checked]:
+def _all_ready(requests: Sequence[Request], client: Client, now: datetime) -> list[_Checked]:
     servers = smtp_servers()
     ready: list[_Checked] = []
     errors: list[FieldError] = []
@@ -248,7 +268,7 @@ def _all_ready(requests: Sequence[Request], client: ApiToken | None, now: dateti
     return ready
 
 
-def _ready(request: Request, servers: Sequence[SmtpServer], now: datetime) -> _Ready:
+def _ready(request: Request, servers: Sequence[SmtpServer], now: datetime) -> Ready:
     try:
         submitted = SubmittedMessage.model_validate(request.body)
     except ValidationError as error:
@@ -270,7 +290,7 @@ def _ready(request: Request, servers: Sequence[SmtpServer], now: datetime) -> _R
     if errors:
         raise _Refused([_placed(error, request.place) for error in errors])
     expires_at = submitted.expires_at or (submitted.send_at or now) + LIFETIME
-    return _Ready(submitted, draft, composed, message_id, server, now, max(expires_at, now))
+    return Ready(submitted, draft, composed, message_id, server, now, max(expires_at, now))
 
 
 def _placed(error: FieldError, place: str) -> FieldError:
@@ -333,7 +353,7 @@ def _submitted_message_id(submitted: SubmittedMessage) -> str | None:
     return next((text for text in given if is_message_id(text)), None)
 
 
-def _earlier(request: Request, client: ApiToken | None) -> Enqueued | None:
+def _earlier(request: Request, client: Client) -> Enqueued | None:
     """What the same request was answered before; the queue decides again at its commit."""
     if request.key is None:
         return None
