@@ -17,6 +17,8 @@ MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 CHANGING = [
     ("/smtp-servers/{server}/test", {}), ("/smtp-servers/{server}/switch", {"enabled": "no"}),
     ("/smtp-servers/{server}/default", {}), ("/smtp-servers/{server}/delete", {"name": "Internal relay"}),
+    ("/smtp-servers/test", {}), ("/smtp-servers/{server}/move", {"to": "0"}),
+    ("/smtp-servers/{server}/pause", {}), ("/smtp-servers/{server}/resume", {}),
     ("/smtp-servers/new", {}), ("/smtp-servers/{server}", {}), ("/tokens", {"name": "x", "scope": "admin"}),
     ("/smtp-tests/{test}/stop", {}), ("/smtp-tests/{test}/again", {}), ("/smtp-tests/{test}/save", {}),
     ("/smtp-tests/{test}/save-untested", {"reason": "x"}), ("/messages/{message}/retry", {}),

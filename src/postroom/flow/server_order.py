@@ -42,6 +42,8 @@ def move_server(server: SmtpServer, to: int, actor: str) -> int:
             raise NotPossible(worded("The sandbox has no place in the order: it never takes over from another server."))
         last = sum(not other.is_sandbox for other in order)
         order.insert(min(max(to, 0), last + any(other.is_sandbox and other.is_default for other in order)), row)
+        if order.index(row) == before:
+            return before
         if not order[0].is_default:
             _refuse_idle_first(order[0])
         number(order)

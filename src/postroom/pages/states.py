@@ -41,6 +41,8 @@ _LOOKS = {
     "waiting": Look(gettext_noop("Waiting"), "circle-dashed", "quiet"),
     "not-reached": Look(gettext_noop("Not reached"), "circle-minus", "quiet"),
     "not-needed": Look(gettext_noop("Not needed"), "circle-arrow-right", "quiet"),
+    "moved": Look(gettext_noop("Moved"), "circle-arrow-right", "warn"),
+    "resumed": Look(gettext_noop("Resumed"), "player-play", "idle"),
     "error": Look(gettext_noop("Error"), "circle-x", "bad"),
     "warning": Look(gettext_noop("Warning"), "alert-triangle", "warn"),
     "information": Look(gettext_noop("Information"), "info-circle", "idle"),

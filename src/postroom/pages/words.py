@@ -108,6 +108,12 @@ def day_and_clock(at: datetime, now: datetime | None = None) -> str:
     return _("%(day)s, %(clock)s") % {"day": day(at, now), "clock": clock(at)}
 
 
+def since(at: datetime, now: datetime | None = None) -> str:
+    """Since when: "13:47" today, else "9 Mar, 13:47"."""
+    today = timezone.localtime(now or timezone.now()).date()
+    return clock(at) if timezone.localtime(at).date() == today else day_and_clock(at, now)
+
+
 def until(at: datetime, now: datetime | None = None) -> str:
     """When something due happens: "in 6 minutes, at 14:38", "now"."""
     seconds = (at - (now or timezone.now())).total_seconds()

@@ -117,6 +117,16 @@ def day_and_clock(at: datetime | None) -> str:
 
 
 @register.filter
+def date_with_year(at: datetime | None) -> str:
+    return words.date_with_year(at) if at else ""
+
+
+@register.filter
+def since(at: datetime | None) -> str:
+    return words.since(at) if at else ""
+
+
+@register.filter
 def until(at: datetime | None) -> str:
     return words.until(at) if at else ""
 

@@ -1,0 +1,78 @@
+"""How much a server sent within a day, of how much it allows; and where the mail of a failing default is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count
+
+from postroom.store.models import Attempt, Delivery, SmtpServer
+from postroom.terms.outcome import WAITING_STATES, Outcome
+
+DAY = timedelta(days=1)
+WARN_SHARE = 0.85
+MOST_COUNTED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Messages of the last 24 hours, the time over which limits per day are kept. `limit` is per day, `pace` per
+    minute, None without."""
+
+    sent: int
+    limit: int | None
+    pace: int | None
+
+    @property
+    def warns_from(self) -> int:
+        return int(WARN_SHARE * (self.limit or 0))
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.sent // self.limit if self.limit else 0
+
+    @property
+    def is_near(self) -> bool:
+        return self.limit is not None and self.sent >= WARN_SHARE * self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class MailOfDefault:
+    """What happened since the default fails: `sent` messages went out through others, most of them through `through`
+    (None when no other took any). `waiting` deliveries wait for it, counted up to one more than MOST_COUNTED."""
+
+    sent: int
+    through: SmtpServer | None
+    others: int
+    waiting: int
+
+    @property
+    def is_more(self) -> bool:
+        return self.waiting > MOST_COUNTED
+
+
+def traffic_of_servers(servers: Sequence[SmtpServer], now: datetime) -> dict[str, Traffic]:
+    """By the server's id."""
+    sent = sent_since([server.pk for server in servers], now - DAY)
+    traffic = {}
+    for server in servers:
+        limits = server.typed_settings.limits
+        traffic[server.pk] = Traffic(sent.get(server.pk, 0), limits.messages_per_day, limits.messages_per_minute)
+    return traffic
+
+
+def mail_of_default(default: SmtpServer, servers: Sequence[SmtpServer], since: datetime) -> MailOfDefault:
+    others = {server.pk: server for server in servers if server.pk != default.pk and not server.is_sandbox}
+    sent = sent_since(list(others), since)
+    most = max(sent, key=lambda pk: sent[pk], default=None)
+    waiting = Delivery.objects.filter(server=default, state__in=[str(state) for state in WAITING_STATES])
+    return MailOfDefault(
+        sum(sent.values()), others[most] if most else None, max(len(sent) - 1, 0),
+        waiting[: MOST_COUNTED + 1].count(),
+    )
+
+
+def sent_since(server_ids: Sequence[str], since: datetime) -> dict[str, int]:
+    """Deliveries that each server took since then; servers without any are left out."""
+    sent = Attempt.objects.filter(server_id__in=server_ids, outcome=Outcome.SENT, started_at__gte=since)
+    return dict(sent.values_list("server_id").annotate(Count("pk")))
