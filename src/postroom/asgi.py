@@ -4,6 +4,7 @@ uvicorn's lifespan starts and stops the intake's writer. Django's bodies are rea
 time, because Django itself would spool any length to the disk (B6). What names another host than ours reaches no door.
 """
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from postroom.intake.exchange import (
 )
 
 DJANGO_BODY_BYTES = 2 * 1024 * 1024
+# Messages with files that are read into memory at once, from people who are signed in.
+UPLOADS_AT_ONCE = 2
 _OTHER_HOST = (
     "Postroom does not answer to this host. Open it by the address in POSTROOM_URL. If people reach it by this host,"
     " set POSTROOM_URL to that address and start Postroom again. A reverse proxy has to hand on the Host field."
@@ -35,6 +38,7 @@ _django = get_asgi_application()
 
 from postroom.intake.intake import Intake  # noqa: E402 - its models need Django set up
 from postroom.intake.static_files import StaticFiles  # noqa: E402
+from postroom.pages.upload import body_limit, takes_upload  # noqa: E402
 from postroom.terms.problem import Problem  # noqa: E402
 
 
@@ -45,6 +49,7 @@ class Application:
         self._intake = intake
         self._static = StaticFiles()
         self._django = django
+        self._uploading = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -59,8 +64,16 @@ class Application:
             await self._pass_on(scope, receive, send)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        cookies = "; ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie")
+        if not await takes_upload(scope["method"], scope["path"], cookies):
+            await self._pass_body(scope, receive, send, DJANGO_BODY_BYTES)
+            return
+        async with self._uploading:
+            await self._pass_body(scope, receive, send, body_limit())
+
+    async def _pass_body(self, scope: Scope, receive: Receive, send: Send, limit_bytes: int) -> None:
         try:
-            body = await body_of(scope, receive, DJANGO_BODY_BYTES)
+            body = await body_of(scope, receive, limit_bytes)
         except Problem as problem:
             await answer_problem(send, problem)
             return

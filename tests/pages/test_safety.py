@@ -12,7 +12,7 @@ from django.utils import timezone
 from postroom.pages.urls import urlpatterns
 from postroom.store.models import Attempt, Delivery, Message, ServerTest, SmtpServer, User
 
-OPEN = {"setup", "login", "logout", "language", "sandbox-frame", "message-frame"}
+OPEN = {"setup", "login", "logout", "language", "sandbox-frame", "message-frame", "message-preview-frame"}
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 CHANGING = [
     ("/smtp-servers/{server}/test", {}), ("/smtp-servers/{server}/switch", {"enabled": "no"}),
@@ -24,7 +24,7 @@ CHANGING = [
     ("/smtp-tests/{test}/save-untested", {"reason": "x"}), ("/messages/{message}/retry", {}),
     ("/smtp-tests/{test}/apply", {}), ("/smtp-tests/{test}/arrived", {"arrived": "yes"}),
     ("/messages/{message}/cancel", {}), ("/messages/{message}/resend", {}), ("/messages/bulk", {"do": "cancel"}),
-    ("/messages/undo", {}), ("/overview/hide-checklist", {}),
+    ("/messages/undo", {}), ("/messages/new", {"do": "send"}), ("/overview/hide-checklist", {}),
     ("/domain-checks/from-domain", {}), ("/domain-checks/inbox-outlook", {}), ("/domain-checks/recipient", {}),
     ("/instance", {"name": "x", "language": "fr", "time_zone": "UTC"}),
 ]

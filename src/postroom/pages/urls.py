@@ -21,6 +21,7 @@ from .views import (
     smtp_test_steps,
     smtp_tests,
     tokens,
+    write_message,
 )
 
 app_name = "pages"
@@ -38,6 +39,8 @@ urlpatterns = [
     path("instance", instance.instance, name="instance"),
     path("language", account.language, name="language"),
     path("messages", messages.messages, name="messages"),
+    path("messages/new", write_message.write_message, name="new-message"),
+    path("messages/new/frame/<str:key>", write_message.preview_frame, name="message-preview-frame"),
     path("messages/bulk", messages.bulk, name="messages-bulk"),
     path("messages/undo", messages.undo, name="messages-undo"),
     path("messages/export", message_export.export, name="messages-export"),

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import Count, Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from postroom.flow.outbox import CAN_RETRY
 from postroom.flow.reader import told
@@ -41,7 +42,7 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A message of the list. `others` are its further recipients; `summary` counts their states in words."""
+    """A message of the list. `others` are its further recipients; `summary` tells for how many the state holds."""
 
     message: Message
     recipient: str
@@ -136,9 +137,7 @@ def _states_of(
 
 
 def _fitting(ids: Sequence[str], asked: Asked, hits: Hits | None) -> dict[str, dict[str, str]]:
-    """For each message and state the first delivery that the filter asks for; {} where it asks for none in particular.
-
-    """
+    """For each message and state the first delivery that the filter asks for; {} where any will do."""
     conditions = {"state": asked.state, "server": asked.server, "cause": asked.cause}
     wanted: dict[str, object] = {name: value for name, value in conditions.items() if value}
     if hits is not None and hits.recipients:
@@ -162,13 +161,20 @@ def _row(asked: Asked, message: Message, delivery: Delivery, counts: Mapping[str
         state=delivery.state,
         note=state_note(message, delivery, actor),
         submitted=when(message.created_at),
-        summary=summary_of(counts) if others else "",
+        summary=_share_of(delivery.state, counts) if others else "",
         next_try=next_try(message, delivery) if delivery.state == DeliveryState.DEFERRED else "",
         reply=str(finding.get("title", "")).rstrip("."),
         can_retry=delivery.state in CAN_RETRY,
         query=asked.query(open=message.pk, after=str(asked.after or "")),
         is_open=asked.open == message.pk,
     )
+
+
+def _share_of(state: str, counts: Mapping[str, int]) -> str:
+    number, total = counts.get(state, 0), sum(counts.values())
+    if number == total:
+        return ngettext("%(total)s recipient", "all %(total)s recipients", total) % {"total": words.number(total)}
+    return _("%(number)s of %(total)s recipients") % {"number": words.number(number), "total": words.number(total)}
 
 
 def state_note(message: Message, delivery: Delivery, actor: str = "") -> str:
