@@ -131,6 +131,38 @@ def test_the_line_below_recipients_speaks_up(page: Client) -> None:
     assert "load delay" in waiting
 
 
+def test_a_provider_is_detected_by_its_own_domain_without_a_look(page: Client) -> None:
+    answer = page.post("/domain-checks/detect", {"detect": "ann@gmail.com"})
+    assert 'data-pr-detected="gmail"' in answer.content.decode()
+    assert DomainCheck.objects.count() == 0
+
+
+def test_a_provider_is_detected_by_the_mx_record(page: Client) -> None:
+    waiting = page.post("/domain-checks/detect", {"detect": f"reports@{HERE}"}).content.decode()
+    assert "load delay" in waiting
+    looked_at(host="")
+    answer = page.post("/domain-checks/detect", {"detect": f"reports@{HERE}", "tries": "1"})
+    assert "Microsoft 365 (MX record)" in text_of(answer)
+    assert 'data-pr-detected="microsoft365"' in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("zone", "typed", "words"),
+    [
+        ({"MX own.example": ("10 mx.own.example",), "A mx.own.example": ("192.0.2.1",)}, "a@own.example",
+         "own.example receives its mail at mx.own.example, which is no provider known here."),
+        ({"MX own.example": ("0 .",)}, "a@own.example", "never accepts mail"),
+        ({}, "a@own.example", "The DNS has no domain own.example."),
+        ({}, "a@own", "Enter a full address"),
+    ],
+)
+def test_what_is_no_known_provider_is_said_so(page: Client, zone: Zone, typed: str, words: str) -> None:
+    looked_at(zone, "own.example", "")
+    answer = page.post("/domain-checks/detect", {"detect": typed})
+    assert words in text_of(answer)
+    assert "data-pr-detected" not in answer.content.decode()
+
+
 @pytest.mark.parametrize("field", ["", "a b", "x]", "#a", "from:body", "A", "a" * 50])
 def test_only_names_of_fields_are_taken_as_such(page: Client, field: str) -> None:
     assert page.post("/domain-checks/recipient", {"field": field}).status_code == 404

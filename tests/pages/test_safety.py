@@ -25,7 +25,8 @@ CHANGING = [
     ("/smtp-tests/{test}/apply", {}), ("/smtp-tests/{test}/arrived", {"arrived": "yes"}),
     ("/messages/{message}/cancel", {}), ("/messages/{message}/resend", {}), ("/messages/bulk", {"do": "cancel"}),
     ("/messages/undo", {}), ("/messages/new", {"do": "send"}), ("/overview/hide-checklist", {}),
-    ("/domain-checks/from-domain", {}), ("/domain-checks/inbox-outlook", {}), ("/domain-checks/recipient", {}),
+    ("/domain-checks/from-domain", {}), ("/domain-checks/detect", {}), ("/domain-checks/inbox-outlook", {}),
+    ("/domain-checks/recipient", {}),
     ("/instance", {"name": "x", "language": "fr", "time_zone": "UTC"}),
 ]
 

@@ -76,6 +76,7 @@ urlpatterns = [
     path("smtp-tests/<str:test_id>/save", smtp_test_steps.save, name="smtp-test-save"),
     path("smtp-tests/<str:test_id>/save-untested", smtp_test_steps.save_untested, name="smtp-test-save-untested"),
     path("domain-checks/from-domain", domain.from_domain, name="from-domain"),
+    path("domain-checks/detect", domain.detect, name="detect-provider"),
     path("domain-checks/inbox-outlook", domain.outlook, name="inbox-outlook"),
     path("domain-checks/recipient", domain.recipient, name="recipient-domain"),
     path("sandbox", sandbox.sandbox, name="sandbox"),

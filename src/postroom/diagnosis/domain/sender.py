@@ -26,6 +26,7 @@ class Sender:
     title: str
     hosts: tuple[str, ...]
     host_patterns: tuple[str, ...] = ()
+    exchangers: tuple[str, ...] = ()
     spf: str = ""
     spf_names: tuple[str, ...] = ()
     own_return_path: bool = False
@@ -81,6 +82,12 @@ def sender_of(host: str) -> Sender | None:
     """The provider that takes mail at a host; None for every other server."""
     name = host.lower().rstrip(".")
     return next((sender for sender in senders() if sender.takes_mail_at(name)), None) if name else None
+
+
+def receiver_at(exchanger: str) -> Sender | None:
+    """The provider whose mailboxes are behind an MX host; None for every other one, such as a filter before it."""
+    name = exchanger.lower().rstrip(".")
+    return next((s for s in senders() if s.takes_mail_at(name) or is_below(name, s.exchangers)), None)
 
 
 def owner_of(domain: str) -> Sender | None:

@@ -7,8 +7,9 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from postroom.pages.access import operator_only, person
+from postroom.pages.access import administrator_only, operator_only, person
 from postroom.pages.ask_limit import may_ask
+from postroom.pages.queries.detection import Detection, detection_of
 from postroom.pages.queries.domain_checks import SENDER_PARTS, DomainView, asked_view, recipient_domains
 
 _FIELD = re.compile(r"[a-z][a-z_]{0,39}")
@@ -47,15 +48,30 @@ def recipient(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/parts/recipient_domain_said.html", context)
 
 
+@administrator_only
+@never_cache
+@require_POST
+def detect(request: HttpRequest) -> HttpResponse:
+    """Which provider the address in the form's field Detect belongs to."""
+    if not may_ask(person(request)):
+        found = Detection("", view=DomainView(state="full"))
+    else:
+        found = detection_of(request.POST.get("detect", "")[:320], _tries(request))
+    return render(request, "pages/parts/detect_said.html", {"found": found})
+
+
 def _sender_view(request: HttpRequest) -> DomainView:
     return _asked(request, request.POST.get("from_address", ""), request.POST.get("host", ""), SENDER_PARTS)
 
 
 def _asked(request: HttpRequest, typed: str, host: str, names: tuple[str, ...]) -> DomainView:
-    tries = request.POST.get("tries", "")
     if not may_ask(person(request)):
         return DomainView(state="full")
     return asked_view(
-        typed[:320], host[:253], names, tries=int(tries) if tries.isdecimal() else 0,
-        anew=request.POST.get("anew") == "yes",
+        typed[:320], host[:253], names, tries=_tries(request), anew=request.POST.get("anew") == "yes"
     )
+
+
+def _tries(request: HttpRequest) -> int:
+    typed = request.POST.get("tries", "")
+    return int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 5 else 0
