@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.diagnosis.dns import TIMEOUT, Zone, part, read
 
 from postroom.diagnosis.domain.spf_record import allowing, parsed, spf_records
-from postroom.diagnosis.domain.spf_walk import LOOKUPS
+from postroom.terms.limits import SPF_LOOKUPS
 
 HERE = "norrvik.example"
 OFFICE = "smtp.office365.com"
@@ -103,7 +103,7 @@ def test_more_than_ten_lookups_are_noticed_and_the_eleventh_is_not_chased_for_ev
     includes = {f"TXT s{n}.example": (f"v=spf1 include:s{n + 1}.example ~all",) for n in range(60)}
     reading, questions = read({**MX, **includes, f"TXT {HERE}": ("v=spf1 include:s0.example ~all",)}, HERE, OFFICE)
     assert len(questions) < 40
-    wide = zone("v=spf1 " + " ".join(f"a:h{n}.example" for n in range(LOOKUPS + 1)) + " ~all")
+    wide = zone("v=spf1 " + " ".join(f"a:h{n}.example" for n in range(SPF_LOOKUPS + 1)) + " ~all")
     assert part(wide, "spf", host=OFFICE).slug == "spf-too-many-lookups"
     assert reading.parts["spf"].slug in ("spf-too-many-lookups", "spf-partly-read")
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
+from postroom.terms.limits import DMARC_WALK
+
 from .answers import Inquiry
 from .part import Part, Status
 from .sender import Record
 from .subject import Subject
 
 PAGE = "https://www.rfc-editor.org/rfc/rfc9989"
-# Section 4.10: a walk asks at most eight names.
-_WALK = 8
 _POLICIES = ("none", "quarantine", "reject")
 _SPF_PASSES = ("spf-allows", "spf-allows-address", "spf-own-domain", "spf-allows-everyone")
 _SPF_FAILS = (
@@ -50,7 +50,7 @@ def _places(domain: str) -> list[str]:
     """The domain and its parents down to two labels, the walk's middle left out in very long names."""
     labels = domain.split(".")
     parents = [".".join(labels[at:]) for at in range(1, max(len(labels) - 1, 1))]
-    return list(dict.fromkeys([domain, *parents[-(_WALK - 1):]]))
+    return list(dict.fromkeys([domain, *parents[-(DMARC_WALK - 1):]]))
 
 
 def _is_dmarc(text: str) -> bool:

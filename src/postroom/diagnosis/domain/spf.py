@@ -2,11 +2,13 @@
 
 from ipaddress import IPv6Address, ip_address
 
+from postroom.terms.limits import SPF_LOOKUPS
+
 from .answers import Answer, Inquiry, Outcome
 from .part import Part, Status
 from .sender import Record, Sender
 from .spf_record import SpfRecord, allowing, parsed, spf_records
-from .spf_walk import LOOKUPS, Match, Walk, lists_networks_of
+from .spf_walk import Match, Walk, lists_networks_of
 from .subject import Subject
 
 PAGE = "https://www.rfc-editor.org/rfc/rfc7208"
@@ -49,7 +51,7 @@ def _of_record(subject: Subject, record: SpfRecord, inquiry: Inquiry) -> Part:
     values = {**subject.values, "lookups": str(walk.lookups), "address": ", ".join(addresses)}
     if record.all_qualifier == "+":
         return Part("spf-allows-everyone", Status.WARN, values, record.text, page=PAGE)
-    if walk.lookups > LOOKUPS:
+    if walk.lookups > SPF_LOOKUPS:
         return Part("spf-too-many-lookups", Status.WARN, values, record.text, page=PAGE)
     if walk.faults:
         return Part("spf-broken", Status.BAD, {**values, "term": walk.faults[0]}, record.text, page=PAGE)

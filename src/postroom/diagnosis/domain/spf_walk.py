@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
+from postroom.terms.limits import SPF_LOOKUPS
+
 from .answers import Inquiry
 from .sender import Sender
 from .spf_record import Network, SpfRecord, Term, parsed, spf_records
 
-# RFC 7208 section 4.6.4: lookups of a record, and hosts of one `mx`.
-LOOKUPS = 10
+# No RFC figure: how deep includes are followed, and how far beyond the lookups that a receiver makes.
 _DEPTH = 8
 _LOOKING_UP = ("include", "a", "mx", "ptr", "exists")
 
@@ -61,7 +62,7 @@ class Walk:
         """`passing` is False below an include that does not let pass what it matches."""
         if domain in self._seen:
             return
-        if depth > _DEPTH or self.lookups > LOOKUPS + _DEPTH:
+        if depth > _DEPTH or self.lookups > SPF_LOOKUPS + _DEPTH:
             self.gaps.append(domain)
             return
         self._seen.add(domain)
@@ -132,7 +133,7 @@ class Walk:
         if not answer.is_known:
             self.gaps.append(f"mx:{domain}")
         hosts = [value.partition(" ")[2] for value in answer.values]
-        return [host for host in hosts if host != "."][:LOOKUPS]
+        return [host for host in hosts if host != "."][:SPF_LOOKUPS]
 
 
 def lists_networks_of(sender: Sender, walk: Walk, inquiry: Inquiry) -> Match:
