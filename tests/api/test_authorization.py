@@ -28,6 +28,8 @@ ALLOWED = {
     ("patch", "/api/v1/smtp-servers/{server_id}"): ADMIN,
     ("delete", "/api/v1/smtp-servers/{server_id}"): ADMIN,
     ("post", "/api/v1/smtp-servers/{server_id}/test"): ADMIN,
+    ("post", "/api/v1/smtp-servers/{server_id}/pause"): ADMIN,
+    ("post", "/api/v1/smtp-servers/{server_id}/resume"): ADMIN,
     ("get", "/api/v1/tests/{test_id}"): READ,
     ("get", "/api/v1/tests/{test_id}/log"): READ,
     ("post", "/api/v1/tests/{test_id}/stop"): ADMIN,

@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 
 from postroom.flow.test_result import record_test_result
-from postroom.store.models import ServerTest, SmtpServer
+from postroom.store.models import AuditEntry, ServerTest, SmtpServer
 
 from .conftest import Call
 
@@ -189,3 +189,35 @@ def test_a_stored_password_is_lent_to_its_own_destination(admin: Call) -> None:
     answer = admin("post", f"{URL}/test", {"based_on": server["id"], "from_name": "New"})
     assert answer.status_code == 202
     assert ServerTest.objects.get(pk=answer.json()["id"]).sealed_password == SmtpServer.objects.get().sealed_password
+
+
+def test_position_and_default_are_one_order(admin: Call) -> None:
+    ids = []
+    for name in ("A", "B", "C"):
+        made = admin("post", URL, {**RELAY, "name": name, "use_unverified": True, "reason": "test"}).json()
+        ids.append(made["id"])
+    admin("patch", f"{URL}/{ids[0]}", {"is_default": True})
+    moved = admin("patch", f"{URL}/{ids[2]}", {"position": 1}).json()
+    assert (moved["position"], moved["is_default"]) == (1, False)
+    admin("patch", f"{URL}/{ids[1]}", {"is_default": True})
+    listed = admin("get", URL).json()["smtp_servers"]
+    assert [(row["name"], row["position"], row["is_default"]) for row in listed] == [
+        ("B", 0, True), ("A", 1, False), ("C", 2, False)
+    ]
+    admin("patch", f"{URL}/{ids[0]}", {"use_unverified": False})
+    assert admin("patch", f"{URL}/{ids[0]}", {"position": 0}).status_code == 409
+    for wrong in (-1, "1", 1.5):
+        assert fields(admin("patch", f"{URL}/{ids[0]}", {"position": wrong})) == ["position"]
+
+
+def test_pausing_and_resuming_through_the_api(admin: Call) -> None:
+    server = admin("post", URL, {**RELAY, "use_unverified": True, "reason": "test"}).json()
+    paused = admin("post", f"{URL}/{server['id']}/pause", {"until": "2099-03-01T08:00:00Z", "reason": "move"}).json()
+    assert (paused["state"], paused["pause_reason"]) == ("paused", "move")
+    assert paused["paused_until"].startswith("2099-03-01T08:00:00")
+    assert AuditEntry.objects.filter(action="server.pause").exists()
+    for until in ("2020-01-01T00:00:00Z", "2099-03-01T08:00:00", "soon", 5):
+        assert fields(admin("post", f"{URL}/{server['id']}/pause", {"until": until})) == ["until"]
+    resumed = admin("post", f"{URL}/{server['id']}/resume").json()
+    assert (resumed["state"], resumed["paused_at"]) == ("unverified", None)
+    assert admin("post", f"{URL}/{server['id']}/pause").json()["paused_until"] is None

@@ -25,7 +25,7 @@ def server(admin: Call) -> str:
 
 
 def test_there_are_operations_with_a_body() -> None:
-    assert len(WITH_BODY) == 5
+    assert len(WITH_BODY) == 6
 
 
 @pytest.mark.parametrize(("method", "path"), WITH_BODY)

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 from ninja import Schema
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
+from postroom.flow.submitted import Time
+
 Text = Annotated[StrictStr, Field(max_length=500)]
 Count = Annotated[StrictInt | None, Field(ge=1, le=2**53)]
 
@@ -58,6 +60,16 @@ class ServerIn(SettingsIn):
         StrictBool, Field(description="Take deliveries although no live test has passed; needs a reason.")
     ] = False
     reason: Text = ""
+    position: Annotated[
+        StrictInt | None, Field(ge=0, le=10_000, description="Place in the order of servers; 0 is the default's.")
+    ] = None
+
+
+class PauseIn(Strict):
+    """For how long a server takes no deliveries."""
+
+    until: Annotated[Time | None, Field(description="When it goes on by itself; null until it is resumed.")] = None
+    reason: Text = ""
 
 
 class TestIn(SettingsIn):
@@ -101,8 +113,15 @@ class ServerOut(Schema):
     limits: dict[str, int | None]
     enabled: bool
     is_default: bool
+    position: int
     use_unverified: bool
     reason: str
+    failing_since: datetime | None
+    paused_at: datetime | None
+    paused_until: datetime | None
+    pause_reason: str
+    checked_at: datetime | None
+    certificate_expires_at: datetime | None
     finding: dict[str, Any] | None
     warnings: list[dict[str, Any]]
 

@@ -10,28 +10,28 @@ from pydantic import Field
 
 from postroom.flow import configure
 from postroom.flow.reader import told, told_tries
-from postroom.flow.server_order import set_default
-from postroom.flow.server_pause import set_enabled
+from postroom.flow.server_order import move_server, servers_in_order, set_default
+from postroom.flow.server_pause import pause_server, resume_server, set_enabled
 from postroom.policy.settings_check import warnings_of
 from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.problem import FieldError, invalid_fields
 from postroom.terms.server import ServerSettings
 
 from .access import ADMINISTERING, READING, actor_of
-from .schemas import SendIn, ServerIn, ServerOut, Servers, Started, TestIn, TestOut
+from .schemas import PauseIn, SendIn, ServerIn, ServerOut, Servers, Started, TestIn, TestOut
 from .strict_parser import refuse_unknown_query
 
 router = Router(tags=["SMTP servers"])
 Id = Annotated[str, Field(max_length=26)]
 # What belongs to the row, or to the request, and not to the settings.
 _TEXT = {"description": "OK", "content": {"text/plain": {"schema": {"type": "string"}}}}
-_BESIDE = ("password", "enabled", "is_default", "use_unverified", "reason", "based_on", "send")
+_BESIDE = ("password", "enabled", "is_default", "position", "use_unverified", "reason", "based_on", "send")
 
 
 @router.get("/smtp-servers", auth=READING, response=Servers, summary="List SMTP servers")
 def list_servers(request: HttpRequest) -> dict[str, Any]:
     refuse_unknown_query(request)
-    return {"smtp_servers": [server_json(row) for row in SmtpServer.objects.order_by("-is_default", "position")]}
+    return {"smtp_servers": [server_json(row) for row in servers_in_order()]}
 
 
 @router.post(
@@ -49,7 +49,7 @@ def create_server(request: HttpRequest, body: ServerIn) -> Status[dict[str, Any]
             use_unverified=body.use_unverified,
             actor=actor,
         )
-        _switch(row, {"enabled": body.enabled, "is_default": body.is_default}, actor)
+        _switch(row, {"enabled": body.enabled, "is_default": body.is_default, "position": body.position}, actor)
     return Status(201, server_json(_server(row.pk)))
 
 
@@ -117,6 +117,23 @@ def start_saved_test(request: HttpRequest, server_id: Id, body: SendIn | None = 
     return Status(202, {"id": test.pk})
 
 
+@router.post(
+    "/smtp-servers/{server_id}/pause", auth=ADMINISTERING, response=ServerOut, summary="Take a server out of delivery"
+)
+def pause(request: HttpRequest, server_id: Id, body: PauseIn | None = None) -> dict[str, Any]:
+    until, reason = (body.until, body.reason) if body else (None, "")
+    pause_server(_server(server_id), until=until, reason=reason, actor=actor_of(request))
+    return server_json(_server(server_id))
+
+
+@router.post(
+    "/smtp-servers/{server_id}/resume", auth=ADMINISTERING, response=ServerOut, summary="Let a paused server go on"
+)
+def resume(request: HttpRequest, server_id: Id) -> dict[str, Any]:
+    resume_server(_server(server_id), actor_of(request))
+    return server_json(_server(server_id))
+
+
 @router.get("/tests/{test_id}", auth=READING, response=TestOut, tags=["Tests"], summary="How a test goes")
 def get_test(request: HttpRequest, test_id: Id) -> dict[str, Any]:
     refuse_unknown_query(request)
@@ -153,8 +170,15 @@ def server_json(row: SmtpServer) -> dict[str, Any]:
         "has_password": bool(row.sealed_password),
         "enabled": row.enabled,
         "is_default": row.is_default,
+        "position": row.position,
         "use_unverified": row.use_unverified,
         "reason": row.unverified_reason,
+        "failing_since": row.failing_since,
+        "paused_at": row.paused_at,
+        "paused_until": row.paused_until,
+        "pause_reason": row.pause_reason,
+        "checked_at": row.checked_at,
+        "certificate_expires_at": row.certificate_expires_at,
         "finding": told(row.failing_finding) or None if row.failing_since else None,
         "warnings": [{"field": w.field, "code": w.code, "text": w.text} for w in warnings_of(settings)],
     }
@@ -171,6 +195,8 @@ def _switch(row: SmtpServer, given: dict[str, Any], actor: str) -> None:
         set_enabled(row, given["enabled"], actor)
     if given.get("is_default") is True and not row.is_default:
         set_default(row, actor)
+    if given.get("position") is not None:
+        move_server(row, given["position"], actor)
     if given.get("is_default") is False and row.is_default:
         text = "Make another server the default instead; there is always one."
         raise invalid_fields([FieldError("is_default", "not-possible", text)])
