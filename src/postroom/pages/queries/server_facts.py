@@ -45,7 +45,7 @@ def encryption(facts: Mapping[str, Any], host: str) -> Encryption:
     rows = [
         (_("Version"), str(tls["version"]).replace("TLSv", "TLS "), "", ""),
         (_("Cipher"), str(tls.get("cipher") or ""), "", "mono"),
-        (_("Certificate"), names[0] if names else str(tls.get("subject") or ""), _matching(names, host), ""),
+        (_("Certificate"), names[0] if names else str(tls.get("subject") or ""), _matching(names, host), "two-lines"),
         (_("Issued by"), _common_name(str(tls.get("issuer") or "")), "", ""),
         (_("Key"), str(tls.get("key") or ""), "", ""),
         (_("Expires"), words.date_with_year(ends) if ends else "", _in_days(ends), _tone(ends)),

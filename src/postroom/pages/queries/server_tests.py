@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from postroom.flow.reader import told, told_tries
 from postroom.pages import words
@@ -17,6 +15,7 @@ from postroom.store.models import ServerTest
 from postroom.terms.outcome import Stage, StageStatus, TestStatus
 from postroom.terms.server import Security, ServerSettings
 
+from .stage_words import brief_of, came_to, detail_of
 from .test_log import LogLine, log_of
 
 STAGE_LABELS = {
@@ -35,45 +34,22 @@ BAR_UNITS = 200
 SCALE_MS = 3_000.0
 _OVER = (StageStatus.PASSED, StageStatus.FAILED)
 
-# What a failed stage did not bring about; why is the finding's to say.
-_FAILED = {
-    Stage.RESOLVE: gettext_lazy("the name led to no address"),
-    Stage.CONNECT: gettext_lazy("no connection came about"),
-    Stage.GREETING: gettext_lazy("the server did not greet"),
-    Stage.EHLO: gettext_lazy("the introduction went wrong"),
-    Stage.STARTTLS: gettext_lazy("no encryption came about"),
-    Stage.CERTIFICATE: gettext_lazy("the certificate is not trusted"),
-    Stage.AUTHENTICATE: gettext_lazy("the sign-in did not succeed"),
-    Stage.SENDER: gettext_lazy("the mail was not accepted"),
-    Stage.RECIPIENT: gettext_lazy("the recipient was not accepted"),
-    Stage.MESSAGE: gettext_lazy("the message was not accepted"),
-}
-_RUNNING = {
-    Stage.RESOLVE: gettext_lazy("Looking up %(host)s"),
-    Stage.CONNECT: gettext_lazy("Waiting for port %(port)s"),
-    Stage.GREETING: gettext_lazy("Waiting for its greeting"),
-    Stage.STARTTLS: gettext_lazy("Agreeing on encryption"),
-    Stage.AUTHENTICATE: gettext_lazy("Signing in as %(username)s"),
-    Stage.MESSAGE: gettext_lazy("Handing over the test mail"),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """One stage. `bar_x` and `bar_width` are of BAR_UNITS; `said` is read out when the stage has ended."""
+    """One stage. `brief` is its detail where there is little room; `came_to` what a failed one came to. `bar_x` and
+    `bar_width` are of BAR_UNITS; `said` is read out when the stage has ended."""
 
     name: str
     label: str
     status: str
     detail: str
+    brief: str
     ms: float | None
     bar_x: int
     bar_width: int
     said: str
-
-    @property
-    def came_to(self) -> str:
-        return str(_FAILED[Stage(self.name)])
+    came_to: str
 
     @property
     def word(self) -> str:
@@ -167,10 +143,12 @@ def _rows(stages: Sequence[Mapping[str, Any]], test: ServerTest, settings: Serve
         ms = float(stage["ms"]) if stage.get("ms") is not None else None
         state = _ended_status(str(stage["status"]), test.status)
         width = max(2, round((ms or 0) * scale)) if ms is not None or state == StageStatus.RUNNING else 0
+        detail = detail_of(stage, state, test.facts, settings)
         rows.append(StageRow(
-            name=str(stage["name"]), label=str(stage["label"]), status=state,
-            detail=_detail(stage, state, test.facts, settings), ms=ms,
+            name=str(stage["name"]), label=str(stage["label"]), status=state, detail=detail,
+            brief=brief_of(stage, state, test.facts) or detail, ms=ms,
             bar_x=min(BAR_UNITS - 2, round(at * scale)), bar_width=width, said=_said(stage, state, ms),
+            came_to=came_to(Stage(stage["name"]), test.finding or {}, settings.port),
         ))
         at += ms or 0
     return rows
@@ -180,30 +158,6 @@ def _ended_status(stage: str, test: str) -> str:
     """A stage that was open when its test ended was not reached."""
     is_open = stage in (StageStatus.WAITING, StageStatus.RUNNING)
     return str(StageStatus.NOT_REACHED) if is_open and test in ("passed", "failed", "stopped") else stage
-
-
-def _detail(stage: Mapping[str, Any], status: str, facts: Mapping[str, Any], settings: ServerSettings) -> str:
-    """What a stage has to show: the server's words as they came, ours in the reader's language."""
-    name = Stage(stage["name"])
-    if status in (StageStatus.NOT_REACHED, StageStatus.NOT_NEEDED):
-        return look_of(status).word
-    if status == StageStatus.RUNNING and name in _RUNNING:
-        return str(_RUNNING[name]) % {"host": settings.host, "port": settings.port, "username": settings.username}
-    extensions, tls = facts.get("extensions") or {}, facts.get("tls") or {}
-    if status == StageStatus.PASSED and name is Stage.EHLO and extensions:
-        offered = ngettext("%(count)s extension offered", "%(count)s extensions offered", len(extensions))
-        return offered % {"count": len(extensions)}
-    ends = parse_datetime(str(tls.get("not_after") or ""))
-    if status == StageStatus.PASSED and name is Stage.CERTIFICATE and ends is not None:
-        return _certificate(tls, ends)
-    return str(stage.get("detail") or "")
-
-
-def _certificate(tls: Mapping[str, Any], ends: datetime) -> str:
-    name = str((tls.get("names") or [tls.get("subject") or ""])[0])
-    if tls.get("verified") is False:
-        return _("%(name)s, not checked") % {"name": name}
-    return _("%(name)s, valid until %(date)s") % {"name": name, "date": words.date_with_year(ends)}
 
 
 def _said(stage: Mapping[str, Any], status: str, ms: float | None) -> str:

@@ -36,7 +36,20 @@ function sayResult(status) {
 
 /* While a stage runs its time goes on; the server's figure replaces it when the stage has ended. */
 let ticking = { stage: "", since: 0 };
+let elapsed = { shown: null, since: 0 };
+function tickElapsed() {
+  const shown = document.querySelector("[data-pr-elapsed]");
+  if (!shown) return;
+  if (elapsed.shown !== shown) {
+    const before = Number(shown.closest("[data-pr-began]").dataset.prBegan);
+    elapsed = { shown, since: performance.now() - 1000 * before };
+  }
+  const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  shown.textContent = ((performance.now() - elapsed.since) / 1000).toLocaleString(document.documentElement.lang, digits);
+}
+
 function tick() {
+  tickElapsed();
   const shown = document.querySelector("[data-pr-ticks]");
   if (!shown) return;
   const stage = shown.closest("[data-pr-stage]").dataset.prStage;
