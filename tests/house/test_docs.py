@@ -11,7 +11,7 @@ from tests.house.routes import routes, shape_of
 from tests.house.sources import PACKAGE, ROOT, python_files
 
 from postroom.cli.main import COMMANDS
-from postroom.terms.server import ServerSettings
+from postroom.terms.server import Limits, ServerSettings
 
 DOCS = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
 REFERENCE = DOCS["reference.md"]
@@ -70,6 +70,20 @@ def test_every_setting_of_a_server_is_in_the_reference() -> None:
     rows = set(re.findall(r"^\| [^|]+ \| `([a-z_]+)` \|", REFERENCE, re.MULTILINE))
     assert names - rows == set()
     assert rows - names == set()
+
+
+def test_every_setting_names_the_user_who_needs_it() -> None:
+    """A row without one tells that the setting can go."""
+    users = ("Everybody", "Administrator", "Application", "Operator", "Recipient", "Reader", "People", "Whoever")
+    tables = re.findall(r"^\|[^\n]*\| who needs it \|\n\|[-| ]+\|\n((?:\|.*\|\n)+)", REFERENCE, re.MULTILINE)
+    rows = [row for table in tables for row in table.splitlines()]
+    assert len(rows) > 35
+    assert [row for row in rows if not row.split(" | ")[-1].startswith(users)] == []
+
+
+def test_every_limit_of_a_server_is_in_the_reference() -> None:
+    described = set(re.findall(r"^\| `([a-z_]+)` \| Administrator", REFERENCE, re.MULTILINE))
+    assert {field.name for field in dataclasses.fields(Limits)} <= described
 
 
 def test_every_problem_that_start_up_names_is_in_operations() -> None:
