@@ -99,3 +99,11 @@ async def test_a_flood_of_records_is_cut(monkeypatch: pytest.MonkeyPatch) -> Non
         question = Question("flood.example", "TXT")
         answer = (await DomainRecords(3.0).answers([question]))[question]
     assert len(answer.values) == domain_records.RECORDS
+
+
+async def test_the_operator_may_name_the_servers_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with dns_server(ZONE) as (server, resolver):
+        monkeypatch.setenv("POSTROOM_DNS", f"127.0.0.1:{resolver.port}")
+        question = Question("never.example", "MX")
+        assert (await DomainRecords(3.0).answers([question]))[question].values == ("0 .",)
+    assert server.asked == ["MX never.example"]

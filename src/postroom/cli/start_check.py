@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from postroom.policy.ports import Ports
 from postroom.store.vault import Vault, VaultError
+from postroom.terms.name_servers import name_servers
 
 from .instance import DATABASE
 
@@ -59,6 +60,14 @@ def _environment_problems(environment: Mapping[str, str]) -> Iterator[StartProbl
                 "smtp-ports-invalid",
                 f"POSTROOM_SMTP_PORTS: {error}",
                 "Separate ports and ranges by commas, such as 25,465,587,2525 or 587,10000-10010.",
+            )
+    if "POSTROOM_DNS" in environment:
+        try:
+            name_servers(environment["POSTROOM_DNS"])
+        except ValueError as error:
+            yield StartProblem(
+                "dns-invalid", f"POSTROOM_DNS: {error}",
+                "Give addresses of DNS servers, separated by commas, such as 9.9.9.9,149.112.112.112.",
             )
     if "POSTROOM_URL" in environment and not _is_web_address(environment["POSTROOM_URL"]):
         yield StartProblem(

@@ -1,17 +1,20 @@
 """What the DNS says of names: many questions at once, bounded in time and in what is taken of each answer."""
 
 import asyncio
+import os
 from collections.abc import Iterable
 
 import dns.asyncresolver
 import dns.exception
 import dns.name
+import dns.nameserver
 import dns.rdatatype
 import dns.rdtypes.ANY.MX
 import dns.rdtypes.ANY.TXT
 import dns.resolver
 
 from postroom.diagnosis.domain import Answer, Outcome, Question
+from postroom.terms.name_servers import name_servers
 
 # No RFC figures: records of one name that are read, characters of one text, questions under way at once.
 RECORDS = 100
@@ -20,7 +23,7 @@ AT_ONCE = 16
 
 
 class DomainRecords:
-    """Asks the system's DNS servers; everything it is asked in its life has `timeout_s` in all."""
+    """Asks the DNS servers of `resolver`; everything it is asked in its life has `timeout_s` in all."""
 
     def __init__(self, timeout_s: float) -> None:
         self._ends_at = asyncio.get_running_loop().time() + timeout_s
@@ -32,7 +35,7 @@ class DomainRecords:
         asked = tuple(questions)
         try:
             self._resolver = self._resolver or resolver()
-        except (dns.resolver.NoResolverConfiguration, OSError):
+        except (dns.resolver.NoResolverConfiguration, OSError, ValueError):
             return dict.fromkeys(asked, _unknown("no-resolver"))
         given = await asyncio.gather(*(self._answer(self._resolver, question) for question in asked))
         return dict(zip(asked, given, strict=True))
@@ -50,8 +53,13 @@ class DomainRecords:
 
 
 def resolver() -> dns.asyncresolver.Resolver:
-    """The system's DNS servers. Raises NoResolverConfiguration, OSError."""
-    return dns.asyncresolver.Resolver()
+    """The DNS servers of POSTROOM_DNS, else the system's. Raises NoResolverConfiguration, OSError, ValueError."""
+    servers = name_servers(os.environ.get("POSTROOM_DNS", ""))
+    if not servers:
+        return dns.asyncresolver.Resolver()
+    asking = dns.asyncresolver.Resolver(configure=False)
+    asking.nameservers = [dns.nameserver.Do53Nameserver(*server) for server in servers]
+    return asking
 
 
 async def _looked_up(asking: dns.asyncresolver.Resolver, question: Question, lifetime_s: float) -> Answer:
