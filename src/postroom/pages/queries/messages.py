@@ -19,7 +19,7 @@ from postroom.store.message_search import Hits, hits_of
 from postroom.store.models import AuditEntry, Delivery, Message, User
 from postroom.terms.outcome import DeliveryState
 
-from .message_filters import STATES, Asked
+from .message_filters import STATES, Asked, Menu
 
 PAGE_ROWS = 50
 _ALWAYS = ("queued", "deferred", "sent", "failed", "cancelled")
@@ -65,6 +65,8 @@ class Listing:
 
     rows: list[Row]
     tabs: list[Tab]
+    menus: list[Menu]
+    chosen_filters: int
     total: int
     is_more: bool
     next_query: str
@@ -82,6 +84,7 @@ def listing(asked: Asked) -> Listing:
     counts = {state: found.count(state) for state in ("", *STATES)}
     page = found.page(asked.order, PAGE_ROWS, asked.after, asked.state)
     total = counts[asked.state]
+    menus = asked.menus()
     earlier = _earlier_open(asked) if wanted.since is not None and not asked.is_filtered else 0
     return Listing(
         rows=rows_of(asked, page.ids, hits),
@@ -89,6 +92,8 @@ def listing(asked: Asked) -> Listing:
             Tab(state, min(number, found.bound), number > found.bound, asked.query(state=state), asked.state == state)
             for state, number in counts.items() if number or state in ("", *_ALWAYS) or asked.state == state
         ],
+        menus=menus,
+        chosen_filters=sum(1 for menu in menus if menu.chosen) + bool(asked.q),
         total=min(total, found.bound),
         is_more=total > found.bound,
         next_query=asked.query(after=str(page.next)) if page.next else "",
