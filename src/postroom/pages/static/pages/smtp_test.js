@@ -105,6 +105,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:afterSwap", (event) => {
   const work = document.getElementById("work");
   if (!work || event.detail.target.id !== "work") return;
+  countPoll(false);
   const fold = document.getElementById("log-fold");
   const status = work.dataset.prTest;
   const isOver = ["passed", "failed", "stopped"].includes(status);
