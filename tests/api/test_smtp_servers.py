@@ -42,6 +42,16 @@ def fields(answer: Any) -> list[str]:
     return [error["field"] for error in answer.json()["errors"]]
 
 
+def test_a_test_tells_what_else_was_tried(admin: Call) -> None:
+    tried = [{"place": "smtp.company.example:465", "ok": False, "says": [{"what": "timeout", "values": {}}]}]
+    row = ServerTest.objects.create(
+        settings={}, created_by="x", status="failed", facts={"also_tried": tried, "size_limit": None}
+    )
+    answer = admin("get", f"/api/v1/tests/{row.pk}").json()
+    assert answer["also_tried"] == [{"place": "smtp.company.example:465", "ok": False, "text": "No answer in time."}]
+    assert answer["facts"] == {"size_limit": None}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_changes_at_once_both_stay(admin: Call) -> None:
     server = created(admin)

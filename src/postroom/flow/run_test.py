@@ -160,7 +160,9 @@ def _saved(test: ServerTest, progress: _Progress) -> bool:
     rows = ServerTest.objects.filter(pk=test.pk)
     if progress.unsaved and (report := progress.report) is not None:
         progress.unsaved = False
-        rows.update(stages=report.stages, transcript=report.transcript, lease_until=timezone.now() + LEASE)
+        rows.update(
+            stages=report.stages, transcript=report.transcript, facts=report.facts, lease_until=timezone.now() + LEASE
+        )
     return rows.filter(stop_requested=True).exists()
 
 

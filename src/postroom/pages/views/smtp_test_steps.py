@@ -61,10 +61,13 @@ def apply(request: HttpRequest, test_id: str) -> HttpResponse:
         return redirect("pages:smtp-test", test.pk)
     if username := request.POST.get("username", "").strip():
         settings = settings.changed(username=username)
-    return _tested(request, test, settings, send=test.send)
+    return _tested(request, test, settings, send=test.send, form="&apply=1")
 
 
-def _tested(request: HttpRequest, test: ServerTest, settings: ServerSettings, *, send: bool) -> HttpResponse:
+def _tested(
+    request: HttpRequest, test: ServerTest, settings: ServerSettings, *, send: bool, form: str = ""
+) -> HttpResponse:
+    """To the page of the new test; `form` goes on with the query of the form, for what only that can put right."""
     try:
         new = configure.start_test(
             settings, password=request.POST.get("password") or None, based_on=test, server=test.server, send=send,
@@ -75,7 +78,7 @@ def _tested(request: HttpRequest, test: ServerTest, settings: ServerSettings, *,
         if set(problems) <= set(_ENTERED_HERE):
             return page_of(request, test, problems)
         messages.error(request, next(iter(problems.values())))
-        return redirect(f"{reverse('pages:new-smtp-server')}?test={test.pk}")
+        return redirect(f"{reverse('pages:new-smtp-server')}?test={test.pk}{form}")
     return redirect("pages:smtp-test", new.pk)
 
 
