@@ -172,7 +172,9 @@ def test_only_names_of_fields_are_taken_as_such(page: Client, field: str) -> Non
     ("typed", "domains"),
     [
         ("a@b.example", ("b.example",)), ("A <a@b.example>, c@b.example, d@e.example", ("b.example", "e.example")),
-        ("a@b.example, x", ()), ("", ()),
+        ("a@b.example, x", ("b.example",)), ("", ()), ("x, a@b", ()),
+        ("a@b.example\r\nC <c@d.example>\n", ("b.example", "d.example")),
+        ("a@b.example; c@d.example", ("b.example", "d.example")),
         (", ".join(f"a@d{n}.example" for n in range(9)), ("d0.example", "d1.example", "d2.example")),
     ],
 )
@@ -215,3 +217,15 @@ def test_it_is_said_in_the_reader_s_language(page: Client, administrator: User) 
     assert "SPF autorise Microsoft 365." in text_of(page.post("/domain-checks/from-domain", ASKED))
     with translation.override("fr"):
         assert "DKIM absent" in shown("{% inbox_outlook settings %}", settings=SETTINGS, user=administrator)
+
+
+def test_beside_a_refused_recipient_stands_whether_the_domain_takes_mail(administrator: User, viewer: User) -> None:
+    source = "{% recipient_state address cause %}"
+    values = {"address": f"gone@{HERE}", "cause": "recipient-unknown"}
+    assert "hx-post" in shown(source, user=administrator, **values)
+    assert "hx-post" not in shown(source, user=viewer, **values)
+    looked_at(host="")
+    known = shown(source, user=viewer, **values)
+    assert "norrvik.example accepts mail at norrvik-example.mail.protection.outlook.com." in known
+    assert "hx-post" not in shown(source, user=administrator, **values)
+    assert shown(source, user=administrator, address=f"gone@{HERE}", cause="tls-certificate-expired").strip() == ""

@@ -4,9 +4,11 @@ from typing import Any
 
 from django import template
 from django.template import RequestContext
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from postroom.flow.check_domain import FRESH
 from postroom.pages.queries.domain_checks import SENDER_PARTS, stored_view
 from postroom.store.models import User
 from postroom.terms.server import ServerSettings
@@ -32,6 +34,17 @@ def inbox_outlook(context: RequestContext, settings: ServerSettings) -> dict[str
 def recipient_domain(field: str) -> dict[str, Any]:
     """The line below the field named `field`, whose id is "f-" and its name, that takes one or several recipients."""
     return {"field": field}
+
+
+@register.inclusion_tag("pages/parts/recipient_state.html", takes_context=True)
+def recipient_state(context: RequestContext, address: str, cause: str) -> dict[str, Any]:
+    """Beside a refused recipient: whether the domain takes mail at all. Nothing where the cause is another one."""
+    if not cause.startswith("recipient-"):
+        return {}
+    view = stored_view(address, "", ("mx",))
+    is_old = view.read_at is None or timezone.now() - view.read_at > FRESH
+    asks = bool(view.domain) and is_old and _may_ask(context)
+    return {"views": [view], "ask": {"field": "to", "to": address} if asks else None}
 
 
 @register.filter
