@@ -145,6 +145,9 @@ SIGN_IN_WANTED = unsent(Stage.SENDER, 530, "5.7.0 Authentication required")
             "mail.stmp.gmial.com:587 starttls",
         ]),
         (resolved("nxdomain"), SETTINGS.changed(host="mail.norvik.example"), ["mail.norrvik.example:587 starttls"]),
+        (faulted(Stage.GREETING, "malformed", "", b"* OK IMAP4rev1 ready\r\n"), NONE.changed(port=143), [
+            "mail.norrvik.example:587 starttls", "mail.norrvik.example:465 tls",
+        ]),
         (refused(Stage.AUTHENTICATE, 535, "5.7.8 no"), WITH_LOGIN, []),
     ],
 )

@@ -24,6 +24,8 @@ _WITH_TLS = (
 )
 # The cause is that a sign-in is wanted, and none is configured.
 _WANTS_SIGN_IN = ("auth-credentials-missing", "relay-denied")
+# What may be said on a port where mail is taken all the same, in another way than the configured one.
+_SPEAKS_MAIL = ("speaks-smtp", "speaks-tls", "speaks-slowly", "speaks-unknown")
 _WANTS_TLS = ("auth-without-encryption", "auth-not-offered-without-tls", "starttls-required-not-used")
 
 
@@ -36,6 +38,8 @@ def detours_for(cause: str, evidence: Evidence, settings: ServerSettings) -> tup
         return _other_names(settings)
     if stage is Stage.CONNECT and symptoms & {"connect-refused", "connect-timeout"}:
         return _other_ports(settings)
+    if any(s.startswith("speaks-") and s not in _SPEAKS_MAIL for s in symptoms):
+        return _ports_with_tls(settings)[:2]
     if stage is Stage.GREETING and symptoms & {"timeout", "closed", "reset"} and settings.security is not Security.TLS:
         return (*_same_port(settings, Security.TLS), *_ports_with_tls(settings)[:1])
     if stage in (Stage.STARTTLS, Stage.CERTIFICATE):
