@@ -28,6 +28,8 @@ CHANGING = [
     ("/domain-checks/from-domain", {}), ("/domain-checks/detect", {}), ("/domain-checks/inbox-outlook", {}),
     ("/domain-checks/recipient", {}),
     ("/instance", {"name": "x", "language": "fr", "time_zone": "UTC"}),
+    ("/users", {"name": "x", "email": "x@x.example", "role": "administrator"}),
+    ("/users/x", {"name": "x", "role": "administrator", "active": "on"}), ("/users/x/password", {}),
 ]
 
 

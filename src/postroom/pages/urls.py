@@ -21,6 +21,7 @@ from .views import (
     smtp_test_steps,
     smtp_tests,
     tokens,
+    users,
     write_message,
 )
 
@@ -86,4 +87,7 @@ urlpatterns = [
     path("sandbox/<str:message_id>/attachments/<int:number>", sandbox.attachment, name="sandbox-attachment"),
     path("tokens", tokens.tokens, name="tokens"),
     path("tokens/<str:token_id>/revoke", tokens.revoke, name="token-revoke"),
+    path("users", users.users, name="users"),
+    path("users/<str:user_id>", users.user, name="user"),
+    path("users/<str:user_id>/password", users.password, name="user-password"),
 ]

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -14,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from postroom.flow.tokens import create_token, revoke_token
+from postroom.pages import shown_once
 from postroom.pages.access import administrator_only, person
 from postroom.store.models import ApiToken
 
@@ -23,8 +23,6 @@ SCOPES = {
     "read": (gettext_lazy("Read"), gettext_lazy("sees messages, deliveries and the activity log")),
     "admin": (gettext_lazy("Admin"), gettext_lazy("does everything, including servers")),
 }
-# From the form's answer to the page that shows the token. It waits in this process's memory and nowhere else.
-_SHOWN_WITHIN_S = 120
 
 
 @administrator_only
@@ -46,7 +44,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
     if problems:
         return _page(request, {"problems": problems, "typed": {"name": name, "scope": scope}}, 422)
     token, plain = create_token(name, scope, person(request).email)
-    cache.set(_shown_once(request, token.pk), plain, _SHOWN_WITHIN_S)
+    shown_once.keep(request, f"token:{token.pk}", plain)
     return redirect(f"{reverse('pages:tokens')}?new={token.pk}")
 
 
@@ -65,14 +63,8 @@ def _just_created(request: HttpRequest) -> dict[str, Any]:
     token = ApiToken.objects.filter(pk=request.GET.get("new", "")[:26]).first()
     if token is None:
         return {}
-    key = _shown_once(request, token.pk)
-    plain = cache.get(key)
-    cache.delete(key)
+    plain = shown_once.take(request, f"token:{token.pk}")
     return {"created": token, "plain": plain} if plain else {}
-
-
-def _shown_once(request: HttpRequest, token_id: str) -> str:
-    return f"shown-once:{person(request).pk}:{token_id}"
 
 
 def _page(request: HttpRequest, more: dict[str, Any], status: int = 200) -> HttpResponse:
