@@ -13,7 +13,7 @@ from tests.outbox import add_server
 from postroom.engine import cooldown
 from postroom.store.models import Attempt, Delivery, SmtpServer
 from postroom.terms.outcome import DeliveryState
-from postroom.terms.server import Auth, Security, ServerSettings
+from postroom.terms.server import Auth, Limits, Security, ServerSettings
 
 from .conftest import Outbox
 from .peer import Answer, Peer, Visit
@@ -268,3 +268,15 @@ async def test_without_a_server_that_is_well_the_mail_waits_at_home(outbox: Outb
     await asyncio.sleep(1.2)
     assert await attempts("ann@example.org") == [("First", "deferred", "Second"), ("Second", "deferred", "")]
     assert (await Delivery.objects.aget()).server_id == home
+
+
+async def test_what_exceeds_the_limit_of_a_day_goes_through_the_next(outbox: Outbox, running: Running) -> None:
+    async with Peer() as first, Peer() as second:
+        home = await server(outbox, "First", first.port, 0, limits=Limits(messages_per_day=3))
+        await server(outbox, "Second", second.port, 1)
+        for number in range(8):
+            await outbox.submit(home, f"r{number}@example.org")
+        await running.start()
+        await outbox.until("sent")
+    assert (len(first.taken), len(second.taken)) == (3, 5)
+    assert not await _is_failing("First")

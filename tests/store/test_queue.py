@@ -324,3 +324,18 @@ async def test_what_another_server_refused_is_not_passed_on_to_it_again(
 async def test_what_names_a_server_that_is_gone_goes_to_no_other(queue: SqliteQueue, server_id: str) -> None:
     await queue.enqueue(new_message(None, pinned=True))
     assert await queue.assign(server_id) == 0
+
+
+async def test_who_refused_sender_or_content_stays_known_after_the_delivery_waited(
+    queue: SqliteQueue, database: Path
+) -> None:
+    other = add_server(database, ServerSettings(name="Other"), is_default=False)
+    await queue.enqueue(new_message(other))
+    for stage, code in (("sender", 554), ("recipient", 450)):
+        (claimed,) = await claimed_by(queue, other)
+        waits = Settlement(
+            claimed.lease, DeliveryState.DEFERRED, NOW, NOW, outcome="deferred", stage=stage, reply_code=code
+        )
+        assert await queue.settle([waits]) == [True]
+    (again,) = await claimed_by(queue, other)
+    assert again.tried == (other,)

@@ -81,7 +81,7 @@ class Lane:
     def standing(self) -> Standing:
         """The server as failover sees it."""
         row, takes = self._server.row, self._server.takes_deliveries
-        return Standing(row.pk, row.name, row.is_default, row.is_sandbox, row.position, takes, self._is_ailing)
+        return Standing(row.pk, row.name, row.is_default, row.is_sandbox, row.position, takes, self._is_unfit)
 
     def check(self) -> None:
         """Raise what ended the feeding of this lane, if anything did."""
@@ -147,9 +147,14 @@ class Lane:
         """Failing, and not shown to work again."""
         return self._cooldown.failures > 0 or self._server.row.failing_since is not None
 
+    @property
+    def _is_unfit(self) -> bool:
+        """Ailing, or it may take no more today."""
+        return self._is_ailing or self._pace.is_day_spent(time.monotonic(), self._server.settings.limits)
+
     async def _pass_on(self) -> None:
         """What is due here moves to the server that takes over, unless this one is well."""
-        if self._stopping or not (self._is_ailing or not self._server.takes_deliveries):
+        if self._stopping or (self._server.takes_deliveries and not self._is_unfit):
             return
         to = successor(self._standings(), current=self._server.name.id)
         if to is None:

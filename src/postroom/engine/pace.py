@@ -29,6 +29,10 @@ class Pace:
         self._minute.add(now_s, messages)
         self._day.add(now_s, messages)
 
+    def is_day_spent(self, now_s: float, limits: Limits) -> bool:
+        """Whether all that may be sent in a day has been begun."""
+        return limits.messages_per_day is not None and self._day.total(now_s) >= limits.messages_per_day
+
     def left(self, now_s: float, limits: Limits) -> float:
         """How many messages may be begun now; infinite without limits."""
         left = float("inf")

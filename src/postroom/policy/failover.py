@@ -19,7 +19,8 @@ from .outcome import is_server_fault
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A server as failover sees it now. `is_failing`: it is marked failing, or left alone for a while."""
+    """A server as failover sees it now. `is_failing`: it is marked failing, is left alone for a while, or has taken all
+    it may take in a day."""
 
     id: str
     name: str
@@ -38,7 +39,7 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
     """Where a delivery is: `current` is the server that just tried it, `home` the one chosen at acceptance (None when
-    that is gone), `tried` the servers that tried it since it last waited."""
+    that is gone), `tried` those that tried it since it last waited or refused its sender or content before."""
 
     current: str
     home: str | None

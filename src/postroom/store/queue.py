@@ -101,7 +101,8 @@ class QueuedMessage:
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A delivery under lease. `attempt_count` counts this attempt; `transacting` tells that content may have left;
-    `tried` are the servers of the attempts just before, from each of which the delivery moved on at once."""
+    `tried` are the servers of the attempts just before, from each of which the delivery moved on at once, and those
+    that refused its sender or content before."""
 
     lease: Lease
     recipient: str

@@ -36,11 +36,12 @@ _MESSAGE_COLUMNS = (
     "m.id, m.message_id, m.reverse_path, m.from_header, m.subject, m.purpose, m.content_digest, m.content_size,"
     " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at, m.server_id, m.pinned"
 )
-# The servers of the attempts since the delivery last waited: from each of them it moved on at once.
+# An attempt whose sender or content the server refused, as a stand-in may.
+_REFUSED = "t.stage IN ('sender', 'message') AND COALESCE(t.reply_code, 599) >= 500"
 _TRIED = (
     "CASE WHEN d.attempt_count = 0 THEN '' ELSE (SELECT group_concat(t.server_id, ' ') FROM store_attempt t"
-    " WHERE t.delivery_id = d.id AND t.moved_to <> '' AND t.number > COALESCE((SELECT max(w.number)"
-    " FROM store_attempt w WHERE w.delivery_id = d.id AND w.ended_at IS NOT NULL AND w.moved_to = ''), 0)) END"
+    f" WHERE t.delivery_id = d.id AND ({_REFUSED} OR t.moved_to <> '' AND t.number > COALESCE((SELECT max(w.number)"
+    " FROM store_attempt w WHERE w.delivery_id = d.id AND w.ended_at IS NOT NULL AND w.moved_to = ''), 0))) END"
 )
 
 
@@ -288,8 +289,8 @@ def pass_on(connection: sqlite3.Connection, server_id: str, to: str, now: dateti
         "SELECT d.id FROM store_delivery d INDEXED BY delivery_next CROSS JOIN store_message m"
         " WHERE m.id = d.message_id AND d.server_id = ? AND d.state IN ('queued', 'deferred') AND d.due_at <= ?"
         " AND d.uncertain_count = 0 AND NOT m.pinned AND m.expires_at > ?"
-        " AND (d.attempt_count = 0 OR NOT EXISTS (SELECT 1 FROM store_attempt a WHERE a.delivery_id = d.id"
-        " AND a.server_id = ? AND a.stage IN ('sender', 'message') AND COALESCE(a.reply_code, 599) >= 500))"
+        " AND (d.attempt_count = 0 OR NOT EXISTS (SELECT 1 FROM store_attempt t WHERE t.delivery_id = d.id"
+        f" AND t.server_id = ? AND {_REFUSED}))"
         " LIMIT ?) AND EXISTS (SELECT 1 FROM store_smtpserver WHERE id = ?)",
         (to, at, server_id, at, at, to, limit, to),
     ).rowcount
