@@ -286,6 +286,14 @@ def test_what_was_tried_is_told_in_words_of_both_languages() -> None:
     assert told(stored, "fr")[0]["text"] == "SSL/TLS fonctionne. Il offre PLAIN, LOGIN."
 
 
+def test_what_the_configured_way_had_shown_before_the_sign_in_comes_first() -> None:
+    seen = Seen(Look(LookKind.MAIL_EXCHANGERS, name="norrvik.example"))
+    lines = told(also_tried([seen], AT_MICROSOFT, TENANT_OFF), "en")
+    assert [line["place"] for line in lines] == ["smtp.office365.com:587", "MX norrvik.example"]
+    assert lines[0]["text"] == "STARTTLS works. It offers LOGIN, XOAUTH2."
+    assert not lines[1]["ok"]
+
+
 def test_what_a_refusing_way_said_is_shown_escaped_and_short() -> None:
     way = planned(NO_AUTH, LOGIN_IN_CLEAR, "mail.norrvik.example:25 none")
     seen = walked(way, answer=Reply(554, ("5.7.1 no\x1b[31m " + "x" * 500,)))

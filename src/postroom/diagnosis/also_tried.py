@@ -5,25 +5,32 @@ from ipaddress import ip_address
 from typing import Any
 
 from postroom.smtp.text import printable
-from postroom.smtp.trace import AddressTried, Event
+from postroom.smtp.trace import AddressTried, Event, StageEnded
 from postroom.terms.outcome import Stage
 from postroom.terms.server import ServerSettings
 
 from .catalogue import catalogue
-from .detour import DetourSeen
+from .detour import Detour, DetourSeen
 from .probe_plan import FEWEST_OCTETS, LookKind, Seen
 from .speaker import first_lines
 
 # Stands for the machine that Postroom runs on where a line has no other place.
 THIS_MACHINE = "this-machine"
 WORDS_CHARACTERS = 120
+_FROM_SIGN_IN = (Stage.AUTHENTICATE, Stage.SENDER, Stage.RECIPIENT, Stage.MESSAGE)
 Said = tuple[str, dict[str, str]]
 
 
 def also_tried(seen: Sequence[Seen], settings: ServerSettings, events: Iterable[Event]) -> list[dict[str, Any]]:
-    """A dict of place, ok and says (what, values) for each look, of plain JSON values; empty without looks."""
-    lines = [_line(one, settings) for one in seen]
-    if lines and (ports := _outbound(seen, events)):
+    """A dict of place, ok and says (what, values) for each look, of plain JSON values; empty without looks.
+
+    What the failed session itself had shown before it said a credential comes first.
+    """
+    if not seen:
+        return []
+    events = tuple(events)
+    lines = [*_own_line(settings, events), *(_line(one, settings) for one in seen)]
+    if ports := _outbound(seen, events):
         lines.append(_as_line(THIS_MACHINE, True, [("outbound", {"ports": ", ".join(map(str, ports))})]))
     return lines
 
@@ -49,6 +56,13 @@ def _as_line(place: str, ok: bool, says: Sequence[Said]) -> dict[str, Any]:
             for what, values in says
         ],
     }
+
+
+def _own_line(settings: ServerSettings, events: Sequence[Event]) -> list[dict[str, Any]]:
+    """The configured way, where it was whole up to the sign-in."""
+    before = [e for e in events if not (isinstance(e, StageEnded) and e.stage in _FROM_SIGN_IN)]
+    own = DetourSeen(Detour(settings.host.strip(), settings.port, settings.security), before)
+    return [_detour_line(own)] if own.is_walked else []
 
 
 def _line(seen: Seen, settings: ServerSettings) -> dict[str, Any]:

@@ -88,6 +88,8 @@ def brief_of(stage: Mapping[str, Any], status: str, facts: Mapping[str, Any]) ->
         return ""
     if name is Stage.CONNECT and (found := _PORT.search(detail)):
         return _("port %(port)s") % {"port": found[1]}
+    if name is Stage.EHLO and (extensions := facts.get("extensions")):
+        return ngettext("%(count)s extension", "%(count)s extensions", len(extensions)) % {"count": len(extensions)}
     if name is Stage.STARTTLS and (found := _TLS.match(detail)):
         return found[1]
     tls, ends = _certificate(facts)
