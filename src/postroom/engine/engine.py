@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 
 from postroom.flow.deliver import Courier, Outgoing
 from postroom.flow.retain import forget_old_tests
+from postroom.flow.sample_queue import forget_old_counts, sample_queue
 from postroom.flow.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
 from postroom.policy.failover import Standing
 from postroom.policy.route import route
@@ -33,6 +34,7 @@ HEARTBEAT_S = 5.0
 CHORES_S = LEASE.total_seconds() / 4
 RETAIN_S = 3_600.0
 UPKEEP_S = 2.0
+SAMPLE_S = 60.0
 # D12: from the stop signal on, transactions have this long to finish.
 STOP_S = 20.0
 
@@ -79,6 +81,7 @@ class Engine:
             asyncio.create_task(self._every(CHORES_S, self._chores)),
             asyncio.create_task(self._every(RETAIN_S, self._retain)),
             asyncio.create_task(self._every(UPKEEP_S, self._upkeep.look)),
+            asyncio.create_task(self._every(SAMPLE_S, self._sample)),
         ]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -151,6 +154,10 @@ class Engine:
 
     async def _retain(self) -> None:
         await sync_to_async(forget_old_tests)(datetime.now(UTC))
+        await sync_to_async(forget_old_counts)(datetime.now(UTC))
+
+    async def _sample(self) -> None:
+        await sync_to_async(sample_queue)(datetime.now(UTC))
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -123,7 +123,7 @@ class Settler:
         """Set deliveries apart whose content or envelope can't be sent as it is (D9, D10)."""
         finding = finding_of_cause(cause, quotes=(problem,))
         await self._commit([
-            _Ending(self._held(c.lease, finding), _entry(server, c, Outcome.FAILED, finding)) for c in claimed
+            _Ending(self._held(c.lease, finding, server), _entry(server, c, Outcome.FAILED, finding)) for c in claimed
         ])
 
     async def hold_damaged(self, server: ServerName, damaged: Sequence[Damaged]) -> None:
@@ -133,13 +133,13 @@ class Settler:
             finding = finding_of_cause("message-row-damaged", quotes=(row.problem,))
             entry: dict[str, object] = {"recipient": row.recipient, "delivery": row.lease.delivery_id}
             entry |= {"server": server.name, "server_id": server.id, **_logged(Outcome.FAILED, finding)}
-            endings.append(_Ending(self._held(row.lease, finding), entry))
+            endings.append(_Ending(self._held(row.lease, finding, server), entry))
         await self._commit(endings)
 
-    def _held(self, lease: Lease, finding: Finding) -> Settlement:
+    def _held(self, lease: Lease, finding: Finding, server: ServerName) -> Settlement:
         return Settlement(
             lease, DeliveryState.HELD, self._now(), outcome=Outcome.FAILED, cause=finding.cause,
-            finding=finding.as_stored(),
+            finding=finding.as_stored(), through=server.id,
         )
 
     async def settle_abandoned(self, claims: Claims, servers: Callable[[str], ServerName]) -> None:
@@ -170,7 +170,7 @@ class Settler:
             claimed.lease, DeliveryState.HELD if held else DeliveryState.UNCERTAIN, now,
             None if held else next_due(now, wait_s, claimed.message.expires_at), outcome=Outcome.UNCERTAIN,
             stage=Stage.MESSAGE if claimed.transacting else "", cause=finding.cause, finding=finding.as_stored(),
-            uncertain=True,
+            uncertain=True, through=server.id,
         )
         return _Ending(settlement, _entry(server, claimed, Outcome.UNCERTAIN, finding))
 
@@ -223,7 +223,7 @@ class Settler:
             reply_code=result.reply.code if result.reply else None,
             enhanced_code=(result.reply.enhanced or "") if result.reply else "", reply=reply,
             cause=finding.cause if finding else "", finding=finding.as_json() if finding else None,
-            uncertain=result.outcome is Outcome.UNCERTAIN, server_id=move.to.id if move else None,
+            uncertain=result.outcome is Outcome.UNCERTAIN, through=server.id, server_id=move.to.id if move else None,
             moved_to=move.to.name if move and move.at_once else "",
         )
         entry = _entry(server, claimed, outcome, finding)

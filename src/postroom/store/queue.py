@@ -137,6 +137,7 @@ class Settlement:
     """The end of one attempt, or, with an empty `attempt_id`, of a delivery that waits.
 
     `due_at` is when the next attempt is due, None when there is none. `outcome` is empty when nothing was tried.
+    `through` is the server of the attempt, by which it is counted.
     `uncertain` adds one to the delivery's `uncertain_count`. `server_id` is the server that has the delivery next, None
     for the same one; `moved_to` its name when the delivery moves there at once.
     """
@@ -153,6 +154,7 @@ class Settlement:
     cause: str = ""
     finding: dict[str, Any] | None = None
     uncertain: bool = False
+    through: str = ""
     server_id: str | None = None
     moved_to: str = ""
 

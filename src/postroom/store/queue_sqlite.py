@@ -27,6 +27,7 @@ from .queue import (
     QueuedMessage,
     Settlement,
 )
+from .tally import Tally
 from .writer import GroupWriter
 
 T = TypeVar("T")
@@ -209,9 +210,14 @@ def renew(connection: sqlite3.Connection, leases: Sequence[Lease], lease_until: 
 
 
 def settle(
-    connection: sqlite3.Connection, settlements: Sequence[Settlement], from_states: tuple[DeliveryState, ...]
+    connection: sqlite3.Connection,
+    settlements: Sequence[Settlement],
+    from_states: tuple[DeliveryState, ...],
+    tally: Tally,
 ) -> list[bool]:
-    return [_settled(connection, s, from_states) for s in settlements]
+    taken = [_settled(connection, s, from_states) for s in settlements]
+    tally.count(s for s, was_taken in zip(settlements, taken, strict=True) if was_taken)
+    return taken
 
 
 def _settled(connection: sqlite3.Connection, s: Settlement, from_states: tuple[DeliveryState, ...]) -> bool:
@@ -301,6 +307,8 @@ class SqliteQueue:
 
     def __init__(self, writer: GroupWriter) -> None:
         self._writer = writer
+        self._tally = Tally()
+        writer.gather(self._tally)
 
     async def enqueue(self, new: NewMessage) -> Enqueued:
         return await self._done(lambda c: enqueue(c, new))
@@ -315,7 +323,7 @@ class SqliteQueue:
         await self._done(lambda c: renew(c, leases, lease_until))
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        return await self._done(lambda c: settle(c, settlements, (DeliveryState.SENDING,)))
+        return await self._done(lambda c: settle(c, settlements, (DeliveryState.SENDING,), self._tally))
 
     async def release(self, leases: Sequence[Lease], now: datetime) -> None:
         await self._done(lambda c: release(c, leases, now))
@@ -327,7 +335,7 @@ class SqliteQueue:
         return await self._done(lambda c: overdue(c, now, limit))
 
     async def expire(self, settlements: Sequence[Settlement]) -> list[bool]:
-        return await self._done(lambda c: settle(c, settlements, WAITING_STATES))
+        return await self._done(lambda c: settle(c, settlements, WAITING_STATES, self._tally))
 
     async def assign(self, server_id: str) -> int:
         return await self._done(lambda c: assign(c, server_id))

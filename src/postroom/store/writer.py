@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .write_lock import WAIT_S, WriteLock, WriteLockTimeout
 
@@ -35,6 +35,16 @@ class StorageBusy(Exception):
     """Nothing was written: the database stayed locked, or too much work waits already (D6)."""
 
 
+class Gathering(Protocol):
+    """What the units of one group write together, such as counts. Used in the writer's thread only."""
+
+    def begin(self) -> None:
+        """A group begins; what an earlier one left behind was not committed."""
+
+    def finish(self, connection: sqlite3.Connection) -> None:
+        """Write, right before the group is committed."""
+
+
 def connect(database: Path) -> sqlite3.Connection:
     """A connection as every writer of ours needs it: WAL, every commit synced, transactions begun by hand."""
     connection = sqlite3.connect(database, isolation_level=None, timeout=WAIT_S, check_same_thread=False)
@@ -57,6 +67,7 @@ class GroupWriter:
         self._lock_wait_s = lock_wait_s
         self._pending: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._connection: sqlite3.Connection | None = None
+        self._gatherings: list[Gathering] = []
         self._closing = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="group-writer", daemon=True)
@@ -72,6 +83,10 @@ class GroupWriter:
                 raise StorageBusy(f"{PENDING_LIMIT} units of work wait for the database already")
             self._pending.put((work, future))
         return future
+
+    def gather(self, gathering: Gathering) -> None:
+        """From the next group on, tell `gathering` of each group."""
+        self._gatherings.append(gathering)
 
     def close(self) -> None:
         """Finish what was submitted, then stop. May be called twice."""
@@ -122,7 +137,10 @@ class GroupWriter:
             self._connection = connect(self._database)
         connection = self._connection
         results: list[tuple[Any, Exception | None]] = []
+        gatherings = tuple(self._gatherings)
         connection.execute("BEGIN IMMEDIATE")
+        for gathering in gatherings:
+            gathering.begin()
         for work, _ in group:
             connection.execute("SAVEPOINT unit")
             try:
@@ -133,6 +151,8 @@ class GroupWriter:
                 connection.execute("ROLLBACK TO unit")
                 results.append((None, error))
             connection.execute("RELEASE unit")
+        for gathering in gatherings:
+            gathering.finish(connection)
         connection.execute("COMMIT")
         return results
 

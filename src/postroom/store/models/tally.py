@@ -4,7 +4,9 @@ from django.db import models
 
 
 class DeliveryTally(models.Model):
-    """Attempts that ended within `width_s` seconds from `starts_at`, by server, outcome and cause."""
+    """Attempts that ended within `width_s` seconds from `starts_at`, by server, outcome and cause.
+
+    `outcome` is one of `store.tally.Ending`; `server_id` is empty for deliveries given up without an attempt."""
 
     id = models.BigAutoField(primary_key=True)
     server_id = models.CharField(max_length=26, blank=True)
@@ -23,7 +25,8 @@ class DeliveryTally(models.Model):
 
 
 class QueueSample(models.Model):
-    """The queue at one instant: deliveries that wait for their first attempt and for another, and the oldest's age."""
+    """The queue at one instant: deliveries that wait for their first attempt or are under way, those
+    that wait for another, and how long the oldest that may be sent has waited."""
 
     at = models.DateTimeField(primary_key=True)
     queued = models.IntegerField()

@@ -1,0 +1,104 @@
+"""What the tally holds, by stretches of time and by cause.
+
+Raw statements as in `queue_sqlite`: each reads a bounded range of the table's index, however many attempts there were.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from django.db import connection
+
+from .models import DeliveryTally
+from .tally import COARSE_KEPT, COARSE_S, EPOCH, FINE_KEPT, FINE_S, Ending, start_text
+
+# Up to here the fine cells are sure to be there.
+FINE_REACH = FINE_KEPT - timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """So many attempts over a server ("" where none was made) ended so, within the stretch of that number."""
+
+    stretch: int
+    server_id: str
+    ending: Ending
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class CauseCount:
+    """Attempts that ended with a cause over a server; the first of them is counted in the cell from `first_at` on."""
+
+    cause: str
+    server_id: str
+    ending: Ending
+    attempts: int
+    first_at: datetime
+
+
+def counts(bounds: Sequence[datetime]) -> list[Count]:
+    """What ended within each stretch from one bound to the next; at least two bounds, ascending.
+
+    Counted in whole cells: of five minutes as far as these reach back, else of hours."""
+    width_s = _width_s(bounds[0])
+    stretches = [f"({n}, '{_text(a, width_s)}', '{_text(b, width_s)}')" for n, (a, b) in enumerate(pairwise(bounds))]
+    found = _rows(
+        f"WITH stretch(n, since, until) AS (VALUES {', '.join(stretches)})"
+        " SELECT n, server_id, outcome, SUM(attempts) FROM stretch CROSS JOIN store_deliverytally"
+        " WHERE width_s = %s AND starts_at >= since AND starts_at < until GROUP BY n, server_id, outcome",
+        width_s,
+    )
+    return [Count(n, server_id, Ending(ending), attempts) for n, server_id, ending, attempts in found]
+
+
+def totals(since: datetime, until: datetime) -> dict[Ending, int]:
+    """Attempts that ended from `since` until before `until`, in whole cells, by ending."""
+    sums: Counter[Ending] = Counter()
+    for count in counts((since, until)):
+        sums[count.ending] += count.attempts
+    return dict(sums)
+
+
+def sent_since(server_ids: Collection[str], since: datetime) -> dict[str, int]:
+    """Deliveries that each of the servers took since then (to five minutes); those without any are left out."""
+    found = counts((since, datetime.max.replace(tzinfo=UTC)))
+    return {c.server_id: c.attempts for c in found if c.ending is Ending.SENT and c.server_id in server_ids}
+
+
+def causes_since(since: datetime) -> list[CauseCount]:
+    """Attempts since then that did not end well, by cause, server and ending; the most frequent first."""
+    width_s = _width_s(since)
+    found = _rows(
+        "SELECT cause, server_id, outcome, SUM(attempts), MIN(starts_at) FROM store_deliverytally"
+        " WHERE width_s = %s AND starts_at >= %s AND cause <> '' GROUP BY cause, server_id, outcome ORDER BY 4 DESC",
+        width_s, _text(since, width_s),
+    )
+    return [
+        CauseCount(cause, server_id, Ending(ending), attempts, datetime.fromisoformat(first).replace(tzinfo=UTC))
+        for cause, server_id, ending, attempts, first in found
+    ]
+
+
+def forget_old(now: datetime) -> None:
+    """Delete the cells that are kept no longer."""
+    for width_s, kept in ((FINE_S, FINE_KEPT), (COARSE_S, COARSE_KEPT)):
+        DeliveryTally.objects.filter(width_s=width_s, starts_at__lt=now - kept).delete()
+
+
+def _width_s(since: datetime) -> int:
+    return FINE_S if datetime.now(UTC) - since < FINE_REACH else COARSE_S
+
+
+def _text(at: datetime, width_s: int) -> str:
+    """The start of the cell that `at` lies in, as the table has it."""
+    return start_text((at - EPOCH) // timedelta(seconds=width_s) * width_s)
+
+
+def _rows(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())

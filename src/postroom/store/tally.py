@@ -1,0 +1,82 @@
+"""Counts of what deliveries came to, so that no page reads every attempt.
+
+The queue counts in the commit that settles: a cell for each five minutes, server, outcome and cause, and another for
+each hour, which lasts longer. `tallied.py` reads them.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from postroom.terms.outcome import DeliveryState, Outcome, Stage
+
+from .queue import Settlement
+
+FINE_S = 300
+COARSE_S = 3_600
+WIDTHS_S = (FINE_S, COARSE_S)
+# Over a week, so that the same weekday last week is counted from midnight in every time zone.
+FINE_KEPT = timedelta(days=9)
+COARSE_KEPT = timedelta(days=400)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FINE = timedelta(seconds=FINE_S)
+_SENT = "sent"
+_TRANSACTION = (Stage.SENDER, Stage.RECIPIENT, Stage.MESSAGE)
+_ADD = (
+    "INSERT INTO store_deliverytally (width_s, starts_at, server_id, outcome, cause, attempts)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (width_s, starts_at, server_id, outcome, cause) DO UPDATE SET attempts = attempts + excluded.attempts"
+)
+
+
+class Ending(StrEnum):
+    """How a cell counts an attempt. FAULT is one deferred because the server as a whole could not be used; HELD one
+    whose content or envelope can't be sent as it is."""
+
+    SENT = "sent"
+    DEFERRED = "deferred"
+    FAULT = "fault"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    HELD = "held"
+
+
+class Tally:
+    """What the settlements of one group add; a `Gathering` of the group writer."""
+
+    def __init__(self) -> None:
+        self._cells: Counter[tuple[int, str, str, str]] = Counter()
+
+    def begin(self) -> None:
+        self._cells.clear()
+
+    def count(self, taken: Iterable[Settlement]) -> None:
+        """Settlements that the queue took."""
+        for s in taken:
+            ending = _SENT if s.outcome == _SENT else ending_of(s.outcome, s.state, s.stage, moved=bool(s.moved_to))
+            self._cells[(s.at - EPOCH) // _FINE, s.through, ending, s.cause] += 1
+
+    def finish(self, connection: sqlite3.Connection) -> None:
+        cells: Counter[tuple[int, str, str, str, str]] = Counter()
+        for (number, server_id, ending, cause), attempts in self._cells.items():
+            for width_s in WIDTHS_S:
+                starts_s = number * FINE_S // width_s * width_s
+                cells[width_s, start_text(starts_s), server_id, ending, cause] += attempts
+        connection.executemany(_ADD, [(*cell, attempts) for cell, attempts in cells.items()])
+
+
+def ending_of(outcome: str, state: str, stage: str, *, moved: bool) -> str:
+    """How to count an attempt of that outcome and stage, whose delivery is then in `state` and was moved at once or
+    not. Without an outcome nothing was tried: the delivery was given up."""
+    if outcome == Outcome.DEFERRED and (moved or stage not in _TRANSACTION):
+        return Ending.FAULT.value
+    if outcome == Outcome.FAILED and state == DeliveryState.HELD:
+        return Ending.HELD.value
+    return Ending(outcome or state).value
+
+
+def start_text(starts_s: int) -> str:
+    """Seconds since 1970 as Django's SQLite backend stores a time."""
+    return str(datetime.fromtimestamp(starts_s, UTC).replace(tzinfo=None))
