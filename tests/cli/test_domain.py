@@ -1,15 +1,12 @@
 """`postroom domain check`, over a DNS server on loopback."""
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
 
 import pytest
-from tests.net.dns_server import Zone, dns_server
+from tests.net.dns_server import Zone, dns_server_beside
 
 from postroom.cli.main import main
-from postroom.net import domain_records
 
 ZONE: Zone = {
     "MX norrvik.example": ["10 mx.norrvik.example."], "A mx.norrvik.example": ["192.0.2.7"],
@@ -21,22 +18,9 @@ ZONE: Zone = {
 
 @pytest.fixture
 def _name_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A DNS server on a loop and a thread of its own: the command runs its own loop in this one."""
-    ready, done = threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        async with dns_server(ZONE) as (_, resolver):
-            monkeypatch.setattr(domain_records, "resolver", lambda: resolver)
-            ready.set()
-            while not done.is_set():  # noqa: ASYNC110 - the event is another thread's
-                await asyncio.sleep(0.02)
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    assert ready.wait(5)
-    yield
-    done.set()
-    thread.join()
+    with dns_server_beside(ZONE) as place:
+        monkeypatch.setenv("POSTROOM_DNS", place)
+        yield
 
 
 @pytest.mark.usefixtures("_name_service")

@@ -1,8 +1,9 @@
 """A DNS server on loopback that answers from a table, and the resolver that asks it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import cast
 
 import dns.asyncresolver
@@ -70,3 +71,24 @@ async def dns_server(zone: Zone) -> AsyncIterator[tuple[DnsServer, dns.asyncreso
         yield server, resolver
     finally:
         transport.close()
+
+
+@contextmanager
+def dns_server_beside(zone: Zone) -> Iterator[str]:
+    """The server on a thread and a loop of its own, for code that runs elsewhere; yields "address:port"."""
+    ready, done, places = threading.Event(), threading.Event(), list[str]()
+
+    async def serve() -> None:
+        async with dns_server(zone) as (_, resolver):
+            places.append(f"127.0.0.1:{resolver.port}")
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(5)
+        yield places[0]
+    finally:
+        done.set()
+        thread.join()

@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.template import Context, Template
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 from tests.diagnosis.dns import Zone, read
 
@@ -229,3 +231,20 @@ def test_beside_a_refused_recipient_stands_whether_the_domain_takes_mail(adminis
     assert "norrvik.example accepts mail at norrvik-example.mail.protection.outlook.com." in known
     assert "hx-post" not in shown(source, user=administrator, **values)
     assert shown(source, user=administrator, address=f"gone@{HERE}", cause="tls-certificate-expired").strip() == ""
+
+
+def test_a_part_that_another_version_stored_is_left_out(page: Client) -> None:
+    check = looked_at()
+    check.result["parts"]["spf"]["slug"] = "spf-of-tomorrow"
+    check.save()
+    text = text_of(page.post("/domain-checks/inbox-outlook", ASKED))
+    assert "DKIM missing" in text
+    assert "SPF passes" not in text
+
+
+def test_a_page_that_waits_takes_no_write_lock(page: Client) -> None:
+    page.post("/domain-checks/from-domain", ASKED)
+    with CaptureQueriesContext(connection) as asked:
+        page.post("/domain-checks/from-domain", {**ASKED, "tries": "1"})
+    assert len(asked) < 6
+    assert not [query for query in asked if not query["sql"].startswith("SELECT")]

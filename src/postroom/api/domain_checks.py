@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from pydantic import Field, StrictBool, StrictStr
 
-from postroom.diagnosis.domain import wording_of
+from postroom.diagnosis.domain import has_words, wording_of
 from postroom.flow.check_domain import TooManyChecks, ask
 from postroom.flow.read_domain import domain_in
 from postroom.store.models import DomainCheck, SmtpServer
@@ -99,7 +99,7 @@ def get_check(request: HttpRequest, check_id: Id) -> dict[str, Any]:
         "domain": check.domain,
         "server_host": check.server_host,
         "status": "finished" if check.finished_at else "running" if check.started_at else "queued",
-        "parts": {name: part_json(part) for name, part in parts.items()},
+        "parts": {name: part_json(part) for name, part in parts.items() if has_words(part)},
         "exchangers": check.result.get("exchangers", []),
         "created_at": check.created_at,
         "finished_at": check.finished_at,

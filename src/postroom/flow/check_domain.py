@@ -33,11 +33,15 @@ def ask(domain: str, server_host: str = "", *, anew: bool = False) -> DomainChec
 
     `domain` comes from `read_domain.domain_in`. Raises TooManyChecks.
     """
-    host = host_reading(server_host).host.lower()
+    host, young = host_reading(server_host).host.lower(), JUST_NOW if anew else FRESH
+    # Pages ask often while they wait: only who finds no answer takes the write lock, and looks once more under it.
+    found = _answering(domain, host, young)
+    if found is not None:
+        return found
     with transaction.atomic():
-        latest = latest_check(domain, host)
-        if latest is not None and _answers(latest, timezone.now(), JUST_NOW if anew else FRESH):
-            return latest
+        found = _answering(domain, host, young)
+        if found is not None:
+            return found
         if _waiting(timezone.now()).count() >= PENDING:
             raise TooManyChecks
         return DomainCheck.objects.create(domain=domain, server_host=host, created_at=timezone.now())
@@ -49,10 +53,14 @@ def latest_check(domain: str, server_host: str) -> DomainCheck | None:
     return DomainCheck.objects.filter(domain=domain, server_host=host).order_by("-created_at").first()
 
 
-def _answers(check: DomainCheck, now: datetime, young: timedelta) -> bool:
+def _answering(domain: str, host: str, young: timedelta) -> DomainCheck | None:
+    """The latest check, when it is under way or its result is young enough."""
+    check, now = latest_check(domain, host), timezone.now()
+    if check is None:
+        return None
     if check.finished_at is not None:
-        return now - check.finished_at < young
-    return check.started_at is None or now - check.started_at < OVERDUE
+        return check if now - check.finished_at < young else None
+    return check if check.started_at is None or now - check.started_at < OVERDUE else None
 
 
 def _waiting(now: datetime) -> QuerySet[DomainCheck]:

@@ -6,9 +6,9 @@ from .reading import Reading, reading_of
 from .sender import Record, Sender, owner_of, receiver_at, sender_of
 from .subject import Subject
 from .typo import meant_domain
-from .wording import Wording, wording_of
+from .wording import Wording, has_words, wording_of
 
 __all__ = [
     "Answer", "Inquiry", "Outcome", "Part", "Question", "Reading", "Record", "Sender", "Status", "Subject", "Wording",
-    "meant_domain", "owner_of", "reading_of", "receiver_at", "sender_of", "wording_of",
+    "has_words", "meant_domain", "owner_of", "reading_of", "receiver_at", "sender_of", "wording_of",
 ]

@@ -34,6 +34,11 @@ def wording_of(part: Mapping[str, Any], language: str) -> Wording:
     return Wording(**texts)
 
 
+def has_words(part: Mapping[str, Any]) -> bool:
+    """Whether this version has texts for a stored part; another version's may have another slug."""
+    return part["slug"] in texts()
+
+
 def _text(slug: str, name: str, language: str, values: Mapping[str, str]) -> str:
     row = texts()[slug]
     return str(row.get(language, row["en"]).get(name, "")).format_map(values)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from postroom.diagnosis.domain import Wording, wording_of
+from postroom.diagnosis.domain import Wording, has_words, wording_of
 from postroom.flow.check_domain import TooManyChecks, ask, latest_check
 from postroom.flow.read_domain import domain_in
 from postroom.flow.reader import language
@@ -101,7 +101,7 @@ def _view(check: DomainCheck, names: Iterable[str], tries: int) -> DomainView:
     if check.finished_at is None:
         return DomainView(check.domain, "waiting" if tries < TRIES else "late", tries=tries + 1)
     parts: dict[str, Any] = check.result["parts"]
-    lines = tuple(line_of(name, parts[name]) for name in names if name in parts)
+    lines = tuple(line_of(name, parts[name]) for name in names if name in parts and has_words(parts[name]))
     exchangers = tuple(check.result["exchangers"])
     return DomainView(check.domain, "done", lines, check.finished_at, exchangers=exchangers)
 

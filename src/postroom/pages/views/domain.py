@@ -1,9 +1,11 @@
 """Parts of pages that show what the DNS says of a domain; a page asks again while it waits (htmx)."""
 
 import re
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.middleware.csrf import get_token
+from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -21,7 +23,7 @@ _FIELD = re.compile(r"[a-z][a-z_]{0,39}")
 def from_domain(request: HttpRequest) -> HttpResponse:
     """The card "From domain" for the address and the server that the form has now."""
     view = _sender_view(request)
-    return render(request, "pages/parts/from_domain_said.html", {"view": view})
+    return _part(request, "from_domain_said.html", {"view": view})
 
 
 @operator_only
@@ -31,7 +33,7 @@ def outlook(request: HttpRequest) -> HttpResponse:
     """The card "Will it reach the inbox?" of settings that were tested."""
     view = _sender_view(request)
     ask = {"from_address": request.POST.get("from_address", ""), "host": request.POST.get("host", "")}
-    return render(request, "pages/parts/inbox_outlook.html", {"view": view, "ask": ask})
+    return _part(request, "inbox_outlook.html", {"view": view, "ask": ask})
 
 
 @operator_only
@@ -45,7 +47,7 @@ def recipient(request: HttpRequest) -> HttpResponse:
     views = [_asked(request, domain, "", ("mx",)) for domain in recipient_domains(request.POST.get(field, "")[:2_000])]
     waiting = [view for view in views if view.polls]
     context = {"views": views, "polls": bool(waiting), "tries": waiting[0].tries if waiting else 0}
-    return render(request, "pages/parts/recipient_domain_said.html", context)
+    return _part(request, "recipient_domain_said.html", context)
 
 
 @administrator_only
@@ -57,7 +59,13 @@ def detect(request: HttpRequest) -> HttpResponse:
         found = Detection("", view=DomainView(state="full"))
     else:
         found = detection_of(request.POST.get("detect", "")[:320], _tries(request))
-    return render(request, "pages/parts/detect_said.html", {"found": found})
+    return _part(request, "detect_said.html", {"found": found})
+
+
+def _part(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+    """A part without what only whole pages show, such as counts beside the navigation: parts are asked for often."""
+    context = {**context, "csrf_token": get_token(request)}
+    return HttpResponse(render_to_string(f"pages/parts/{name}", context))
 
 
 def _sender_view(request: HttpRequest) -> DomainView:
