@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from postroom.store.activity_log import ActivityLog
+from postroom.store.blobs import Blobs
 from postroom.store.models import ApiToken, Attempt, AuditEntry, Delivery, Message
 
 from .conftest import Call
@@ -115,6 +116,39 @@ def test_retry_queues_what_stopped_and_gives_an_expired_message_time(make: Make,
     assert sorted(message.deliveries.values_list("state", flat=True)) == ["queued", "sent"]
     assert admin("post", f"{URL}/{message.pk}/retry").status_code == 409
     assert AuditEntry.objects.filter(action="message.retry").count() == 1
+
+
+def test_messages_are_found_by_cause_purpose_client_time_and_text(make: Make, reader: Call) -> None:
+    report = make("failed", purpose="report", client_name="Payroll")
+    alert = make("sent", purpose="alert", subject="Gate")
+    report.deliveries.update(cause="recipient-unknown")
+    later = (timezone.now() + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+    for query, expected in {
+        "cause=recipient-unknown": [report.pk], "purpose=alert": [alert.pk], "client=Payroll": [report.pk],
+        "q=gate": [alert.pk], "q=r0@example.com": [alert.pk, report.pk], f"q={report.pk}": [report.pk],
+        f"since={later}": [], f"until={later}&state=failed": [report.pk], "q=gate&state=failed": [],
+    }.items():  # fmt: skip
+        assert [m["id"] for m in reader("get", f"{URL}?{query}").json()["messages"]] == expected, query
+    assert reader("get", f"{URL}?since=2026-01-01T00:00:00").status_code == 422
+    deliveries = reader("get", f"/api/v1/deliveries?cause=recipient-unknown&until={later}").json()["deliveries"]
+    assert [d["message"] for d in deliveries] == [report.pk]
+
+
+def test_a_message_is_resent_as_a_new_one_of_the_same_client(make: Make, sender: Call, reader: Call) -> None:
+    blob = Blobs(Path(settings.DATA_DIR) / "blobs").put([b"Subject: x\r\n\r\n"])
+    values = {"content_digest": blob.digest, "content_size": blob.size_bytes}
+    own, other = make("sent", "failed", client="Sender", **values), make("sent", **values)
+    answer = sender("post", f"{URL}/{own.pk}/resend", {"recipients": "failed"})
+    assert answer.status_code == 202
+    document = answer.json()
+    assert document["resend_of"] == own.pk
+    assert [(d["recipient"], d["state"]) for d in document["deliveries"]] == [("r1@example.com", "queued")]
+    assert sender("get", f"{URL}/{document['id']}").json()["resend_of"] == own.pk
+    assert len(sender("post", f"{URL}/{own.pk}/resend").json()["deliveries"]) == 2
+    assert sender("post", f"{URL}/{other.pk}/resend").status_code == 404
+    assert sender("post", f"{URL}/{document['id']}/resend").status_code == 409
+    assert sender("post", f"{URL}/{own.pk}/resend", {"recipients": "some"}).status_code == 422
+    assert reader("post", f"{URL}/{own.pk}/resend").status_code == 403
 
 
 def test_activity_of_a_day_is_filtered(reader: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

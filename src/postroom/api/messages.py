@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema
+from ninja import Query, Router, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from postroom.flow import outbox, resend
@@ -108,13 +108,13 @@ def retry_message(request: HttpRequest, message_id: Id) -> dict[str, Any]:
 @router.post(
     "/messages/{message_id}/resend", auth=SENDING, response={202: Resent}, summary="Send the same message once more"
 )
-def resend_message(request: HttpRequest, message_id: Id, body: ResendIn | None = None) -> tuple[int, dict[str, Any]]:
+def resend_message(request: HttpRequest, message_id: Id, body: ResendIn | None = None) -> Status[dict[str, Any]]:
     row = _message(request, message_id)
     recipients = resend.Recipients(body.recipients) if body else resend.Recipients.ALL
     token = token_of(request)
     again = resend.resend(row, resend.Hand(actor_of(request), token.name, token), recipients)
     deliveries = again.deliveries.order_by("pk").values("id", "recipient", "state")
-    return 202, {"id": again.pk, "resend_of": row.pk, "deliveries": list(deliveries)}
+    return Status(202, {"id": again.pk, "resend_of": row.pk, "deliveries": list(deliveries)})
 
 
 @router.get("/deliveries", auth=SENDING_OR_READING, response=Deliveries, summary="List deliveries, newest first")
