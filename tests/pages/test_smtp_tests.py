@@ -298,6 +298,23 @@ def test_saving_sends_the_deferred_mail_of_the_server_only_where_that_is_ticked(
     assert delivery.due_at <= timezone.now()
 
 
+def test_what_the_provider_allows_becomes_limits_where_that_is_ticked_and_it_stays_verified(
+    page: Client, relay: SmtpServer
+) -> None:
+    changed = {"host": "smtp.office365.com", "auth": Auth.NONE, "username": ""}
+    test = finished(relay, "passed", server=relay, changed=changed, sealed_password="")
+    text = page.get(f"/smtp-tests/{test.pk}").content.decode()
+    assert "30 a minute" in text
+    assert "Use these as limits" in text
+    page.post(f"/smtp-tests/{test.pk}/save", {"use_limits": "on"})
+    relay.refresh_from_db()
+    assert relay.typed_settings.limits.messages_per_minute == 30
+    assert relay.is_verified
+    test.settings = relay.settings
+    test.save()
+    assert "Use these as limits" not in page.get(f"/smtp-tests/{test.pk}").content.decode()
+
+
 @pytest.mark.parametrize(
     ("tls", "verdict", "words"),
     [

@@ -1,6 +1,6 @@
 """Which other ways to send are worth walking after a failure, in the order in which they would be proposed. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from ipaddress import ip_address
@@ -29,13 +29,18 @@ _SPEAKS_MAIL = ("speaks-smtp", "speaks-tls", "speaks-slowly", "speaks-unknown")
 _WANTS_TLS = ("auth-without-encryption", "auth-not-offered-without-tls", "starttls-required-not-used")
 
 
-def detours_for(cause: str, evidence: Evidence, settings: ServerSettings) -> tuple[Detour, ...]:
-    """The ways worth walking after a failure of this cause; none where the evidence leaves nothing to try."""
+def detours_for(
+    cause: str, evidence: Evidence, settings: ServerSettings, known_hosts: Collection[str] = ()
+) -> tuple[Detour, ...]:
+    """The ways worth walking after a failure of this cause; none where the evidence leaves nothing to try.
+
+    `known_hosts` are names of which a mistyped one may be meant.
+    """
     stage, symptoms = evidence.stage, evidence.symptoms
     if any(s.startswith("host-") for s in symptoms) and "proposed_host" in evidence.values:
         return _meant_host(evidence, settings)
     if stage is Stage.RESOLVE and symptoms & {"name-not-found", "no-address"}:
-        return _other_names(settings)
+        return _other_names(settings, known_hosts)
     if stage is Stage.CONNECT and symptoms & {"connect-refused", "connect-timeout"}:
         return _other_ports(settings)
     if any(s.startswith("speaks-") and s not in _SPEAKS_MAIL for s in symptoms):
@@ -103,10 +108,10 @@ def _meant_host(evidence: Evidence, settings: ServerSettings) -> tuple[Detour, .
     return (_changed(settings, host=host, port=int(written) if written else settings.port),)
 
 
-def _other_names(settings: ServerSettings) -> tuple[Detour, ...]:
+def _other_names(settings: ServerSettings, known_hosts: Collection[str]) -> tuple[Detour, ...]:
     """Names that differ from the entered one by a slip, and the usual names of mail servers under a bare domain."""
     host = settings.host.strip().lower()
-    known = sorted({p.submission for p in catalogue().providers if p.submission})
+    known = sorted({*known_hosts, *(p.submission for p in catalogue().providers if p.submission)})
     names = get_close_matches(host, known, 2, ALIKE)
     label, _, rest = host.partition(".")
     if "." in rest and label not in _FIRST_LABELS:

@@ -4,7 +4,7 @@ A look carries no credential. There are at most `LOOKS`; they run side by side, 
 one after it.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -58,12 +58,20 @@ class Seen:
     detour: DetourSeen | None = None
 
 
-def looks_for(cause: str, evidence: Evidence, settings: ServerSettings, ports: Container[int]) -> tuple[Look, ...]:
+def looks_for(
+    cause: str,
+    evidence: Evidence,
+    settings: ServerSettings,
+    ports: Container[int],
+    known_hosts: Collection[str] = (),
+) -> tuple[Look, ...]:
     """The looks that discriminate between what this evidence could mean, and those at other ways to send.
 
-    `cause` is what the evidence says so far. No other port than `ports` is looked at.
+    `cause` is what the evidence says so far. No other port than `ports` is looked at. A mistyped host may mean one of
+    `known_hosts`.
     """
-    looks = [*_discriminating(evidence, settings), *map(_detour_look, detours_for(cause, evidence, settings))]
+    detours = detours_for(cause, evidence, settings, known_hosts)
+    looks = [*_discriminating(evidence, settings), *map(_detour_look, detours)]
     if domain := exchangers_wanted(cause, evidence, settings):
         looks.append(Look(LookKind.MAIL_EXCHANGERS, name=domain))
     return _bounded(looks, ports, LOOKS)

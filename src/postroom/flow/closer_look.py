@@ -9,6 +9,7 @@ from postroom.diagnosis.explain import finding_of
 from postroom.diagnosis.probe_plan import Look, LookKind, Seen, looks_after, looks_for, with_looks
 from postroom.net.detour import walked
 from postroom.net.look import first_words, first_words_over_tls, mail_exchangers, oldest_tls, resolves, tls_hello
+from postroom.policy.preset import presets
 from postroom.smtp.trace import NameResolved
 from postroom.terms.host_name import host_reading
 from postroom.terms.server import Security, ServerSettings
@@ -31,7 +32,7 @@ class CloserLook:
         """The evidence with what the looks show within `left_s`; `seen` holds them."""
         ends_at = asyncio.get_running_loop().time() + min(LOOK_S, left_s)
         cause = finding_of(evidence).cause
-        await self._look(looks_for(cause, evidence, self.settings, self.ports), ends_at)
+        await self._look(looks_for(cause, evidence, self.settings, self.ports, _known_hosts()), ends_at)
         await self._look(looks_after(cause, self.settings, self.seen, self.ports), ends_at)
         return with_looks(evidence, self.settings, self.seen)
 
@@ -60,3 +61,8 @@ class CloserLook:
             case LookKind.DETOUR:
                 assert look.detour is not None
                 return Seen(look, detour=await walked(look.detour, self.settings, timeout_s, self.default_ehlo_name))
+
+
+def _known_hosts() -> frozenset[str]:
+    """The hosts that the presets fill in."""
+    return frozenset(host for each in presets().values() for host in each.hosts)

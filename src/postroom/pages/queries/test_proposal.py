@@ -46,7 +46,7 @@ def proposal_of(test: ServerTest, finding: Mapping[str, Any]) -> Proposal | None
         return None
     present = test.typed_settings.as_json()
     changes = [
-        (LABELS[name], setting_words(name, present[name]), setting_words(name, value))
+        (str(LABELS[name]), setting_words(name, present[name]), setting_words(name, value))
         for name, value in finding["proposal"].items()
     ]
     moves = bool(test.sealed_password) and meant.destination != test.typed_settings.destination

@@ -17,6 +17,7 @@ from postroom.flow.reader import translated
 from postroom.flow.waiting_mail import try_waiting_now
 from postroom.pages import words
 from postroom.pages.access import administrator_only, operator_only, person
+from postroom.pages.queries.known_limits import known_limits, limits_with
 from postroom.pages.queries.test_proposal import proposed_settings
 from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.server import ServerSettings
@@ -106,6 +107,9 @@ def save(request: HttpRequest, test_id: str) -> HttpResponse:
     except configure.SettingsRefused as refused:
         messages.error(request, translated(refused.problems[0].text))
         return redirect(f"{reverse('pages:new-smtp-server')}?test={test.pk}")
+    if request.POST.get("use_limits") == "on" and (known := known_limits(server.typed_settings)) is not None:
+        limits = limits_with(server.typed_settings, known)
+        server = configure.change_server(server, {"limits": limits}, actor=actor)
     if request.POST.get("retry_waiting") == "on":
         _retry(request, test.server, actor)
     is_default = SmtpServer.objects.filter(pk=server.pk, is_default=True).exists()

@@ -14,6 +14,7 @@ from postroom.flow.retain import TESTS_KEPT
 from postroom.flow.waiting_mail import COUNTED, count_waiting
 from postroom.pages.access import person
 from postroom.pages.forms.smtp_server import LABELS, setting_words
+from postroom.pages.queries.known_limits import known_limits
 from postroom.pages.queries.server_facts import allowances, encryption
 from postroom.pages.queries.server_tests import view_of
 from postroom.pages.queries.test_proposal import asks_for_sign_in, colleague_link, proposal_of
@@ -89,6 +90,7 @@ def _passed_context(test: ServerTest) -> dict[str, Any]:
     return {
         "encryption": encryption(test.facts, test.typed_settings.host),
         "allowances": allowances(test.facts),
+        "known_limits": known_limits(test.typed_settings),
         "needs_default": not SmtpServer.objects.filter(is_default=True, is_sandbox=False).exists(),
         "waiting": min(waiting, COUNTED),
         "more_waiting": waiting > COUNTED,
@@ -102,9 +104,10 @@ def _setting_rows(test: ServerTest) -> list[tuple[str, str, str]]:
         ("name", settings.name, "b"), ("host", settings.host, "mono"), ("port", settings.port, "mono"),
         ("security", settings.security, ""), ("auth", settings.auth, ""),
     ]
-    found = [(LABELS[name], setting_words(name, value), kind) for name, value, kind in rows]
+    found = [(str(LABELS[name]), setting_words(name, value), kind) for name, value, kind in rows]
     if settings.auth is Auth.PASSWORD:
-        found += [(LABELS["username"], settings.username, ""), (LABELS["password"], _("Set, never shown"), "quiet")]
+        found.append((str(LABELS["username"]), settings.username, ""))
+        found.append((str(LABELS["password"]), _("Set, never shown"), "quiet"))
     if not settings.verify_certificate:
         found.append((_("Certificate"), _("Not checked"), "warn"))
-    return [*found, (LABELS["test_recipient"], settings.test_recipient or "–", "")]
+    return [*found, (str(LABELS["test_recipient"]), settings.test_recipient or "–", "")]
