@@ -102,7 +102,7 @@ def password_problem(password: str, user: User | None = None) -> dict[str, str]:
 
 
 def _field_problems(name: str, email: str) -> dict[str, str]:
-    problems = {}
+    problems: dict[str, str] = {}
     if not name.strip():
         problems["name"] = worded("Enter your name.")
     elif len(name.strip()) > NAME_LENGTH:

@@ -68,11 +68,11 @@ def _just_created(request: HttpRequest) -> dict[str, Any]:
 
 
 def _page(request: HttpRequest, more: dict[str, Any], status: int = 200) -> HttpResponse:
-    rows = [{"token": token, "may": SCOPES[token.scope][0]} for token in ApiToken.objects.order_by("-created_at")]
+    rows = list(ApiToken.objects.order_by("-created_at"))
     context = {
         "crumbs": [(_("Administration"), ""), (_("Access"), ""), (_("API tokens"), "")],
-        "live": [row for row in rows if row["token"].revoked_at is None],
-        "revoked": [row["token"] for row in rows if row["token"].revoked_at is not None],
+        "live": [{"token": row, "may": SCOPES[row.scope][0]} for row in rows if row.revoked_at is None],
+        "revoked": [row for row in rows if row.revoked_at is not None],
         "scopes": SCOPES,
         "address": settings.PUBLIC_URL,
         "problems": {},
