@@ -9,7 +9,8 @@ from django.utils import timezone
 from postroom.flow import configure
 from postroom.flow.test_result import NIGHTLY
 from postroom.pages.queries.server_traffic import MOST_COUNTED
-from postroom.store.models import Attempt, Delivery, Message, ServerTest, SmtpServer, User
+from postroom.store.models import Delivery, DeliveryTally, Message, ServerTest, SmtpServer, User
+from postroom.store.tally import FINE_S
 from postroom.terms.server import Auth, Limits, Security, ServerSettings
 
 HTMX = {"HX-Request": "true"}
@@ -35,10 +36,11 @@ def sent(home: SmtpServer, through: SmtpServer, count: int) -> None:
         expires_at=now + timedelta(days=1), server=home,
     )
     for number in range(count):
-        delivery = Delivery.objects.create(
+        Delivery.objects.create(
             message=message, recipient=f"r{number}@x.example", state="sent", server=through, due_at=now, updated_at=now
         )
-        Attempt.objects.create(delivery=delivery, number=1, server=through, started_at=now, outcome="sent")
+    cell = now.replace(minute=now.minute // 5 * 5, second=0, microsecond=0)
+    DeliveryTally.objects.create(server_id=through.pk, width_s=FINE_S, starts_at=cell, outcome="sent", attempts=count)
 
 
 def text(page: Client, address: str = "/smtp-servers") -> str:

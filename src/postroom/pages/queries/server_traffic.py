@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count
-
-from postroom.store.models import Attempt, Delivery, SmtpServer
-from postroom.terms.outcome import WAITING_STATES, Outcome
+from postroom.store.models import Delivery, SmtpServer
+from postroom.store.tallied import sent_since
+from postroom.terms.outcome import WAITING_STATES
 
 DAY = timedelta(days=1)
 WARN_SHARE = 0.85
@@ -70,9 +69,3 @@ def mail_of_default(default: SmtpServer, servers: Sequence[SmtpServer], since: d
         sum(sent.values()), others[most] if most else None, max(len(sent) - 1, 0),
         waiting[: MOST_COUNTED + 1].count(),
     )
-
-
-def sent_since(server_ids: Sequence[str], since: datetime) -> dict[str, int]:
-    """Deliveries that each server took since then; servers without any are left out."""
-    sent = Attempt.objects.filter(server_id__in=server_ids, outcome=Outcome.SENT, started_at__gte=since)
-    return dict(sent.values_list("server_id").annotate(Count("pk")))
