@@ -7,7 +7,7 @@ import pytest
 from tests.diagnosis.dns import TIMEOUT, Zone, part, read
 
 from postroom.diagnosis import domain
-from postroom.diagnosis.domain import Answer, Outcome, meant_domain, owner_of, sender_of, wording_of
+from postroom.diagnosis.domain import Answer, Outcome, meant_domain, owner_of, receiver_at, sender_of, wording_of
 from postroom.diagnosis.domain.sender import senders
 from postroom.diagnosis.domain.wording import LANGUAGES, texts
 
@@ -189,7 +189,7 @@ def test_a_suggestion_makes_a_domain_that_accepts_mail_doubtful() -> None:
 @pytest.mark.parametrize(
     ("host", "slug"),
     [
-        ("smtp.office365.com", "microsoft365"), ("norrvik-example.mail.protection.outlook.com", "microsoft365"),
+        ("smtp.office365.com", "microsoft365"), ("norrvik-example.mail.protection.outlook.com", None),
         ("SMTP.GMAIL.COM.", "gmail"), ("email-smtp-fips.us-gov-west-1.amazonaws.com", "ses"),
         ("in-v3.mailjet.com", "mailjet"),
         ("notgmail.com", None), ("relay.norrvik.example", None), ("10.0.0.1", None), ("", None),
@@ -197,6 +197,20 @@ def test_a_suggestion_makes_a_domain_that_accepts_mail_doubtful() -> None:
 )
 def test_a_provider_is_known_by_its_host(host: str, slug: str | None) -> None:
     found = sender_of(host)
+    assert (found.slug if found else None) == slug
+
+
+@pytest.mark.parametrize(
+    ("exchanger", "slug"),
+    [
+        ("norrvik-example.mail.protection.outlook.com", "microsoft365"),
+        ("norrvik-example.k-v1.mx.microsoft", "microsoft365"),
+        ("aspmx.l.google.com", "gmail"), ("smtp.google.com", "gmail"), ("mx01.mail.icloud.com", "icloud"),
+        ("in1-smtp.messagingengine.com", "fastmail"), ("mta6.am0.yahoodns.net", "yahoo"), ("mx1.pphosted.com", None),
+    ],
+)
+def test_a_provider_is_known_by_its_mx_hosts(exchanger: str, slug: str | None) -> None:
+    found = receiver_at(exchanger)
     assert (found.slug if found else None) == slug
 
 

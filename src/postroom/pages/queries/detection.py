@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from postroom.diagnosis.domain import Sender, owner_of, receiver_at
 from postroom.flow.read_domain import domain_in
+from postroom.policy.preset import Preset, preset
 
 from .domain_checks import DomainView, asked_view
 
@@ -18,6 +19,15 @@ class Detection:
     by_mx: bool = False
     exchanger: str = ""
     view: DomainView | None = None
+
+    @property
+    def preset(self) -> Preset | None:
+        """The settings that Postroom knows of the provider."""
+        return preset(self.provider.slug) if self.provider is not None else None
+
+    @property
+    def name(self) -> str:
+        return self.preset.name if self.preset else self.provider.title if self.provider else ""
 
     @property
     def state(self) -> str:
