@@ -1,147 +1,195 @@
-"""The SMTP activity log of a day, filtered and counted. The log is files; their reader is store/activity_log.py."""
+"""The SMTP activity log of a day as its page shows it. The log is files; their reader is store/activity_reader.py."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from django.conf import settings
-from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy
 
-from postroom.store.activity_log import ActivityLog
+from postroom.flow.reader import cause_title
+from postroom.pages import states
+from postroom.store.activity_reader import ActivityReader, Found
+from postroom.store.activity_shape import SEARCHED_CHARACTERS, Criteria, Shape
 
-from .server_tests import STAGE_LABELS
+from .activity_filters import Asked
+from .activity_histogram import Histogram, histogram_of
+from .activity_rows import Row, row_of
 
-SHOWN_ENTRIES = 300
-COUNTED_ENTRIES = 50_000
-_STAGE_WORDS = {str(stage): label for stage, label in STAGE_LABELS.items()}
+SHOWN_ENTRIES = 60
+FACET_VALUES = 8
+RECIPIENTS_OF_NEWEST = 1_000
+_LABELS = {
+    "severity": gettext_lazy("Severity"),
+    "cause": gettext_lazy("Cause"),
+    "server": gettext_lazy("Server"),
+    "outcome": gettext_lazy("Outcome"),
+    "kind": gettext_lazy("Kind"),
+    "recipient": gettext_lazy("Recipient"),
+}
+_KINDS = {
+    "delivery": gettext_lazy("Deliveries"),
+    "session": gettext_lazy("Connections"),
+    "server": gettext_lazy("Changes of servers"),
+    "test": gettext_lazy("Tests"),
+}
+_SEVERITIES = ("error", "warning", "information")
+_OUTCOMES = {
+    "connected": gettext_lazy("Connected"),
+    "error": gettext_lazy("Connection failed"),
+    "moved": gettext_lazy("Moved"),
+    "resumed": gettext_lazy("Resumed"),
+    "working": gettext_lazy("Works again"),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    outcome: str = ""
-    cause: str = ""
-    server: str = ""
-    text: str = ""
+class Choice:
+    """A value of a facet: its box, how many entries it would bring, and its chip's way out."""
 
-    @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> Self:
-        return cls(**{name: str(query.get(name, "")).strip()[:200] for name in ("outcome", "cause", "server", "text")})
-
-    def accepts(self, entry: Mapping[str, Any], without: str = "") -> bool:
-        """Whether the entry fits; `without` leaves one criterion out, to count what it would bring."""
-        for name in ("outcome", "cause", "server"):
-            value = getattr(self, name)
-            if value and name != without and str(entry.get(name) or "") != value:
-                return False
-        return not self.text or self.text.lower() in " ".join(str(value) for value in entry.values()).lower()
+    value: str
+    label: str
+    count: int
+    is_chosen: bool
+    without: str
 
 
 @dataclass(frozen=True, slots=True)
 class Facet:
     name: str
     label: str
-    values: Sequence[tuple[str, str, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """`at` is None for a line without a readable time."""
-
-    at: datetime | None
-    severity: str
-    server: str
-    sentence: str
-    evidence: str
-    title: str
-    took: str
-    message: str
-    test: str
+    choices: Sequence[Choice]
 
 
 @dataclass(frozen=True, slots=True)
 class DayLog:
-    entries: Sequence[Entry]
+    """`total` counts the whole day, `matching` what fits; `is_more` when a search ended at its bound. `known` says
+    up to where the logs were read, `behind_bytes` how much is not read yet; `older` is the query of the next page."""
+
+    rows: Sequence[Row]
     total: int
     matching: int
+    is_more: bool
     facets: Sequence[Facet]
+    chips: Sequence[Choice]
+    histogram: Histogram
+    known: str
+    behind_bytes: int
+    until: datetime | None
+    older: str
+    too_short: bool
 
 
 def log_folder() -> Path:
     return Path(settings.DATA_DIR) / "logs"
 
 
-def days() -> list[date]:
-    """Days that have a log, newest first."""
-    return sorted(ActivityLog(log_folder()).days(), reverse=True)
+def reader_of(asked: Asked) -> ActivityReader:
+    return ActivityReader(log_folder(), *asked.bounds)
 
 
-def file_of(on: date) -> Path:
-    return log_folder() / on.isoformat() / "smtp-activity.jsonl"
+def read(asked: Asked) -> DayLog:
+    """The day's newest entries that fit, with counts for each facet and each half hour."""
+    with reader_of(asked) as log:
+        return _read(asked, log)
 
 
-def read(on: date, wanted: Filter) -> DayLog:
-    """The day's newest entries that fit, with counts for each facet."""
-    entries = ActivityLog(log_folder()).read_day(on, limit=COUNTED_ENTRIES)
-    newest_first = sorted(entries, key=lambda entry: str(entry.get("at", "")), reverse=True)
-    fitting = [entry for entry in newest_first if wanted.accepts(entry)]
-    facets = [
-        _facet("outcome", "Outcome", newest_first, wanted),
-        _facet("cause", "Cause", newest_first, wanted),
-        _facet("server", "Server", newest_first, wanted),
-    ]
-    shown = [_entry(entry) for entry in fitting[:SHOWN_ENTRIES]]
-    return DayLog(shown, len(newest_first), len(fitting), [facet for facet in facets if facet.values])
+def newer(asked: Asked, known: Mapping[str, int]) -> int:
+    """How many entries that fit came since a page was made that knew so much of each day's log."""
+    with reader_of(asked) as log:
+        return log.newer(asked.criteria, known)
 
 
-def _facet(name: str, label: str, entries: Sequence[Mapping[str, Any]], wanted: Filter) -> Facet:
-    counts: Counter[str] = Counter()
-    labels: dict[str, str] = {}
-    for entry in entries:
-        value = str(entry.get(name) or "")
-        if value and wanted.accepts(entry, without=name):
-            counts[value] += 1
-            labels.setdefault(value, _label(name, value, entry))
-    return Facet(name, label, [(value, labels[value], number) for value, number in counts.most_common(12)])
-
-
-def _label(name: str, value: str, entry: Mapping[str, Any]) -> str:
-    if name == "cause":
-        return str(entry.get("title") or value).rstrip(".")
-    return value[:1].upper() + value[1:] if name == "outcome" else value
-
-
-def _entry(entry: Mapping[str, Any]) -> Entry:
-    seconds = entry.get("seconds")
-    kind = str(entry.get("kind") or "")
-    return Entry(
-        at=parse_datetime(str(entry.get("at") or "")),
-        severity=str(entry.get("severity") or "information"),
-        server=str(entry.get("server") or ""),
-        sentence=_sentence(entry, kind),
-        evidence=_evidence(entry),
-        title=str(entry.get("title") or ""),
-        took=f"{float(seconds):.1f} s" if isinstance(seconds, int | float) else "",
-        message=str(entry.get("message") or "") if kind == "delivery" else "",
-        test=str(entry.get("test") or "") if kind == "test" else "",
+def _read(asked: Asked, log: ActivityReader) -> DayLog:
+    criteria, totals = asked.criteria, log.totals()
+    is_more = False
+    if criteria.looks_inside:
+        every = log.search(Criteria(text=criteria.text, recipient=criteria.recipient))
+        chosen = replace(criteria, recipient=frozenset(), text="") != Criteria()
+        fitting = log.search(criteria) if chosen else every
+        is_more = fitting.is_more
+        found = [one for one in fitting.found if asked.before is None or one.spot < asked.before]
+        counts = Counter(one.shape for one in every.found)
+        recipients = Counter(str(one.entry.get("recipient", "")).lower() for one in fitting.found)
+        points: Iterable[tuple[int, Shape, int]] = ((one.spot.at_ms, one.shape, 1) for one in fitting.found)
+        matching = len(fitting.found)
+    else:
+        found = log.newest(criteria, SHOWN_ENTRIES + 1, asked.before, fold=not asked.each)
+        counts, recipients = totals, log.recipients(criteria, RECIPIENTS_OF_NEWEST)
+        points = ((cell.slot_ms, cell.shape, cell.entries) for cell in log.cells if criteria.takes(cell.shape))
+        matching = sum(entries for shape, entries in totals.items() if criteria.takes(shape))
+    findings: dict[tuple[str, str], Mapping[str, Any]] = {}
+    facets = [_facet(name, asked, counts, recipients) for name in _LABELS]
+    return DayLog(
+        rows=[row_of(one, findings) for one in found[:SHOWN_ENTRIES]],
+        total=sum(totals.values()),
+        matching=matching,
+        is_more=is_more,
+        facets=[facet for facet in facets if facet.choices],
+        chips=[choice for facet in facets for choice in facet.choices if choice.is_chosen],
+        histogram=histogram_of(asked.bounds, points),
+        known=",".join(f"{day}:{octets}" for day, octets in log.indexed().items()),
+        behind_bytes=sum(progress.behind_bytes for progress in log.progress.values()),
+        until=_until(log),
+        older=_older(asked, found),
+        too_short=0 < len(criteria.text) < SEARCHED_CHARACTERS,
     )
 
 
-def _sentence(entry: Mapping[str, Any], kind: str) -> str:
-    outcome = str(entry.get("outcome") or "")
-    subject, recipient = str(entry.get("subject") or ""), str(entry.get("recipient") or "")
-    if kind == "delivery":
-        what = f"“{subject}” to {recipient}" if subject else f"message to {recipient}"
-        verb = {"sent": "Sent", "deferred": "Deferred", "failed": "Failed", "uncertain": "Uncertain"}
-        return f"{verb.get(outcome, outcome)} {what}"
-    if kind == "test":
-        stage = str(entry.get("stage") or "")
-        where = f" at {_STAGE_WORDS.get(stage, stage)}" if stage and outcome == "failed" else ""
-        return f"Test {outcome}{where}"
-    return {"connected": "Connection opened", "error": "Session ended with an error"}.get(outcome, outcome)
+def known_of(text: str) -> dict[str, int]:
+    """What `DayLog.known` says; nothing of what can't be understood."""
+    known = {}
+    for part in text[:500].split(","):
+        day, _colon, octets = part.partition(":")
+        if octets.isdecimal() and len(octets) < 16:
+            known[day] = int(octets)
+    return known
 
 
-def _evidence(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("reply") or "")
+def _until(log: ActivityReader) -> datetime | None:
+    latest = max((progress.until_ms for progress in log.progress.values()), default=0)
+    return datetime.fromtimestamp(latest / 1_000, UTC) if latest else None
+
+
+def _older(asked: Asked, found: Sequence[Found]) -> str:
+    return asked.query(before=str(found[SHOWN_ENTRIES - 1].spot)) if len(found) > SHOWN_ENTRIES else ""
+
+
+def _facet(name: str, asked: Asked, shapes: Counter[Shape], recipients: Counter[str]) -> Facet:
+    chosen: frozenset[str] = getattr(asked.criteria, name)
+    counts: Counter[str] = Counter()
+    titles: dict[str, str] = {}
+    if name == "recipient":
+        counts = recipients
+    else:
+        for shape, entries in shapes.items():
+            value = getattr(shape, name)
+            if value and asked.criteria.takes(shape, without=name):
+                counts[value] += entries
+                titles.setdefault(value, shape.title)
+    values = [value for value, _n in counts.most_common(FACET_VALUES) if value]
+    values += sorted(chosen - set(values))
+    if name == "severity":
+        values = [*_SEVERITIES, *(value for value in values if value not in _SEVERITIES)]
+    label_of = _label_of(name, titles)
+    choices = [
+        Choice(value, label_of(value), counts[value], value in chosen, asked.without(name, value)) for value in values
+    ]
+    return Facet(name, str(_LABELS[name]), choices)
+
+
+def _label_of(name: str, titles: Mapping[str, str]) -> Callable[[str], str]:
+    match name:
+        case "severity":
+            return lambda value: str(states.look_of(value).word)
+        case "kind":
+            return lambda value: str(_KINDS.get(value, value))
+        case "outcome":
+            return lambda value: str(_OUTCOMES.get(value) or states.look_of(value).word)
+        case "cause":
+            return lambda value: cause_title(value, titles.get(value, "")).rstrip(".")
+        case _:
+            return lambda value: value
