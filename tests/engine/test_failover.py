@@ -280,3 +280,18 @@ async def test_what_exceeds_the_limit_of_a_day_goes_through_the_next(outbox: Out
         await outbox.until("sent")
     assert (len(first.taken), len(second.taken)) == (3, 5)
     assert not await _is_failing("First")
+
+
+async def test_a_stand_in_that_works_again_is_found_when_no_other_server_is_well(
+    outbox: Outbox, running: Running
+) -> None:
+    async with Peer() as second:
+        home = await server(outbox, "First", refusing_port(), 0)
+        other = await server(outbox, "Second", second.port, 1)
+        await SmtpServer.objects.filter(pk=other).aupdate(failing_since=datetime.now(UTC), failing_finding={})
+        for number in range(5):
+            await outbox.submit(home, f"r{number}@example.org")
+        await running.start()
+        await outbox.until("sent")
+        assert len(recipients(second)) == 5
+    assert not await _is_failing("Second")

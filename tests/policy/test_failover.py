@@ -90,11 +90,21 @@ def test_a_delivery_whose_client_named_the_server_or_that_may_have_been_sent_nev
 
 
 def test_each_server_is_tried_once_and_then_it_waits_at_home() -> None:
-    b_fails = (A_FAILS, replace(B, is_failing=True), C)
+    b_fails = (A_FAILS, replace(B, is_failing=True, is_left_alone=True), C)
     assert move(REFUSED_SIGN_IN, replace(AT_B, tried=("a",)), b_fails) == ("c", "at once")
     all_tried = replace(AT_HOME, current="c", tried=("a", "b"))
     assert move(REFUSED_SIGN_IN, all_tried, (A, B, replace(C, is_failing=True))) == ("a", "later")
     assert move(REFUSED_SIGN_IN, replace(AT_HOME, tried=("b", "c")), (A_FAILS, B, C)) is None
+
+
+def test_where_no_server_is_well_one_that_was_left_alone_long_enough_is_tried() -> None:
+    rested, resting = replace(B, is_failing=True), replace(B, is_failing=True, is_left_alone=True)
+    assert move(REFUSED_SIGN_IN, AT_HOME, (A_FAILS, rested)) == ("b", "at once")
+    assert move(REFUSED_SIGN_IN, AT_HOME, (A_FAILS, rested, C)) == ("c", "at once")
+    assert move(REFUSED_SIGN_IN, AT_HOME, (A_FAILS, resting)) is None
+    assert move(REFUSED_SIGN_IN, AT_HOME, (A_FAILS, resting, replace(C, is_failing=True))) == ("c", "at once")
+    assert move(REFUSED_SIGN_IN, AT_HOME, (A_FAILS, replace(rested, takes_deliveries=False), SANDBOX)) is None
+    assert move(REFUSED_SIGN_IN, replace(AT_HOME, tried=("b",)), (A_FAILS, rested)) is None
 
 
 @pytest.mark.parametrize(

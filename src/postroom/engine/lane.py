@@ -80,8 +80,11 @@ class Lane:
     @property
     def standing(self) -> Standing:
         """The server as failover sees it."""
-        row, takes = self._server.row, self._server.takes_deliveries
-        return Standing(row.pk, row.name, row.is_default, row.is_sandbox, row.position, takes, self._is_unfit)
+        row, is_spent = self._server.row, self._is_spent
+        return Standing(
+            row.pk, row.name, row.is_default, row.is_sandbox, row.position, self._server.takes_deliveries,
+            is_failing=self._is_ailing or is_spent, is_left_alone=self._cooldown.left_s > 0 or is_spent,
+        )
 
     def check(self) -> None:
         """Raise what ended the feeding of this lane, if anything did."""
@@ -148,13 +151,13 @@ class Lane:
         return self._cooldown.failures > 0 or self._server.row.failing_since is not None
 
     @property
-    def _is_unfit(self) -> bool:
-        """Ailing, or it may take no more today."""
-        return self._is_ailing or self._pace.is_day_spent(time.monotonic(), self._server.settings.limits)
+    def _is_spent(self) -> bool:
+        """Nothing may be sent over it any more today."""
+        return self._pace.is_day_spent(time.monotonic(), self._server.settings.limits)
 
     async def _pass_on(self) -> None:
         """What is due here moves to the server that takes over, unless this one is well."""
-        if self._stopping or (self._server.takes_deliveries and not self._is_unfit):
+        if self._stopping or not (self._is_ailing or self._is_spent or not self._server.takes_deliveries):
             return
         to = successor(self._standings(), current=self._server.name.id)
         if to is None:

@@ -1,7 +1,8 @@
 """Where a delivery goes after an attempt, when not to the same server again.
 
 * A fault of the server as a whole moves it at once to the next server of the order that takes deliveries, is not
-  failing and was not tried since the delivery last waited. Where there is none it waits at home.
+  failing and was not tried since the delivery last waited. Where there is none, one that fails and was left alone for
+  long enough may have it: nobody else would find out that it works again. Where there is none either, it waits at home.
 * A refused recipient is final anywhere; nobody asks another server about it.
 * A stand-in's refusal of sender or content is not final: the stand-in may not know this sender. The delivery waits for
   its home, the server that was chosen at acceptance.
@@ -19,8 +20,8 @@ from .outcome import is_server_fault
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A server as failover sees it now. `is_failing`: it is marked failing, is left alone for a while, or has taken all
-    it may take in a day."""
+    """A server as failover sees it now. `is_failing`: it is marked failing, or has taken all it may take in a day;
+    `is_left_alone`: it is not to be tried just now."""
 
     id: str
     name: str
@@ -29,6 +30,7 @@ class Standing:
     position: int
     takes_deliveries: bool
     is_failing: bool
+    is_left_alone: bool = False
 
     @property
     def is_well(self) -> bool:
@@ -58,12 +60,12 @@ class Move:
 
 def successor(standings: Iterable[Standing], *, current: str, tried: Collection[str] = ()) -> Standing | None:
     """The server that takes over from `current`; None where there is none, and for the sandbox."""
-    servers = sorted(standings, key=lambda s: (not s.is_default, s.position, s.id))
-    if any(server.id == current and server.is_sandbox for server in servers):
-        return None
-    return next(
-        (s for s in servers if s.is_well and not s.is_sandbox and s.id != current and s.id not in tried), None
-    )
+    return next((s for s in _others(standings, current, tried) if s.is_well), None)
+
+
+def last_resort(standings: Iterable[Standing], *, current: str, tried: Collection[str] = ()) -> Standing | None:
+    """The failing server that may be tried with one delivery, where no server is well."""
+    return next((s for s in _others(standings, current, tried) if s.takes_deliveries and not s.is_left_alone), None)
 
 
 def move_after(result: RecipientResult, where: Whereabouts, standings: Collection[Standing]) -> Move | None:
@@ -71,12 +73,22 @@ def move_after(result: RecipientResult, where: Whereabouts, standings: Collectio
     if where.pinned or where.may_have_been_sent or result.outcome in (Outcome.SENT, Outcome.UNCERTAIN):
         return None
     is_fault = is_server_fault(result)
-    if is_fault and (to := successor(standings, current=where.current, tried=where.tried)) is not None:
-        return Move(to, at_once=True)
+    if is_fault:
+        found = (find(standings, current=where.current, tried=where.tried) for find in (successor, last_resort))
+        if (to := next((server for server in found if server is not None), None)) is not None:
+            return Move(to, at_once=True)
     home = next((s for s in standings if s.id == where.home and s.id != where.current), None)
     if home is not None and (is_fault or (result.outcome is Outcome.FAILED and not _is_refused_recipient(result))):
         return Move(home, at_once=False)
     return None
+
+
+def _others(standings: Iterable[Standing], current: str, tried: Collection[str]) -> list[Standing]:
+    """The servers that may take what `current` can't deliver, in their order; none for the sandbox."""
+    servers = sorted(standings, key=lambda s: (not s.is_default, s.position, s.id))
+    if any(server.id == current and server.is_sandbox for server in servers):
+        return []
+    return [s for s in servers if not s.is_sandbox and s.id != current and s.id not in tried]
 
 
 def _is_refused_recipient(result: RecipientResult) -> bool:
