@@ -10,7 +10,7 @@ from postroom.flow import configure
 from postroom.flow.test_result import NIGHTLY
 from postroom.pages.queries.server_traffic import MOST_COUNTED
 from postroom.store.models import Delivery, DeliveryTally, Message, ServerTest, SmtpServer, User
-from postroom.store.tally import FINE_S
+from postroom.store.tally import COARSE_S, FINE_S
 from postroom.terms.server import Auth, Limits, Security, ServerSettings
 
 HTMX = {"HX-Request": "true"}
@@ -124,6 +124,17 @@ def test_what_was_sent_is_shown_of_the_limit_and_warned_about_from_85_percent(pa
     assert "<b>2</b> no limit" in shown
     SmtpServer.objects.filter(pk=near.pk).update(settings={**near.settings, "limits": {"messages_per_day": 21}})
     assert "of the day’s limit" not in text(page)
+
+
+def test_a_server_that_sent_nothing_lately_tells_when_it_was_used_last(page: Client) -> None:
+    used = server("A")
+    server("B")
+    then = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(days=400)
+    for days in (0, 1):
+        DeliveryTally.objects.create(
+            server_id=used.pk, width_s=COARSE_S, starts_at=then - timedelta(days=days), outcome="sent", attempts=1
+        )
+    assert text(page).count(f"Last used {then.day} {then:%b %Y}") == 1
 
 
 @pytest.mark.parametrize(

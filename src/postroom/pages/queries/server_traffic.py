@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from postroom.store.models import Delivery, SmtpServer
+from django.db.models import Max
+
+from postroom.store.models import Delivery, DeliveryTally, SmtpServer
 from postroom.store.tallied import sent_since
+from postroom.store.tally import COARSE_S, Ending
 from postroom.terms.outcome import WAITING_STATES
 
 DAY = timedelta(days=1)
@@ -15,12 +18,13 @@ MOST_COUNTED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Messages of the last 24 hours, the time over which limits per day are kept. `limit` is per day, `pace` per
-    minute, None without."""
+    """Deliveries of the last 24 hours, the time over which limits per day are kept. `limit` is per day, `pace` per
+    minute, None without. `last_used_at` is the hour of the last delivery where none is that recent."""
 
     sent: int
     limit: int | None
     pace: int | None
+    last_used_at: datetime | None = None
 
     @property
     def warns_from(self) -> int:
@@ -53,11 +57,20 @@ class MailOfDefault:
 def traffic_of_servers(servers: Sequence[SmtpServer], now: datetime) -> dict[str, Traffic]:
     """By the server's id."""
     sent = sent_since([server.pk for server in servers], now - DAY)
+    last_used = _last_used([server.pk for server in servers if server.pk not in sent])
     traffic = {}
     for server in servers:
         limits = server.typed_settings.limits
-        traffic[server.pk] = Traffic(sent.get(server.pk, 0), limits.messages_per_day, limits.messages_per_minute)
+        traffic[server.pk] = Traffic(
+            sent.get(server.pk, 0), limits.messages_per_day, limits.messages_per_minute, last_used.get(server.pk)
+        )
     return traffic
+
+
+def _last_used(server_ids: Sequence[str]) -> dict[str, datetime]:
+    """The hour of the last delivery that each server took."""
+    sent = DeliveryTally.objects.filter(width_s=COARSE_S, outcome=Ending.SENT, server_id__in=server_ids)
+    return dict(sent.values_list("server_id").annotate(Max("starts_at"))) if server_ids else {}
 
 
 def mail_of_default(default: SmtpServer, servers: Sequence[SmtpServer], since: datetime) -> MailOfDefault:
