@@ -142,8 +142,7 @@ SIGN_IN_WANTED = unsent(Stage.SENDER, 530, "5.7.0 Authentication required")
             "smtp.norrvik.example:587 starttls", "mail.norrvik.example:587 starttls",
         ]),
         (resolved("nxdomain"), SETTINGS.changed(host="stmp.gmial.com"), [
-            "smtp.gmail.com:587 starttls", "smtp.gmial.com:587 starttls", "smtp.stmp.gmial.com:587 starttls",
-            "mail.stmp.gmial.com:587 starttls",
+            "smtp.gmail.com:587 starttls", "smtp.gmial.com:587 starttls",
         ]),
         (resolved("nxdomain"), SETTINGS.changed(host="mail.norvik.example"), ["mail.norrvik.example:587 starttls"]),
         (faulted(Stage.GREETING, "malformed", "", b"* OK IMAP4rev1 ready\r\n"), NONE.changed(port=143), [

@@ -8,12 +8,11 @@ from asgiref.sync import sync_to_async
 from django.test import override_settings
 from tests.dialogs.player import dialog_of, playing
 
-from postroom.flow.probe import ProbeReport
-from postroom.flow.run_test import Prober, log_text
+from postroom.flow.run_test import Prober
+from postroom.flow.test_log import log_text
 from postroom.policy.ports import Ports
 from postroom.store.activity_log import ActivityLog
 from postroom.store.models import ServerTest
-from postroom.terms.outcome import TestStatus
 from postroom.terms.server import Security, ServerSettings
 
 RELAY = ServerSettings(
@@ -33,12 +32,20 @@ async def test_e4_a_closer_look_of_a_page_s_test_stays_within_the_operator_s_por
     await sync_to_async(test.refresh_from_db)()
     assert (test.status, test.finding["cause"]) == ("failed", "connect-refused-no-listener")
     assert [line["place"] for line in test.facts["also_tried"]] == ["127.0.0.1:465"]
+    assert "- 127.0.0.1:465: Nothing listens there" in kept_log(tmp_path, test)
+
+
+def kept_log(folder: Path, test: ServerTest) -> str:
+    (log,) = folder.glob(f"*/tests/{test.pk}.log")
+    return log.read_text()
 
 
 def test_the_log_of_a_test_tells_what_else_was_tried() -> None:
     tried = [{"place": "127.0.0.1:465", "ok": False, "says": [{"what": "refused", "values": {}}]}]
-    report = ProbeReport(status=TestStatus.FAILED, transcript=["  0.100 S: 220 mx"], facts={"also_tried": tried})
-    test = ServerTest(settings=RELAY.as_json(), created_by="marta@norrvik.example", started_at=datetime.now(UTC))
-    text = log_text(test, report)
+    test = ServerTest(
+        settings=RELAY.as_json(), created_by="marta@norrvik.example", started_at=datetime.now(UTC), status="failed",
+        transcript=["  0.100 S: 220 mx"], facts={"also_tried": tried},
+    )
+    text = log_text(test)
     assert "Also tried, without credentials:\n- 127.0.0.1:465: Nothing listens there" in text
     assert text.endswith("\n  0.100 S: 220 mx\n")

@@ -40,7 +40,7 @@ def detours_for(
     if any(s.startswith("host-") for s in symptoms) and "proposed_host" in evidence.values:
         return _meant_host(evidence, settings)
     if stage is Stage.RESOLVE and symptoms & {"name-not-found", "no-address"}:
-        return _other_names(settings, known_hosts)
+        return _other_names(settings, known_hosts, has_no_address="no-address" in symptoms)
     if stage is Stage.CONNECT and symptoms & {"connect-refused", "connect-timeout"}:
         return _other_ports(settings)
     if any(s.startswith("speaks-") and s not in _SPEAKS_MAIL for s in symptoms):
@@ -108,7 +108,9 @@ def _meant_host(evidence: Evidence, settings: ServerSettings) -> tuple[Detour, .
     return (_changed(settings, host=host, port=int(written) if written else settings.port),)
 
 
-def _other_names(settings: ServerSettings, known_hosts: Collection[str]) -> tuple[Detour, ...]:
+def _other_names(
+    settings: ServerSettings, known_hosts: Collection[str], *, has_no_address: bool
+) -> tuple[Detour, ...]:
     """Names that differ from the entered one by a slip, and the usual names of mail servers under a bare domain."""
     host = settings.host.strip().lower()
     known = sorted({*known_hosts, *(p.submission for p in catalogue().providers if p.submission)})
@@ -116,8 +118,9 @@ def _other_names(settings: ServerSettings, known_hosts: Collection[str]) -> tupl
     label, _, rest = host.partition(".")
     if "." in rest and label not in _FIRST_LABELS:
         names += [f"{first}.{rest}" for first in get_close_matches(label, _FIRST_LABELS, 1, 0.7)]
-    names += [f"{first}.{host}" for first in _FIRST_LABELS if label not in _FIRST_LABELS]
     own = domain_of(settings.from_address)
+    if has_no_address or host == own:
+        names += [f"{first}.{host}" for first in _FIRST_LABELS]
     if own and rest and rest != own and get_close_matches(rest, [own], 1, ALIKE):
         names.append(f"{label}.{own}")
     return tuple(_changed(settings, host=name) for name in dict.fromkeys(names) if name != host)

@@ -18,7 +18,6 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from postroom.diagnosis.also_tried import told
 from postroom.diagnosis.explain import finding_of_cause
 from postroom.store.activity_log import ActivityLog
 from postroom.store.models import ServerTest
@@ -30,6 +29,7 @@ from .configure import allowed_ports, unsealed_password
 from .probe import ProbeReport, probe
 from .reader import voice_for
 from .settle import note
+from .test_log import log_text
 from .test_result import record_test_result
 
 LEASE = timedelta(seconds=120)
@@ -119,7 +119,7 @@ class Prober:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(folder / f"{test.pk}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(log_text(test, report))
+                file.write(log_text(_ended(test, report)))
         except OSError as error:
             _log.error("the log of a test could not be written", test=test.pk, error=str(error))
 
@@ -134,25 +134,12 @@ async def _stored(write: Callable[[], None]) -> None:
             await asyncio.sleep(STORE_AGAIN_S)
 
 
-def log_text(test: ServerTest, report: ProbeReport) -> str:
-    """A test's log as text: what was tested, its stages, the finding, what else was tried, the transcript. No secret is
-    in any of it."""
-    settings = test.typed_settings
-    lines = [
-        f"Postroom test {test.pk} of {settings.name or settings.host}: {report.status}",
-        f"{settings.host} port {settings.port}, {settings.security}, started"
-        f" {(test.started_at or test.created_at).astimezone(UTC).isoformat(timespec='seconds')}",
-        "",
-    ]
-    for stage in report.stages:
-        ms = f"{float(str(stage['ms'])):8.0f} ms" if stage.get("ms") is not None else " " * 11
-        lines.append(f"{stage['name']!s:<13}{stage['status']!s:<12}{ms}  {stage.get('detail') or ''}".rstrip())
-    if (finding := report.finding) is not None:
-        lines += ["", f"{finding.title} ({finding.cause})", finding.explanation, *(f"- {step}" for step in finding.fix)]
-    if tried := told(report.facts.get("also_tried", ()), "en"):
-        lines += ["", "Also tried, without credentials:"]
-        lines += [f"{'+' if line['ok'] else '-'} {line['place']}: {line['text']}" for line in tried]
-    return "\n".join([*lines, "", *report.transcript, ""])
+def _ended(test: ServerTest, report: ProbeReport) -> ServerTest:
+    """The row as it was stored."""
+    test.status, test.stages = report.status, report.stages
+    test.transcript, test.facts = report.transcript, report.facts
+    test.finding = report.finding.as_stored() if report.finding else None
+    return test
 
 
 def _saved(test: ServerTest, progress: _Progress) -> bool:

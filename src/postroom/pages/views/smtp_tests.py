@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from postroom.flow.retain import TESTS_KEPT
+from postroom.flow.test_log import log_text
 from postroom.flow.waiting_mail import COUNTED, count_waiting
 from postroom.pages.access import person
 from postroom.pages.forms.smtp_server import LABELS, setting_words
@@ -45,8 +46,7 @@ def progress(request: HttpRequest, test_id: str) -> HttpResponse:
 @require_safe
 def log(_request: HttpRequest, test_id: str) -> HttpResponse:
     test = named_test(test_id)
-    text = "\n".join(str(line) for line in test.transcript) + "\n"
-    response = HttpResponse(text, content_type="text/plain; charset=utf-8")
+    response = HttpResponse(log_text(test), content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="smtp-test-{test.pk}.log"'
     return response
 
