@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from functools import cache
@@ -71,7 +71,7 @@ class Preset:
     below: tuple[str, ...] = ()
     username: str = ""
     username_is_address: bool = False
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     source: str = ""
     checked: date | None = None
 
@@ -170,4 +170,5 @@ def _preset(slug: str, row: Mapping[str, Any]) -> Preset:
 
 
 def _text(row: Mapping[str, Any]) -> PresetText:
-    return PresetText(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
+    lists = {name: tuple(row[name]) for name in ("steps", "limits") if name in row}
+    return PresetText(**{**row, **lists})

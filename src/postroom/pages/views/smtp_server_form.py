@@ -7,16 +7,21 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from postroom.flow import configure
 from postroom.pages.access import administrator_only, person
 from postroom.pages.forms.smtp_server import ServerForm, suggestion_words
+from postroom.pages.queries.providers import Chosen, chosen, free_name, further, recognised, tiles
+from postroom.policy.preset import preset
 from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.problem import FieldError
 from postroom.terms.server import Auth, ServerSettings
+from postroom.terms.wording import worded
 
+from .providers import asked_provider
 from .smtp_servers import CRUMBS
 
 _PROVEN = (
@@ -61,7 +66,7 @@ def _named_test(request: HttpRequest) -> ServerTest | None:
 def _answer(request: HttpRequest, subject: Subject) -> HttpResponse:
     if request.method == "GET":
         return _page(request, subject, _first_form(request, subject), 200)
-    form = ServerForm.posted(request.POST, subject.settings or ServerSettings())
+    form = _posted_form(request, subject)
     try:
         return _done(request, subject, form)
     except configure.SettingsRefused as refused:
@@ -72,10 +77,26 @@ def _answer(request: HttpRequest, subject: Subject) -> HttpResponse:
         return redirect("pages:smtp-servers")
 
 
+def _posted_form(request: HttpRequest, subject: Subject) -> ServerForm:
+    """What was typed, completed with what is plain from it; a name that only followed is one that is still free."""
+    typed = ServerForm.posted(request.POST, subject.settings or ServerSettings())
+    form = typed.completed(preset(request.POST.get("provider", "")[:60]))
+    if typed.settings.name.strip() or not form.settings.name:
+        return form
+    return form.with_words(name=free_name(form.settings.name, subject.server))
+
+
 def _first_form(request: HttpRequest, subject: Subject) -> ServerForm:
-    if subject.settings is None:
-        return ServerForm.of(ServerSettings(auth=Auth.PASSWORD, test_recipient=person(request).email))
-    form = ServerForm.of(subject.settings)
+    settings = subject.settings or ServerSettings(auth=Auth.PASSWORD, test_recipient=person(request).email)
+    slug, region = asked_provider(request)
+    provider = preset(slug)
+    if provider is not None:
+        settings = provider.filled_in(settings, region)
+        if subject.settings is None:
+            settings = settings.changed(name=free_name(provider.name, None))
+        if request.GET.get("limits"):
+            settings = settings.changed(limits=provider.limits)
+    form = ServerForm.of(settings)
     if request.GET.get("apply") and isinstance(subject.based_on, ServerTest) and subject.based_on.finding:
         form = form.with_values(subject.based_on.finding.get("proposal") or {})
     return form
@@ -117,7 +138,7 @@ def _refuse_unproven(subject: Subject, form: ServerForm) -> None:
     touched = [name for name in _PROVEN if getattr(before, name) != getattr(after, name)]
     touched += ["password"] if form.password or subject.server is None else []
     if touched:
-        text = "This changes how Postroom connects. Run the live test, or save without testing."
+        text = worded("This changes how Postroom connects. Run the live test, or save without testing.")
         raise configure.SettingsRefused(FieldError(touched[0], "needs-test", text))
 
 
@@ -131,14 +152,15 @@ def _kept_use(subject: Subject) -> bool:
 
 def _saved_words(server: SmtpServer) -> str:
     if server.is_verified:
-        return f"{server.name} is saved. It stays verified."
+        return _("%(name)s is saved. It stays verified.") % {"name": server.name}
     if server.use_unverified:
-        return f"{server.name} is saved and used without a test."
-    return f"{server.name} is saved. It is not used until it passes a live test."
+        return _("%(name)s is saved and used without a test.") % {"name": server.name}
+    return _("%(name)s is saved. It is not used until it passes a live test.") % {"name": server.name}
 
 
 def _page(request: HttpRequest, subject: Subject, form: ServerForm, status: int) -> HttpResponse:
-    title = subject.server.name if subject.server else "Configure SMTP server"
+    title = subject.server.name if subject.server else _("Configure SMTP server")
+    provider = _provider(request, form)
     stored = subject.based_on if subject.based_on is not None and subject.based_on.sealed_password else None
     at_fault = _field_at_fault(subject)
     moves = subject.settings is not None and form.settings.destination != subject.settings.destination
@@ -153,6 +175,12 @@ def _page(request: HttpRequest, subject: Subject, form: ServerForm, status: int)
         "replaces": stored is None or moves or "password" in form.problems or at_fault == "password",
         "may_keep": stored is not None and not moves,
         "focused": "" if form.problems else "password" if stored is not None and moves else at_fault,
+        "chosen": provider,
+        "told": status == 200 and bool(asked_provider(request)[0]),
+        "tiles": tiles(),
+        "further": further(),
+        "step": "settings" if provider is not None else "provider",
+        "typed_by_hand": _typed_by_hand(form, provider) if status == 422 else [],
         "suggestions": {name: suggestion_words(p) for name, p in form.problems.items() if p.suggestion},
         "can_save": subject.server is not None and subject.based_on == subject.server,
         "asks_reason": "reason" in form.problems,
@@ -162,11 +190,23 @@ def _page(request: HttpRequest, subject: Subject, form: ServerForm, status: int)
     return render(request, "pages/smtp_server_form.html", context, status=status)
 
 
+def _provider(request: HttpRequest, form: ServerForm) -> Chosen | None:
+    """The provider that was chosen, else the one that the host tells."""
+    slug, region = (request.POST.get("provider", "")[:60], "") if request.method == "POST" else asked_provider(request)
+    return chosen(slug, region or form.settings.host.lower()) or recognised(form.settings)
+
+
+def _typed_by_hand(form: ServerForm, provider: Chosen | None) -> list[str]:
+    """The fields that no choice of a provider may change: those with something in them that none filled in."""
+    filled = provider.fill if provider is not None else {}
+    return [name for name in ("name", "host", "port", "username") if form.typed[name] not in ("", filled.get(name))]
+
+
 def _field_at_fault(subject: Subject) -> str:
-    """The setting that a failed test found at fault, "name" where nothing was entered yet, "" where none is known."""
+    """The setting that a failed test found at fault, "" where none is known; "provider" before anything is entered."""
     if isinstance(subject.based_on, ServerTest):
         return str((subject.based_on.finding or {}).get("field") or "")
-    return "" if subject.based_on is not None else "name"
+    return "" if subject.based_on is not None else "provider"
 
 
 def _stored_at(stored: SmtpServer | ServerTest | None) -> Any:

@@ -20,14 +20,15 @@ function startServerForm(form) {
     const unusual = usual && usual !== chosen && !(usual.value === "none" && chosen.value === "starttls");
     warning.hidden = !unusual;
     if (!unusual) return;
-    form.querySelector("[data-pr-port-words]").textContent = `Port ${port.value.trim()} usually goes with ${usual.dataset.prName}.`;
+    form.querySelector("[data-pr-port-words]").textContent = usual.dataset.prUsual;
     const fix = form.querySelector("[data-pr-port-fix]");
     fix.hidden = false;
-    fix.textContent = `Use ${usual.dataset.prName}`;
+    fix.textContent = usual.dataset.prUse;
     fix.onclick = () => { usual.checked = true; usual.focus(); warnPort(); tellChange(); };
   }
 
-  port.addEventListener("input", () => { portByHand = true; warnPort(); });
+  /* What provider.js fills in is not typed by hand: its events say so. */
+  port.addEventListener("input", (event) => { portByHand = event.detail !== "filled" && port.value !== ""; warnPort(); });
   for (const choice of form.elements.security) {
     choice.addEventListener("change", () => {
       if (!portByHand) port.value = choice.dataset.prPort;
@@ -41,7 +42,7 @@ function startServerForm(form) {
   }
 
   const advanced = form.querySelector("[data-pr-advanced]");
-  advanced.closest("details").addEventListener("input", () => { advanced.textContent = "changed"; });
+  advanced.closest("details").addEventListener("input", () => { advanced.textContent = advanced.dataset.prWord; });
 
   /* Save is for words; whatever a test proves needs one. The server decides the same. */
   const save = form.querySelector("[data-pr-save]");
@@ -51,7 +52,8 @@ function startServerForm(form) {
     const data = new FormData(form);
     return JSON.stringify(names.map((name) => data.getAll(name)));
   };
-  const words = ["name", "description", "from_name", "subject_prefix", "test_recipient", "from_policy"];
+  const words = ["name", "description", "from_name", "subject_prefix", "test_recipient", "from_policy", "uncertain",
+    ...[...form.querySelectorAll("#f-limits input")].map((each) => each.name)];
   const destination = ["host", "port", "security", "auth", "username", "ca_pem", "verify_certificate", "allow_plain_auth"];
   const before = { destination: stateOf(destination), proven: stateOf(proven), words: stateOf(words) };
   const judge = () => { save.disabled = stateOf(proven) !== before.proven || stateOf(words) === before.words; };
@@ -106,11 +108,13 @@ function startServerForm(form) {
 
   function preview() {
     const value = (name) => form.elements[name].value.trim();
-    const from = value("from_name") || value("from_address") || "From Name";
+    const words = (name) => document.querySelector(`[data-pr-shows="${name}"][data-pr-empty]`).dataset.prEmpty;
+    const from = value("from_name") || value("from_address") || words("from");
     const shown = {
-      name: value("name"), from, initial: from.slice(0, 1).toUpperCase(), from_name: value("from_name"),
+      from, initial: from.slice(0, 1).toUpperCase(), from_name: value("from_name"),
       from_bracketed: value("from_address") ? `<${value("from_address")}>` : "–", test_recipient: value("test_recipient"),
-      subject: `${value("subject_prefix")} Postroom test message`.trim(),
+      subject: `${value("subject_prefix")} ${words("subject")}`.trim(),
+      proves: words("proves").replace("{name}", value("name")),
     };
     for (const place of document.querySelectorAll("[data-pr-shows]")) place.textContent = shown[place.dataset.prShows];
   }
