@@ -1,11 +1,16 @@
 """What nobody saved goes after a day: the tests left behind, and every password in a test."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.utils import timezone
 
 from postroom.flow import configure
-from postroom.flow.retain import forget_old_tests
+from postroom.flow.retain import forget_old_drafts, forget_old_tests
+from postroom.store.blobs import DamagedBlob
+from postroom.store.drafts import Drafts
 from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.outcome import TestStatus
 from postroom.terms.server import Auth, ServerSettings
@@ -47,3 +52,13 @@ def test_an_old_test_whose_password_is_gone_is_not_saved_without_it() -> None:
     with pytest.raises(configure.NotPossible, match="Run the live test again"):
         configure.save_tested(old, make_default=False, actor="marta@company.example")
     assert SmtpServer.objects.get().sealed_password == "kept"
+
+
+def test_files_of_a_message_that_nobody_finished_are_removed_after_a_day() -> None:
+    drafts = Drafts(Path(settings.DATA_DIR) / "drafts")
+    blob, now = drafts.put(b"plan"), timezone.now()
+    forget_old_drafts(now + timedelta(hours=23))
+    assert drafts.read(blob.digest, blob.size_bytes) == b"plan"
+    assert forget_old_drafts(now + timedelta(hours=25)) == 1
+    with pytest.raises(DamagedBlob):
+        drafts.read(blob.digest, blob.size_bytes)

@@ -109,7 +109,7 @@ def test_each_filter_becomes_a_chip_that_takes_it_away(page: Client, relay: Smtp
         assert "Clear filters" in text
     without = re.search(r'class="pr-filter-chip" href="\?([^"]*)"', text)
     assert without
-    assert without.group(1) == "state=failed&amp;period=today"
+    assert without.group(1) == "state=failed&amp;period=all"
 
 
 def test_pages_follow_one_another_without_gap_or_repetition(page: Client, relay: SmtpServer) -> None:
@@ -168,6 +168,17 @@ def test_cancelling_offers_undo_and_undo_brings_it_back(page: Client, relay: Smt
     assert row.deliveries.get().state == "deferred"
     assert "a moment ago" not in page.get("/messages").content.decode()
     assert "nothing to undo" in page.post("/messages/undo", follow=True).content.decode()
+
+
+def test_one_recipient_of_several_is_tried_again_alone(page: Client, relay: SmtpServer) -> None:
+    row = message(relay, "failed", "failed")
+    chosen = row.deliveries.get(recipient="failed1@norrvik.example")
+    text = page.get(f"/messages/{row.pk}?delivery={chosen.pk}").content.decode()
+    assert f'name="delivery" value="{chosen.pk}"' in text
+    page.post(f"/messages/{row.pk}/retry", {"delivery": chosen.pk})
+    assert dict(row.deliveries.values_list("recipient", "state")) == {
+        "failed0@norrvik.example": "failed", "failed1@norrvik.example": "queued",
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,12 @@
 """Write a message: preview, faults beside their fields, files kept between the steps, and the API's own way in."""
 
 import re
-from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from postroom.flow import configure
-from postroom.store.drafts import Drafts
 from postroom.store.models import Message, SmtpServer, User
 from postroom.terms.server import ServerSettings
 
@@ -116,12 +114,3 @@ def test_without_a_server_the_form_says_so_and_keeps_the_text(page: Client) -> N
     assert answer.status_code == 422
     assert "No SMTP server is switched on" in answer.content.decode()
     assert "Use gate 4." in answer.content.decode()
-
-
-def test_drafts_are_removed_after_a_day(tmp_path: Path) -> None:
-    drafts = Drafts(tmp_path)
-    blob = drafts.put(b"x")
-    assert drafts.read(blob.digest, 1) == b"x"
-    assert drafts.discard_old(0.0) == 0
-    assert drafts.discard_old(4e9) == 1
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connection
 
 from postroom.flow.deliver import Courier, Outgoing
-from postroom.flow.retain import forget_old_tests
+from postroom.flow.retain import forget_old_drafts, forget_old_tests
 from postroom.flow.sample_queue import forget_old_counts, sample_queue
 from postroom.flow.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
 from postroom.policy.failover import Standing
@@ -33,6 +33,7 @@ UNHURRIED_S = 1.0
 HEARTBEAT_S = 5.0
 CHORES_S = LEASE.total_seconds() / 4
 RETAIN_S = 3_600.0
+RETAIN_PAUSE_S = 0.05
 UPKEEP_S = 2.0
 SAMPLE_S = 60.0
 # D12: from the stop signal on, transactions have this long to finish.
@@ -153,7 +154,11 @@ class Engine:
             continue
 
     async def _retain(self) -> None:
-        await sync_to_async(forget_old_tests)(datetime.now(UTC))
+        """Batch by batch, with pauses in which deliveries have the database to themselves."""
+        batches = retain(datetime.now(UTC), Path(settings.DATA_DIR))
+        while await sync_to_async(next)(batches, None) is not None:
+            await asyncio.sleep(RETAIN_PAUSE_S)
+        await sync_to_async(forget_old_drafts)(datetime.now(UTC))
         await sync_to_async(forget_old_counts)(datetime.now(UTC))
 
     async def _sample(self) -> None:

@@ -1,6 +1,8 @@
-"""Files of messages that somebody is writing in a page: kept for a day, apart from what was accepted."""
+"""Files of messages that somebody is writing in a page: kept for a day, apart from what was accepted.
 
-import time
+`flow/retain.py` removes them.
+"""
+
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +20,7 @@ class Drafts:
         self._blobs = Blobs(folder)
 
     def put(self, octets: bytes) -> Blob:
-        """Store them, and remove what nobody came back for within a day."""
-        self.discard_old(time.time() - KEPT_S)
+        """Store them."""
         return self._blobs.put([octets])
 
     def read(self, digest: str, size_bytes: int) -> bytes:

@@ -53,6 +53,7 @@ class Detail:
     recipients: Recipients | None
     tries: tuple[int, int]
     can_retry: bool
+    can_retry_one: bool
     can_cancel: bool
     can_resend: bool
     failed: int
@@ -80,6 +81,7 @@ def detail(message: Message, query: Mapping[str, str]) -> Detail:
         recipients=_recipients(message, chosen, counts, query) if total > 1 else None,
         tries=_tries(message, chosen),
         can_retry=bool(states & set(outbox.CAN_RETRY)),
+        can_retry_one=total > 1 and chosen is not None and chosen.state in outbox.CAN_RETRY,
         can_cancel=bool(states & set(outbox.CAN_CANCEL)),
         can_resend=bool(states & set(resend.CAN_RESEND)),
         failed=counts.get(DeliveryState.FAILED, 0),

@@ -81,8 +81,9 @@ class Asked:
         if period == "days" and first is None and last is None:
             period = ""
         if period not in (*PERIODS, "days"):
-            # Whoever searches looks everywhere; whoever just looks sees today.
-            period = "all" if text else "today"
+            # Whoever looks for something looks at any time; whoever just looks sees today.
+            is_looking = text or any(query.get(name) for name in ("state", "server", "purpose", "cause", "client"))
+            period = "all" if is_looking else "today"
         return cls(
             q=text,
             state=query.get("state", "") if query.get("state", "") in STATES else "",
