@@ -304,7 +304,7 @@ def test_what_the_provider_allows_becomes_limits_where_that_is_ticked_and_it_sta
     changed = {"host": "smtp.office365.com", "auth": Auth.NONE, "username": ""}
     test = finished(relay, "passed", server=relay, changed=changed, sealed_password="")
     text = page.get(f"/smtp-tests/{test.pk}").content.decode()
-    assert "30 a minute" in text
+    assert "30 messages" in text
     assert "Use these as limits" in text
     page.post(f"/smtp-tests/{test.pk}/save", {"use_limits": "on"})
     relay.refresh_from_db()

@@ -82,6 +82,11 @@ class ServerTestView:
         return round(BAR_UNITS * self.done_count / max(1, len(self.stages)))
 
     @property
+    def ms_per_unit(self) -> float:
+        """How long one of BAR_UNITS lasts while the test runs."""
+        return SCALE_MS / BAR_UNITS
+
+    @property
     def passed_count(self) -> int:
         return self._counted(StageStatus.PASSED)
 

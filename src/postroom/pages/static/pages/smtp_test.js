@@ -56,6 +56,8 @@ function tick() {
   if (ticking.stage !== stage) ticking = { stage, since: performance.now() };
   const ms = Math.round((performance.now() - ticking.since) / 100) * 100;
   shown.textContent = `${ms.toLocaleString(document.documentElement.lang)} ms`;
+  const bar = shown.parentElement.querySelector(".pr-tbar rect");
+  if (bar) bar.setAttribute("width", Math.max(2, Math.min(200 - bar.getAttribute("x"), ms / shown.dataset.prTicks)));
 }
 
 /* On phones the stages that were not reached fold into one line. */
