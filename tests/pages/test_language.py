@@ -21,6 +21,11 @@ from postroom.pages.urls import urlpatterns
 from postroom.store.models import Attempt, AuditEntry, Delivery, Message, ServerTest, SmtpServer, User
 
 FRENCH = {"Accept-Language": "fr-CH, fr;q=0.9, en;q=0.8"}
+# Words that no French sentence has, with their neighbours: for texts that were never handed to gettext.
+ENGLISH = re.compile(
+    r"(?:\S+ ){0,3}\b(?:the|and|of|is|are|with|from|this|that|was|has|have|will|its|when|which)\b(?: \S+){0,3}",
+    re.IGNORECASE,
+)
 GERMAN = {"Accept-Language": "de-DE, de;q=0.9"}
 
 
@@ -178,7 +183,8 @@ def test_a_french_page_shows_no_english(page: Client, administrator: User, faile
             text = answer.content.decode()
             assert "<html" not in text or language_of(text) == "fr", path
             shown = words_of(text)
-            if found := [each for each in english if f" {each} " in f" {shown} "]:
+            found = [each for each in english if f" {each} " in f" {shown} "]
+            if found := found + ENGLISH.findall(shown):
                 left[path] = found
     assert left == {}
 
