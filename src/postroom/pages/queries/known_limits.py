@@ -15,8 +15,8 @@ from postroom.terms.server import Limits, ServerSettings
 
 @dataclass(frozen=True, slots=True)
 class KnownLimits:
-    """`said` are the limits in words, `notes` the provider's own words for them and others. `usable` are those that the settings do
-    not have yet, by API name."""
+    """`said` are the limits in words, `notes` the provider's own words for them and others. `usable` are those that the
+    settings do not have yet, by API name."""
 
     provider: str
     said: Sequence[str]
