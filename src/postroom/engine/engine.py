@@ -4,13 +4,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import DatabaseError, connection
 
 from postroom.flow.deliver import Courier, Outgoing
-from postroom.flow.retain import forget_old_drafts, forget_old_tests
+from postroom.flow.retain import retain
 from postroom.flow.sample_queue import forget_old_counts, sample_queue
 from postroom.flow.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
 from postroom.policy.failover import Standing
@@ -156,9 +158,10 @@ class Engine:
     async def _retain(self) -> None:
         """Batch by batch, with pauses in which deliveries have the database to themselves."""
         batches = retain(datetime.now(UTC), Path(settings.DATA_DIR))
-        while await sync_to_async(next)(batches, None) is not None:
+        while True:
+            if await sync_to_async(next)(batches, None) is None:
+                break
             await asyncio.sleep(RETAIN_PAUSE_S)
-        await sync_to_async(forget_old_drafts)(datetime.now(UTC))
         await sync_to_async(forget_old_counts)(datetime.now(UTC))
 
     async def _sample(self) -> None:

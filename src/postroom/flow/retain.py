@@ -9,10 +9,12 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Q
 
 from postroom.store.blobs import Blobs
+from postroom.store.drafts import Drafts
 from postroom.store.models import Attempt, Delivery, IdempotencyKey, Message, SandboxMessage, ServerTest
 from postroom.terms.outcome import DeliveryState, TestStatus
 
@@ -23,6 +25,7 @@ from .storage_use import store_use
 # A test left behind can be gone back to for a day; then its password goes, and all of it unless it is part of
 # a server's history.
 TESTS_KEPT = timedelta(hours=24)
+DRAFTS_KEPT = timedelta(hours=24)
 OPEN_STATES = (
     DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED, DeliveryState.UNCERTAIN, DeliveryState.HELD,
 )
@@ -34,6 +37,7 @@ _LOOKED_AT = 1_000
 def retain(now: datetime, data: Path) -> Iterator[int]:
     """Let go of what is over; each step is one short batch and says how many rows or files went (blocking)."""
     yield forget_old_tests(now)
+    yield forget_old_drafts(now)
     rules = retention()
     yield from _tests(rules, now)
     yield from _sandbox_mail(rules, now)
@@ -50,6 +54,11 @@ def forget_old_tests(now: datetime) -> int:
         old = ServerTest.objects.filter(created_at__lt=now - TESTS_KEPT)
         deleted, _ = old.filter(server=None).delete()
         return deleted + old.exclude(sealed_password="").update(sealed_password="")
+
+
+def forget_old_drafts(now: datetime) -> int:
+    """Remove the files of messages that somebody began to write and left; how many there were."""
+    return Drafts(Path(settings.DATA_DIR) / "drafts").discard_old((now - DRAFTS_KEPT).timestamp())
 
 
 def _tests(rules: Retention, now: datetime) -> Iterator[int]:
@@ -76,7 +85,7 @@ def _sandbox_mail(rules: Retention, now: datetime) -> Iterator[int]:
 
 
 def _messages(rules: Retention, now: datetime) -> Iterator[int]:
-    """Messages whose last delivery ended long ago, with all that belongs to them; their bytes go with the next sweep."""
+    """Messages whose last delivery ended long ago, with all that belongs to them; a sweep takes their bytes."""
     since = kept_since(rules.message_days, now)
     if since is None:
         return

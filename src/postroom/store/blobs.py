@@ -5,11 +5,12 @@ synced, then renamed, then its folder is synced (D1). Reading checks length and 
 (D10).
 """
 
+import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,6 +80,7 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._arriving = folder / "arriving"
+        self._lock = folder.with_name(f"{folder.name}.lock")
 
     def put(self, chunks: Iterable[bytes]) -> Blob:
         """Store the octets; returns after file and folder are synced. Raises OSError when the disk refuses."""
@@ -88,7 +90,8 @@ class Blobs:
             blob = _written(temporary, chunks)
             target = self._path(blob.digest)
             self._make_folder(target.parent)
-            os.replace(temporary, target)
+            with self._holding(fcntl.LOCK_SH):
+                os.replace(temporary, target)
         except BaseException:
             with suppress(FileNotFoundError):
                 temporary.unlink()
@@ -106,6 +109,43 @@ class Blobs:
         for _ in pieces:
             pass
         return MemoryContent(first) if len(first) == size_bytes else content
+
+    def older_than(self, before_s: float, at_once: int) -> Iterator[list[str]]:
+        """The digests of blobs that were last put before that time (seconds of the epoch), some at a time."""
+        batch: list[str] = []
+        for folder in sorted(self._folder.glob("??")):
+            for path in folder.iterdir():
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before_s:
+                        batch.append(path.name)
+                if len(batch) >= at_once:
+                    yield batch
+                    batch = []
+        if batch:
+            yield batch
+
+    def discard(self, digests: Sequence[str], before_s: float) -> int:
+        """Remove blobs, but none that was put since that time (seconds of the epoch); how many went.
+
+        Somebody may put the same content again just now. It then has its name either before the look at its age, and
+        stays, or after the removal, and is there again: `put` and this hold the same lock, each only for that step."""
+        removed = 0
+        with self._holding(fcntl.LOCK_EX):
+            for digest in digests:
+                with suppress(FileNotFoundError):
+                    if self._path(digest).stat().st_mtime < before_s:
+                        self._path(digest).unlink()
+                        removed += 1
+        return removed
+
+    @contextmanager
+    def _holding(self, mode: int) -> Iterator[None]:
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, mode)
+            yield
+        finally:
+            os.close(descriptor)
 
     def discard_unfinished(self, before_s: float) -> int:
         """Remove files that a killed process left unfinished before that time (seconds of the epoch); their number."""
