@@ -21,6 +21,7 @@ ALLOWED = {
     ("post", "/api/v1/messages/{message_id}/resend"): SEND,
     ("get", "/api/v1/deliveries"): READ | SEND,
     ("get", "/api/v1/activity"): READ,
+    ("get", "/api/v1/providers"): READ,
     ("get", "/api/v1/smtp-servers"): READ,
     ("post", "/api/v1/smtp-servers"): ADMIN,
     ("post", "/api/v1/smtp-servers/test"): ADMIN,

@@ -7,6 +7,7 @@ import postroom
 from .activity import router as activity
 from .domain_checks import router as domain_checks
 from .messages import router as messages
+from .providers import router as providers
 from .refusals import add_refusals
 from .smtp_servers import router as smtp_servers
 from .strict_parser import StrictParser
@@ -25,3 +26,4 @@ api.add_router("", messages)
 api.add_router("", smtp_servers)
 api.add_router("", activity)
 api.add_router("", domain_checks)
+api.add_router("", providers)

@@ -56,8 +56,8 @@ class Preset:
     """A provider's settings. A fact that its own page does not state is absent: "" or None.
 
     `host` is "" where each customer has one of its own. `username` is the one that everybody enters, such as apikey;
-    `username_is_address` tells that it is the mailbox's address. `source` is the provider's page, `checked` the day its
-    text was last read.
+    `username_is_address` tells that it is the mailbox's address. `source` is the page that states it, `checked` the
+    day its text was last read; servers of one's own have none.
     """
 
     slug: str

@@ -12,8 +12,8 @@ from .settings_check import SECURITY_NAMES
 _HEAD = """# Providers
 
 What *Configure SMTP server* and `GET /api/v1/providers` know of each provider: the settings that it asks for, what has
-to be done there first, and the limits that it states. Each entry names the provider's own page and the day its text was
-read. What that page does not state is left out.
+to be done there first, and the limits that it states. Each entry names the page that says so and the day its text was
+read. What could not be read in such a page is left out.
 
 This page is made from `src/postroom/policy/presets`; change the facts there.
 """
