@@ -226,6 +226,15 @@ def test_a_refused_sign_in_is_tried_again_from_the_page_of_the_failure(page: Cli
     assert new.sealed_password != "sealed"
 
 
+def test_a_sign_in_that_is_gone_is_asked_for_where_it_can_be_entered(page: Client, relay: SmtpServer) -> None:
+    failed = finished(relay, "failed", sealed_password="", finding=finding_with())
+    refused = page.post(f"/smtp-tests/{failed.pk}/again")
+    assert refused.status_code == 422
+    assert 'id="e-s-password"' in refused.content.decode()
+    passed = finished(relay, "passed", sealed_password="")
+    assert page.post(f"/smtp-tests/{passed.pk}/again")["Location"] == f"/smtp-servers/new?test={passed.pk}"
+
+
 def test_the_mail_to_a_colleague_holds_the_steps_and_no_credential(page: Client, relay: SmtpServer) -> None:
     finding = finding_with(explanation="It said no.", fix=["Open the admin center."], evidence=["535 5.7.139 no"])
     text = page.get(f"/smtp-tests/{finished(relay, 'failed', finding=finding).pk}").content.decode()

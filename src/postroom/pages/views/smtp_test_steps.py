@@ -18,7 +18,7 @@ from postroom.flow.waiting_mail import try_waiting_now
 from postroom.pages import words
 from postroom.pages.access import administrator_only, operator_only, person
 from postroom.pages.queries.known_limits import known_limits, limits_with
-from postroom.pages.queries.test_proposal import proposed_settings
+from postroom.pages.queries.test_proposal import asks_for_sign_in, proposed_settings
 from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.server import ServerSettings
 
@@ -47,7 +47,8 @@ def again(request: HttpRequest, test_id: str) -> HttpResponse:
     if username := request.POST.get("username", "").strip():
         settings = settings.changed(username=username)
     send = (test.send and request.POST.get("send") != "no") or request.POST.get("send") == "yes"
-    return _tested(request, test, settings, send=send)
+    here = asks_for_sign_in(test) and proposed_settings(test) is None
+    return _tested(request, test, settings, send=send, here=here)
 
 
 @administrator_only
@@ -62,13 +63,14 @@ def apply(request: HttpRequest, test_id: str) -> HttpResponse:
         return redirect("pages:smtp-test", test.pk)
     if username := request.POST.get("username", "").strip():
         settings = settings.changed(username=username)
-    return _tested(request, test, settings, send=test.send, form="&apply=1")
+    return _tested(request, test, settings, send=test.send, here=True, form="&apply=1")
 
 
 def _tested(
-    request: HttpRequest, test: ServerTest, settings: ServerSettings, *, send: bool, form: str = ""
+    request: HttpRequest, test: ServerTest, settings: ServerSettings, *, send: bool, here: bool, form: str = ""
 ) -> HttpResponse:
-    """To the page of the new test; `form` goes on with the query of the form, for what only that can put right."""
+    """To the page of the new test. A sign-in that is missing or refused is asked for `here` where the page does that,
+    what only the form can put right there, with `form` added to its query."""
     try:
         new = configure.start_test(
             settings, password=request.POST.get("password") or None, based_on=test, server=test.server, send=send,
@@ -76,7 +78,7 @@ def _tested(
         )
     except configure.SettingsRefused as refused:
         problems = {problem.field: translated(problem.text) for problem in refused.problems}
-        if set(problems) <= set(_ENTERED_HERE):
+        if here and set(problems) <= set(_ENTERED_HERE):
             return page_of(request, test, problems)
         messages.error(request, next(iter(problems.values())))
         return redirect(f"{reverse('pages:new-smtp-server')}?test={test.pk}{form}")
