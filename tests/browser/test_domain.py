@@ -42,13 +42,13 @@ def page(browser: Browser, run: Run) -> Iterator[Page]:
     context = browser.new_context(viewport=DESKTOP, locale="en-GB")
     context.set_default_timeout(SECONDS)
     page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda said: complaints.extend(complaint_of(said)))
     page.goto(f"{run.url}/login")
     page.get_by_label("E-mail address").fill(EMAIL)
     page.get_by_label("Password", exact=True).fill(ACCOUNT)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{run.url}/")
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.extend(complaint_of(said)))
     yield page
     context.close()
     assert complaints == []
