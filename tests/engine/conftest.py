@@ -24,6 +24,8 @@ from postroom.store.queue_sqlite import SqliteQueue
 from postroom.store.writer import GroupWriter
 from postroom.terms.server import Limits, Security, ServerSettings
 
+from .running import Running
+
 CONTENT = b"Message-ID: <m@postroom.example>\r\nSubject: Monday\r\n\r\n.\r\n..two dots\r\nend\r\n"
 QUICK = Deadlines(connect_s=2, greeting_s=2, command_s=2, data_s=2, block_s=2, final_dot_s=1, tls_s=2)
 
@@ -100,3 +102,10 @@ async def outbox(writer: GroupWriter, tmp_path: Path, any_port: None) -> AsyncIt
     if outbox.lane is not None:
         await outbox.lane.stop(2.0)
     log.close()
+
+
+@pytest.fixture
+async def running(outbox: Outbox) -> AsyncIterator[Running]:
+    running = Running(outbox)
+    yield running
+    await running.stop()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,12 +12,7 @@ from tests.outbox import add_server
 
 from postroom.engine import engine as module
 from postroom.engine import server_tests
-from postroom.engine.change import DatabaseChange
-from postroom.engine.engine import Engine
-from postroom.engine.server_tests import ServerTests
-from postroom.engine.upkeep import Upkeep
-from postroom.flow import check_server, run_test
-from postroom.flow.run_test import Prober
+from postroom.flow import run_test
 from postroom.policy.ports import Ports
 from postroom.store.models import Attempt, Delivery, InstanceValue, ServerTest, SmtpServer
 from postroom.store.queue import Claimed, Claims
@@ -27,45 +21,7 @@ from postroom.terms.server import Auth, Security, ServerSettings, UncertainPolic
 
 from .conftest import Outbox
 from .peer import Peer, Visit
-
-
-class Running:
-    """An engine that works while the test looks on."""
-
-    def __init__(self, outbox: Outbox) -> None:
-        self.change = DatabaseChange(outbox.database)
-        tests = ServerTests(Prober(outbox.log, outbox.data / "logs", "localhost"))
-        upkeep = Upkeep(outbox.log)
-        self.engine = Engine(outbox.queue, outbox.courier, outbox.settler, tests, upkeep, self.change)
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self, *, checked_at: datetime | None = None) -> None:
-        """Begin; the servers were checked last at `checked_at`, just now unless another time is given."""
-        run = {"began_at": (checked_at or datetime.now(UTC)).isoformat(), "left": []}
-        await InstanceValue.objects.aupdate_or_create(name=check_server.RUN, defaults={"value": run})
-        await self.engine.recover()
-        self._task = asyncio.create_task(self.engine.run())
-
-    async def ended(self) -> None:
-        """Wait until the engine ends by itself; what ended it is raised."""
-        assert self._task is not None
-        try:
-            await asyncio.wait_for(self._task, 10)
-        finally:
-            self.change.close()
-
-    async def stop(self) -> None:
-        self.engine.stop()
-        if self._task is not None:
-            await asyncio.wait_for(self._task, 10)
-        self.change.close()
-
-
-@pytest.fixture
-async def running(outbox: Outbox) -> AsyncIterator[Running]:
-    running = Running(outbox)
-    yield running
-    await running.stop()
+from .running import Running
 
 
 async def claimed_by_a_dead_engine(outbox: Outbox, server_id: str) -> tuple[Claimed, ...]:
@@ -445,72 +401,3 @@ async def test_a_test_whose_claim_was_stored_unseen_is_taken_up(
     async with Peer() as peer:
         await running.start()
         assert (await ended_test(await new_test(peer.port))).status == TestStatus.PASSED
-
-
-async def test_the_nightly_check_looks_at_one_server_after_the_other_and_marks_what_fails(
-    outbox: Outbox, running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "UPKEEP_S", 0.1)
-    at_once, most = 0, 0
-
-    async def answer(_: Visit, line: str) -> None:
-        nonlocal at_once, most
-        if line == "greeting":
-            at_once += 1
-            most = max(most, at_once)
-            await asyncio.sleep(0.2)
-            at_once -= 1
-
-    async with Peer(answer) as good, Peer(answer) as other:
-        names = {"Good": good.port, "Other": other.port, "Dead": 1, "Off": 2}
-        for position, (name, port) in enumerate(names.items()):
-            await asyncio.to_thread(
-                add_server, outbox.database,
-                ServerSettings(
-                    name=name, host="127.0.0.1", port=port, security=Security.NONE, from_address="a@example.com",
-                    test_recipient="ann@example.org",
-                ),
-                is_default=position == 0, position=position, enabled=name != "Off",
-            )
-        await running.start(checked_at=datetime.now(UTC) - timedelta(hours=25))
-        for _ in range(100):
-            rows = {s.name: s async for s in SmtpServer.objects.all()}
-            if rows["Dead"].failing_since is not None:
-                break
-            await asyncio.sleep(0.05)
-        assert not good.taken
-    assert most == 1
-    assert rows["Dead"].failing_finding is not None
-    assert rows["Dead"].failing_finding["stage"] == "connect"
-    assert [name for name, row in rows.items() if row.checked_at is not None] == ["Good", "Other"]
-    assert {t.created_by async for t in ServerTest.objects.all()} == {"nightly check"}
-    failed = outbox.log.read_day(datetime.now(UTC).date(), outcome="failed")
-    assert [line["server"] for line in failed] == ["Dead"]
-
-
-async def test_a_check_of_today_is_not_repeated_when_the_engine_starts_again(
-    outbox: Outbox, running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "UPKEEP_S", 0.05)
-    async with Peer() as peer:
-        await outbox.server(peer.port)
-        await running.start()
-        await asyncio.sleep(0.4)
-    assert not await ServerTest.objects.aexists()
-
-
-async def test_a_paused_server_goes_on_by_itself_and_the_activity_log_says_so(
-    outbox: Outbox, running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "UPKEEP_S", 0.1)
-    async with Peer() as peer:
-        server_id = await outbox.server(peer.port)
-        now = datetime.now(UTC)
-        await SmtpServer.objects.aupdate(paused_at=now, paused_until=now + timedelta(seconds=0.6), paused_by="Jonas")
-        await outbox.submit(server_id, "ann@example.org")
-        await running.start()
-        await asyncio.sleep(0.3)
-        assert outbox.states() == [("ann@example.org", "queued")]
-        await outbox.until("sent", within_s=4)
-    (line,) = outbox.log.read_day(datetime.now(UTC).date(), outcome="resumed")
-    assert line["server"] == "Peer"

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,14 +16,7 @@ from postroom.terms.server import Auth, Limits, Security, ServerSettings
 
 from .conftest import Outbox
 from .peer import Answer, Peer, Visit
-from .test_engine import Running
-
-
-@pytest.fixture
-async def running(outbox: Outbox) -> AsyncIterator[Running]:
-    running = Running(outbox)
-    yield running
-    await running.stop()
+from .running import Running
 
 
 async def server(outbox: Outbox, name: str, port: int, position: int, **values: Any) -> str:
