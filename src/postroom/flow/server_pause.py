@@ -52,7 +52,8 @@ def resume_due(now: datetime) -> list[SmtpServer]:
     for row in SmtpServer.objects.filter(paused_at__isnull=False, paused_until__lte=now):
         with transaction.atomic():
             if _resumed(SmtpServer.objects.filter(pk=row.pk, paused_until__lte=now)):
-                audit.record(BY_ITSELF, "server.resume", row.name, {"until": row.paused_until.isoformat()})
+                until = row.paused_until.isoformat() if row.paused_until else None
+                audit.record(BY_ITSELF, "server.resume", row.name, {"until": until})
                 resumed.append(row)
     return resumed
 
