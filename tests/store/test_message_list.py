@@ -102,7 +102,9 @@ def test_the_pages_have_every_message_that_fits_once_whatever_leads_the_statemen
     assert pages_of(found, Order.NEWEST) == newest
     assert sorted(pages_of(found, Order.ATTENTION), reverse=True) == newest
     assert found.count() == len(newest)
-    for state in ("sent", "failed", "deferred", "cancelled"):
+    states = ("sent", "failed", "deferred", "cancelled")
+    assert found.counts(states) == {state: len(fitting(wanted, state)) for state in ("", *states)}
+    for state in states:
         with_state = sorted(fitting(wanted, state), reverse=True)
         assert pages_of(found, Order.NEWEST, state) == with_state
         assert found.count(state) == len(with_state)

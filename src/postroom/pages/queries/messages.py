@@ -81,7 +81,7 @@ def listing(asked: Asked) -> Listing:
     wanted = asked.filter
     hits = hits_of(wanted.text, wanted.since, wanted.until) if wanted.text else None
     found = MessageList(wanted, hits)
-    counts = {state: found.count(state) for state in ("", *STATES)}
+    counts = found.counts(STATES)
     page = found.page(asked.order, PAGE_ROWS, asked.after, asked.state)
     total = counts[asked.state]
     menus = asked.menus()
