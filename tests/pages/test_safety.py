@@ -27,6 +27,7 @@ CHANGING = [
     ("/messages/undo", {}), ("/messages/new", {"do": "send"}), ("/overview/hide-checklist", {}),
     ("/domain-checks/from-domain", {}), ("/domain-checks/detect", {}), ("/domain-checks/inbox-outlook", {}),
     ("/domain-checks/recipient", {}),
+    ("/storage", {"log_days": "1"}),
     ("/instance", {"name": "x", "language": "fr", "time_zone": "UTC"}),
     ("/users", {"name": "x", "email": "x@x.example", "role": "administrator"}),
     ("/users/x", {"name": "x", "role": "administrator", "active": "on"}), ("/users/x/password", {}),

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -159,7 +159,7 @@ class Engine:
         """Batch by batch, with pauses in which deliveries have the database to themselves."""
         batches = retain(datetime.now(UTC), Path(settings.DATA_DIR))
         while True:
-            if await sync_to_async(next)(batches, None) is None:
+            if await sync_to_async(_step)(batches) is None:
                 break
             await asyncio.sleep(RETAIN_PAUSE_S)
         await sync_to_async(forget_old_counts)(datetime.now(UTC))
@@ -185,6 +185,10 @@ class Engine:
 
     def _server_name(self, server_id: str) -> ServerName:
         return self._servers.get(server_id, NOBODY)
+
+
+def _step(batches: Iterator[int]) -> int | None:
+    return next(batches, None)
 
 
 def _begin_anew() -> None:

@@ -73,4 +73,8 @@ class AuditEntry(models.Model):
     changes = models.JSONField(default=dict)
 
     class Meta:
-        indexes = (models.Index(fields=("subject",), name="audit_subject"),)
+        indexes = (
+            models.Index(fields=("subject",), name="audit_subject"),
+            models.Index(fields=("actor", "id"), name="audit_actor"),
+            models.Index(fields=("action", "id"), name="audit_action"),
+        )

@@ -1,0 +1,135 @@
+"""The audit trail as its page shows it: who changed what, when."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from postroom.pages import words
+from postroom.store.models import AuditEntry, User
+
+SHOWN = 50
+# Names of people and programs are looked for in so many of the newest entries.
+_LOOKED_AT = 5_000
+_VALUE_CHARACTERS = 300
+ACTIONS = {
+    "server.save": gettext_lazy("Saved a server"),
+    "server.delete": gettext_lazy("Deleted a server"),
+    "server.default": gettext_lazy("Made a server the default"),
+    "server.move": gettext_lazy("Changed the order of servers"),
+    "server.enable": gettext_lazy("Switched a server on"),
+    "server.disable": gettext_lazy("Switched a server off"),
+    "server.pause": gettext_lazy("Paused a server"),
+    "server.resume": gettext_lazy("Resumed a server"),
+    "test.start": gettext_lazy("Ran a test"),
+    "test.stop": gettext_lazy("Stopped a test"),
+    "test.arrived": gettext_lazy("Saw a test mail arrive"),
+    "test.not-arrived": gettext_lazy("Missed a test mail"),
+    "queue.retry": gettext_lazy("Hurried waiting mail"),
+    "message.retry": gettext_lazy("Retried a message"),
+    "message.cancel": gettext_lazy("Cancelled a message"),
+    "message.undo-cancel": gettext_lazy("Took a cancelling back"),
+    "message.resend": gettext_lazy("Resent a message"),
+    "message.read": gettext_lazy("Read a message"),
+    "message.download": gettext_lazy("Downloaded a message"),
+    "messages.export": gettext_lazy("Exported messages"),
+    "token.create": gettext_lazy("Created an API token"),
+    "token.revoke": gettext_lazy("Revoked an API token"),
+    "user.create": gettext_lazy("Added a user"),
+    "user.change": gettext_lazy("Changed a user"),
+    "user.password": gettext_lazy("Changed the own password"),
+    "user.reset-password": gettext_lazy("Reset a password"),
+    "site.change": gettext_lazy("Changed the instance"),
+    "retention.change": gettext_lazy("Changed the retention"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One change. `details` are pairs of a name and what it was and is; `message` is the id that `subject` is of."""
+
+    entry: AuditEntry
+    actor: str
+    action: str
+    details: Sequence[tuple[str, str]]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """`older` is the query of the next page, `first` that of the first one; `before` is "" on the first one."""
+
+    lines: Sequence[Line]
+    older: str
+    first: str
+    before: str
+    actors: Sequence[tuple[str, str]]
+    actions: Sequence[tuple[str, str]]
+    actor: str
+    action: str
+
+
+def trail(query: Mapping[str, str]) -> Trail:
+    """A page of the trail, newest first."""
+    actor, action, before = (query.get(name, "")[:254] for name in ("actor", "action", "before"))
+    entries = AuditEntry.objects.order_by("-pk")
+    if actor:
+        entries = entries.filter(actor=actor)
+    if action:
+        entries = entries.filter(action=action)
+    page = list((entries.filter(pk__lt=before) if before else entries)[: SHOWN + 1])
+    names = dict(User.objects.values_list("email", "name"))
+    chosen = {name: value for name, value in (("actor", actor), ("action", action)) if value}
+    return Trail(
+        lines=[_line(entry, names) for entry in page[:SHOWN]],
+        older=urlencode({**chosen, "before": page[SHOWN - 1].pk}) if len(page) > SHOWN else "",
+        first=urlencode(chosen),
+        before=before,
+        actors=_actors(names, actor),
+        actions=[(slug, str(word)) for slug, word in ACTIONS.items()],
+        actor=actor,
+        action=action,
+    )
+
+
+def _actors(names: Mapping[str, str], chosen: str) -> list[tuple[str, str]]:
+    newest = AuditEntry.objects.order_by("-pk").values_list("actor", flat=True)[:_LOOKED_AT]
+    known = {*newest, *names} | ({chosen} if chosen else set())
+    return sorted(((actor, names.get(actor) or actor) for actor in known), key=lambda pair: pair[1].lower())
+
+
+def _line(entry: AuditEntry, names: Mapping[str, str]) -> Line:
+    return Line(
+        entry=entry,
+        actor=names.get(entry.actor) or entry.actor,
+        action=str(ACTIONS.get(entry.action, entry.action)),
+        details=[(str(name), _said(value)) for name, value in entry.changes.items()],
+        message=entry.subject if entry.action.startswith("message.") else "",
+    )
+
+
+def _said(value: Any) -> str:
+    """A pair is what was and what is; anything else stands for itself."""
+    if isinstance(value, list) and len(value) == 2 and not any(isinstance(each, list | dict) for each in value):
+        return _("%(old)s → %(new)s") % {"old": _one(value[0]), "new": _one(value[1])}
+    return _one(value)
+
+
+def _one(value: Any) -> str:
+    match value:
+        case None | "":
+            return _("none")
+        case True:
+            return _("yes")
+        case False:
+            return _("no")
+        case int():
+            return words.number(value)
+        case str():
+            return value[:_VALUE_CHARACTERS]
+        case _:
+            return json.dumps(value, ensure_ascii=False)[:_VALUE_CHARACTERS]
