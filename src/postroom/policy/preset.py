@@ -40,9 +40,11 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class PresetText:
-    """`line` says in few words what it is, `username` and `password` what to enter, `steps` what to do at the provider
-    first, `limits` what the provider states, `notice` what an administrator must know before choosing it."""
+    """`name` is the preset's own unless that is no proper name; `line` says in few words what it is, `username` and
+    `password` what to enter, `steps` what to do at the provider first, `limits` what the provider states, `notice` what
+    an administrator must know before choosing it."""
 
+    name: str
     line: str
     username: str = ""
     password: str = ""
@@ -157,7 +159,7 @@ def _preset(slug: str, row: Mapping[str, Any]) -> Preset:
         group=Group(row["group"]),
         ways=(first, *others),
         auth=Auth(row.get("auth", "password")),
-        texts={language: _text(row[language]) for language in LANGUAGES},
+        texts={language: _text({"name": row["name"], **row[language]}) for language in LANGUAGES},
         host=row.get("host", ""),
         regions=tuple(Region(host, name) for host, name in row.get("regions", ())),
         below=tuple(row.get("below", ())),

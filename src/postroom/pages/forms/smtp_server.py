@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from postroom.policy.preset import Preset, completed
 from postroom.policy.settings_check import SECURITY_NAMES, USUAL_PORTS, warnings_of
@@ -43,7 +43,7 @@ LABELS: dict[str, Label] = {
     **{server_limits.PREFIX + name: label for name, label in server_limits.LABELS.items()},
 }
 _AUTH_NAMES: dict[Auth, Label] = {
-    Auth.NONE: gettext_lazy("None"), Auth.PASSWORD: gettext_lazy("Username & password"),
+    Auth.NONE: pgettext_lazy("authentication", "None"), Auth.PASSWORD: gettext_lazy("Username & password"),
 }
 _TEXTS = (
     "name", "description", "from_name", "from_address", "subject_prefix", "host", "username", "test_recipient",

@@ -71,7 +71,7 @@ def free_name(wanted: str, own: SmtpServer | None) -> str:
 def _chosen(each: Preset, region: str) -> Chosen:
     meant = each.filled_in(ServerSettings(), region)
     fill = {
-        "name": free_name(each.name, None) if each.slug != "other" else "",
+        "name": free_name(each.text(language()).name, None) if each.slug != "other" else "",
         "host": meant.host,
         "port": str(meant.port),
         "security": str(meant.security),

@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
+from postroom import __version__
 from postroom.pages.middleware import activate_for_person
 
 
@@ -22,7 +23,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
 def failed(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django calls it by name
     """Without anything that reads the database, which may be what failed."""
     text = _("Postroom failed to answer. The cause is in the service's log; nothing that was accepted is lost.")
-    page = render_to_string("pages/problem_bare.html", {"title": _("Something failed here"), "text": text})
+    values = {"title": _("Something failed here"), "text": text, "version": __version__}
+    page = render_to_string("pages/problem_bare.html", values)
     return HttpResponse(page, status=500)
 
 
