@@ -1,6 +1,5 @@
 """Pause a server for a while, switch it off or on: it keeps its settings and takes no deliveries meanwhile."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
@@ -56,11 +55,6 @@ def resume_due(now: datetime) -> list[SmtpServer]:
                 audit.record(BY_ITSELF, "server.resume", row.name, {"until": until})
                 resumed.append(row)
     return resumed
-
-
-def is_pause_over(servers: Iterable[SmtpServer], now: datetime) -> bool:
-    """Whether `resume_due` has something to do."""
-    return any(s.paused_at is not None and s.paused_until is not None and s.paused_until <= now for s in servers)
 
 
 def set_enabled(server: SmtpServer, enabled: bool, actor: str) -> None:
