@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -57,9 +57,17 @@ def navigation(path: str, user: User, status: DeliveryStatus) -> Navigation:
         _entry(_("SMTP activity log"), "activity", path, "list-search"),
         _entry(_("Sandbox mailbox"), "sandbox", path, "mailbox"),
     ]
-    failing = status.failing_servers
+    groups = [Group(_("System"), "server-cog", _system(path, status.failing_servers))]
+    if user.is_administrator:
+        access = [_entry(_("Users"), "users", path), _entry(_("API tokens"), "tokens", path)]
+        groups.append(Group(_("Access"), "key", access))
+    trail = _entry(_("Audit trail"), "audit", path, "history")
+    return Navigation(daily, [*groups, Group(trail.label, trail.icon, link=trail)])
+
+
+def _system(path: str, failing: int) -> list[Entry]:
     failing_words = ngettext("%(n)s server failing", "%(n)s servers failing", failing) % {"n": words.number(failing)}
-    system = [
+    return [
         _entry(
             _("SMTP configuration"), "smtp-servers", path, "", words.number(failing) if failing else "",
             failing_words, alarms=True,
@@ -67,27 +75,13 @@ def navigation(path: str, user: User, status: DeliveryStatus) -> Navigation:
         _entry(_("Storage and retention"), "storage", path),
         _entry(_("Instance"), "instance", path),
     ]
-    access = [_entry(_("Users"), "users", path), _entry(_("API tokens"), "tokens", path)]
-    groups = [Group(_("System"), "server-cog", _existing(system))]
-    if user.is_administrator:
-        groups.append(Group(_("Access"), "key", _existing(access)))
-    if audit := _entry(_("Audit trail"), "audit", path, "history"):
-        groups.append(Group(audit.label, audit.icon, link=audit))
-    return Navigation(_existing(daily), groups)
-
-
-def _existing(entries: Sequence[Entry | None]) -> Sequence[Entry]:
-    return [entry for entry in entries if entry is not None]
 
 
 def _entry(
     label: str, name: str, path: str, icon: str = "", count: str = "", count_words: str = "", *, alarms: bool = False
-) -> Entry | None:
-    try:
-        address = reverse(f"pages:{name}")
-    except NoReverseMatch:
-        return None
-    here = path == address or (address != "/" and path.startswith(f"{address}/"))
-    if name == "smtp-servers":
-        here = path.startswith("/smtp-")
+) -> Entry:
+    address = reverse(f"pages:{name}")
+    # Tests belong to the servers.
+    below = "/smtp-" if name == "smtp-servers" else f"{address}/"
+    here = path == address or (address != "/" and path.startswith(below))
     return Entry(label, address, here, icon, count, count_words, alarms)
