@@ -10,6 +10,7 @@ from django.utils import timezone
 from postroom.pages import states
 from postroom.pages.navigation import navigation
 from postroom.pages.queries.delivery_status import delivery_status
+from postroom.pages.queries.providers import tiles
 from postroom.store.heartbeat import store_heartbeat
 from postroom.store.models import User
 
@@ -38,6 +39,7 @@ def test_every_icon_that_the_pages_name_is_in_the_sprite(administrator: User) ->
     named = {look.icon for look in [*states._LOOKS.values(), states.UNKNOWN]}
     shown = navigation("/", administrator, delivery_status())
     named |= {entry.icon for entry in shown.daily} | {group.icon for group in shown.administration}
+    named |= {icon for _preset, _text, icon in tiles()}
     for template in PAGES.rglob("*.html"):
         named |= set(re.findall(r'{% icon "([a-z0-9-]+)"', template.read_text()))
     assert named == sprite
