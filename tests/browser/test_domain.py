@@ -68,12 +68,17 @@ def test_the_card_follows_what_is_typed_and_shows_the_records_to_add(page: Page,
     assert findings_of(page) == []
 
 
-def test_detecting_by_address_is_done_by_keyboard_and_leaves_the_form_alone(page: Page, run: Run) -> None:
+def test_detecting_by_address_is_done_by_keyboard_and_fills_in_on_request_only(page: Page, run: Run) -> None:
     page.goto(f"{run.url}/smtp-servers/new")
     page.get_by_label("or detect from e-mail address").fill("reports@norrvik.example")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status").filter(has_text="Microsoft 365 (MX record)")).to_be_visible()
     expect(page).to_have_url(re.compile("/smtp-servers/new"))
+    page.get_by_label("From Name").fill("Norrvik Reports")
+    page.get_by_role("link", name="Fill in Microsoft 365").click()
+    expect(page.get_by_label("Host Name")).to_have_value("smtp.office365.com")
+    expect(page.get_by_role("radio", name="Microsoft 365")).to_be_checked()
+    expect(page.get_by_label("From Name")).to_have_value("Norrvik Reports")
 
 
 def test_recipients_are_looked_at_while_they_are_typed(page: Page, run: Run) -> None:
