@@ -184,7 +184,7 @@ def test_a_revoked_token_leaves_the_list(page: Client) -> None:
 
 def test_the_checklist_leads_to_the_first_open_step_and_can_be_hidden(page: Client) -> None:
     text = page.get("/").content.decode()
-    assert "1 of 4 done" in text
-    assert "Three steps are left" in text
+    assert "1 of 5 done" in text
+    assert "Four steps are left" in text
     page.post("/overview/hide-checklist")
     assert "Set-up" not in page.get("/").content.decode()

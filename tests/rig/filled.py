@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,30 @@ def fill(messages: int = 100_000, *, days: int = 30, now: datetime | None = None
         Delivery.objects.bulk_create(deliveries, batch_size=_BATCH)
         attempts = [attempt for _, each in batch for _, tries in each for attempt in tries]
         Attempt.objects.bulk_create(attempts, batch_size=_BATCH)
+    _count_anew()
+    _sample(scene, days)
+
+
+def _count_anew() -> None:
+    """The tally as the settlements of these attempts would have made it."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM store_deliverytally")
+        cursor.execute(import_module("postroom.store.migrations.0005_overview").COUNT)
+
+
+def _sample(scene: _Scene, days: int) -> None:
+    """The queue's depth as the engine would have noted it: each minute of two days, each half hour before."""
+    from postroom.store.models import QueueSample
+
+    minutes = [*range(0, 2_880), *range(2_880, days * 1_440, 30)]
+    samples = []
+    for ago in minutes:
+        at = scene.now - timedelta(minutes=ago)
+        queued = int(max(0.0, scene.chance.gauss(60 if at.hour == 6 else 6, 8)))
+        samples.append(QueueSample(at=at, queued=queued, deferred=scene.chance.randrange(6), oldest_s=12.0 * queued))
+    QueueSample.objects.bulk_create(samples, batch_size=_BATCH, ignore_conflicts=True)
 
 
 def _scene(now: datetime, chance: random.Random) -> _Scene:

@@ -13,7 +13,8 @@ SAMPLES_KEPT = timedelta(days=35)
 EVERY_SAMPLE_KEPT = timedelta(days=2)
 _THIN = (
     "DELETE FROM store_queuesample WHERE at < %s AND at NOT IN (SELECT at FROM (SELECT at,"
-    " row_number() OVER (PARTITION BY unixepoch(at) / 1800 ORDER BY queued + deferred DESC, at) AS place"
+    " row_number() OVER (PARTITION BY CAST(strftime('%%s', at) AS INTEGER) / 1800"
+    " ORDER BY queued + deferred DESC, at) AS place"
     " FROM store_queuesample WHERE at < %s) WHERE place = 1)"
 )
 _FIRST_TRY = (DeliveryState.QUEUED, DeliveryState.SENDING)

@@ -45,10 +45,9 @@ def counts(bounds: Sequence[datetime]) -> list[Count]:
 
     Counted in whole cells: of five minutes as far as these reach back, else of hours."""
     width_s = _width_s(bounds[0])
-    stretches = [f"({n}, '{_text(a, width_s)}', '{_text(b, width_s)}')" for n, (a, b) in enumerate(pairwise(bounds))]
     found = _rows(
-        f"WITH stretch(n, since, until) AS (VALUES {', '.join(stretches)})"
-        " SELECT n, server_id, outcome, SUM(attempts) FROM stretch CROSS JOIN store_deliverytally"
+        f"WITH {_stretches(bounds, width_s)} SELECT n, server_id, outcome, SUM(attempts)"
+        " FROM stretch CROSS JOIN store_deliverytally"
         " WHERE width_s = %s AND starts_at >= since AND starts_at < until GROUP BY n, server_id, outcome",
         width_s,
     )
@@ -102,3 +101,28 @@ def _rows(statement: str, *values: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """The deepest sample of a stretch: when, how many deliveries waited, and how long the oldest of them had."""
+
+    stretch: int
+    at: datetime
+    deliveries: int
+    oldest_s: float
+
+
+def depths(bounds: Sequence[datetime]) -> list[Depth]:
+    """The deepest sample within each stretch from one bound to the next; stretches without samples are left out."""
+    found = _rows(
+        f"WITH {_stretches(bounds, 1)} SELECT n, CAST(at AS TEXT), MAX(queued + deferred), oldest_s"
+        " FROM stretch CROSS JOIN store_queuesample WHERE at >= since AND at < until GROUP BY n"
+    )
+    # SQLite takes the other columns from the row that has the maximum.
+    return [Depth(n, datetime.fromisoformat(at).replace(tzinfo=UTC), depth, oldest) for n, at, depth, oldest in found]
+
+
+def _stretches(bounds: Sequence[datetime], width_s: int) -> str:
+    each = (f"({n}, '{_text(a, width_s)}', '{_text(b, width_s)}')" for n, (a, b) in enumerate(pairwise(bounds)))
+    return f"stretch(n, since, until) AS (VALUES {', '.join(each)})"

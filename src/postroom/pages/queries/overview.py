@@ -1,98 +1,139 @@
-"""Numbers and the set-up checklist of the overview."""
+"""The figures at the top of the overview, and what waits for a person."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import Count, Q
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
-from postroom.flow.first_start import CHECKLIST_HIDDEN
-from postroom.store.models import ApiToken, Attempt, Delivery, InstanceValue, Message, ServerTest, SmtpServer, User
-from postroom.terms.outcome import DeliveryState, TestStatus
+from postroom.flow.sample_queue import oldest_waiting
+from postroom.pages import words
+from postroom.store import tallied
+from postroom.store.ids import id_at
+from postroom.store.models import Delivery, Message
+from postroom.store.tally import Ending
+from postroom.terms.outcome import DeliveryState
+
+from .period import midnight
+
+# Nobody reads more exact numbers than this of what waits, and counting stops there.
+MOST_COUNTED = 10_000
+# A queue is there to be emptied at once: what waits longer needs a look.
+OLDEST_LIMIT = timedelta(minutes=10)
+_WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """`state` is "done", "next" or "later"."""
+class Waiting:
+    """Deliveries by state; a count of MOST_COUNTED + 1 stands for more."""
 
-    name: str
-    title: str
-    text: str
-    state: str
+    counts: dict[DeliveryState, int]
+    next_try_at: datetime | None
+    oldest_at: datetime | None
+
+    @property
+    def depth(self) -> int:
+        return sum(self.counts.values()) - self.counts[DeliveryState.HELD]
+
+    @property
+    def depth_words(self) -> str:
+        return _counted(self.depth)
+
+    @property
+    def deferred_words(self) -> str:
+        return _counted(self.counts[DeliveryState.DEFERRED])
+
+    @property
+    def parts_words(self) -> str:
+        """ "14 queued, 23 deferred"."""
+        queued = self.counts[DeliveryState.QUEUED] + self.counts[DeliveryState.SENDING]
+        said = [
+            _("%(n)s queued") % {"n": _counted(queued)},
+            _("%(n)s deferred") % {"n": self.deferred_words},
+        ]
+        if uncertain := self.counts[DeliveryState.UNCERTAIN]:
+            said.append(_("%(n)s uncertain") % {"n": _counted(uncertain)})
+        return ", ".join(said)
+
+    @property
+    def oldest_s(self) -> float:
+        return (timezone.now() - self.oldest_at).total_seconds() if self.oldest_at else 0.0
+
+    @property
+    def is_late(self) -> bool:
+        return self.oldest_s > OLDEST_LIMIT.total_seconds()
+
+    @property
+    def limit_words(self) -> str:
+        return words.short_span(OLDEST_LIMIT.total_seconds())
+
+    @property
+    def held(self) -> int:
+        return self.counts[DeliveryState.HELD]
+
+    @property
+    def held_words(self) -> str:
+        return _counted(self.held)
 
 
 @dataclass(frozen=True, slots=True)
 class Today:
+    """What ended today. `failed_query` leads to the failed messages; `all_failed` when to exactly these."""
+
     sent: int
     failed: int
-    deferred: int
-    queued: int
-    next_try_at: datetime | None
+    sent_words: str
+    failed_query: str
+    all_failed: bool
 
 
-def is_hidden() -> bool:
-    return InstanceValue.objects.filter(name=CHECKLIST_HIDDEN).exists()
+def today(now: datetime | None = None) -> Today:
+    now = now or timezone.now()
+    begin = midnight(now)
+    ended = tallied.totals(begin, now + timedelta(hours=1))
+    sent, failed = ended.get(Ending.SENT, 0), ended.get(Ending.FAILED, 0)
+    # The list goes by the time of acceptance, which may lie before today.
+    accepted_today = Delivery.objects.filter(state=DeliveryState.FAILED, message_id__gte=id_at(begin))
+    is_all = bool(failed) and accepted_today[: MOST_COUNTED + 1].count() == failed
+    query = "state=failed&period=today" if is_all else "state=failed&period=week"
+    return Today(sent, failed, _against_last_week(sent, now), query, is_all)
 
 
-def configured_server() -> SmtpServer | None:
-    """The real server that set-up is about: the default if it is one, else the newest."""
-    real = SmtpServer.objects.filter(is_sandbox=False)
-    return real.filter(is_default=True).first() or real.order_by("-created_at").first()
-
-
-def checklist() -> Sequence[Step]:
-    server = configured_server()
-    administrator = User.objects.order_by("created_at").first()
-    tested = ServerTest.objects.filter(
-        server__is_sandbox=False, status=TestStatus.PASSED, send=True
-    ).exists() or (server is not None and server.is_verified)
-    steps = [
-        ("administrator", "Create the administrator", administrator.name if administrator else "", True),
-        ("server", "Configure SMTP server", _server_words(server), server is not None),
-        ("test", "Send a test", _TEST_WORDS, tested),
-        ("token", "Create an API token", _TOKEN_WORDS, ApiToken.objects.exists()),
-    ]
-    first_open = next((name for name, _, _, done in steps if not done), "")
-    return [
-        Step(name, title, text, "done" if done else "next" if name == first_open else "later")
-        for name, title, text, done in steps
-    ]
-
-
-_TEST_WORDS = "Sends one real message and shows every stage, from the name look-up to the accepted message."
-_TOKEN_WORDS = "One token for each application. You can try it at once with the example on the right."
-
-
-def _server_words(server: SmtpServer | None) -> str:
-    if server is None:
-        return "Until then the sandbox catches every message and shows it; nothing leaves this machine."
-    if server.is_verified:
-        return f"{server.name} is saved and verified."
-    return f"{server.name} is saved. It is not used until the test passes."
-
-
-def today() -> Today:
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    ended = Delivery.objects.filter(updated_at__gte=midnight).aggregate(
-        sent=Count("pk", filter=Q(state=DeliveryState.SENT)), failed=Count("pk", filter=Q(state=DeliveryState.FAILED))
+def waiting(now: datetime | None = None) -> Waiting:
+    states = (
+        DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED, DeliveryState.UNCERTAIN,
+        DeliveryState.HELD,
     )
-    waiting = Delivery.objects.filter(state__in=(DeliveryState.QUEUED, DeliveryState.DEFERRED))
-    deferred = waiting.filter(state=DeliveryState.DEFERRED)
-    return Today(
-        sent=ended["sent"],
-        failed=ended["failed"],
-        deferred=deferred.count(),
-        queued=waiting.filter(state=DeliveryState.QUEUED).count(),
-        next_try_at=deferred.order_by("due_at").values_list("due_at", flat=True).first(),
+    deferred = Delivery.objects.filter(state=DeliveryState.DEFERRED)
+    return Waiting(
+        {state: Delivery.objects.filter(state=state)[: MOST_COUNTED + 1].count() for state in states},
+        deferred.order_by("due_at").values_list("due_at", flat=True).first(),
+        oldest_waiting(now or timezone.now()),
     )
-
-
-def sent_today_by_server() -> dict[str, int]:
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = Attempt.objects.filter(outcome="sent", ended_at__gte=midnight).values("server").annotate(number=Count("pk"))
-    return {str(row["server"]): row["number"] for row in rows}
 
 
 def has_messages() -> bool:
     return Message.objects.exists()
+
+
+def _against_last_week(sent: int, now: datetime) -> str:
+    """Compared with the same weekday last week up to this time of day; "" where nothing was sent then."""
+    then = timezone.localtime(now) - _WEEK
+    before = tallied.totals(midnight(then), then).get(Ending.SENT, 0)
+    if not before:
+        return ""
+    named = {"weekday": date_format(then, "l"), "n": words.number(before)}
+    percent = round(100 * (sent - before) / before)
+    if abs(percent) >= 200:
+        return _("%(n)s by this time last %(weekday)s") % named
+    named["percent"] = words.number(abs(percent))
+    if percent > 0:
+        return _("%(percent)s %% more than last %(weekday)s") % named
+    if percent < 0:
+        return _("%(percent)s %% less than last %(weekday)s") % named
+    return _("as many as last %(weekday)s") % named
+
+
+def _counted(number: int) -> str:
+    return f"{words.number(MOST_COUNTED)}+" if number > MOST_COUNTED else words.number(number)

@@ -1,38 +1,84 @@
 """The overview: set-up until it is done, then how mail is doing."""
 
+from hashlib import sha256
+from typing import Any
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from postroom.flow.first_start import hide_checklist
 from postroom.pages.access import administrator_only, person
+from postroom.pages.queries import checklist
 from postroom.pages.queries import overview as queries
-from postroom.pages.queries.servers import server_rows
+from postroom.pages.queries.deliveries_chart import DeliveriesChart
+from postroom.pages.queries.period import Period, choices
+from postroom.pages.queries.queue_chart import QueueChart
+from postroom.pages.queries.server_strips import strips
+from postroom.pages.queries.top_causes import top_causes
+from postroom.store import tallied
 
-_LEFT = {0: "", 1: "One step is left", 2: "Two steps are left", 3: "Three steps are left"}
+REFRESH_S = 20
+TABLES = ("deliveries", "queue")
 
 
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
-    steps = queries.checklist()
+    """The page, or for htmx the part of it that changes; 204 when that is as the page shows it already."""
+    period, table = Period.of(request.GET.get("period", "")), request.GET.get("table", "")
+    context: dict[str, Any] = {
+        "crumbs": [(_("Overview"), "")],
+        "period": period,
+        "periods": choices(),
+        "table": table if table in TABLES else "",
+        "refresh_s": REFRESH_S,
+    }
+    work = render_to_string("pages/parts/overview_numbers.html", context | _numbers(period), request)
+    context |= {"work": work, "seen": sha256(work.encode()).hexdigest()[:16]}
+    if request.headers.get("HX-Request") != "true" or "HX-History-Restore-Request" in request.headers:
+        response = render(request, "pages/overview.html", context | _setting_up(request))
+    elif request.GET.get("seen") == context["seen"]:
+        response = HttpResponse(status=204)
+    else:
+        response = render(request, "pages/parts/overview_work.html", context)
+    response["Vary"] = "HX-Request, Cookie"
+    return response
+
+
+def _numbers(period: Period) -> dict[str, Any]:
+    counts = tallied.counts(period.bounds)
+    shown = strips(period, counts)
+    servers = {strip.server.pk: strip.server for strip in shown}
+    return {
+        "has_messages": queries.has_messages(),
+        "today": queries.today(),
+        "waiting": queries.waiting(),
+        "deliveries": DeliveriesChart.of(period, counts),
+        "queue": QueueChart.of(period, tallied.depths(period.bounds)),
+        "strips": shown,
+        "causes": top_causes(tallied.causes_since(period.since), servers),
+    }
+
+
+def _setting_up(request: HttpRequest) -> dict[str, Any]:
+    """The checklist while it is needed; a page that is long set up asks nothing of it."""
+    if checklist.is_hidden():
+        return {"setting_up": False}
+    server = checklist.configured_server()
+    steps = checklist.checklist(server)
     done = sum(1 for step in steps if step.state == "done")
-    setting_up = done < len(steps) and not queries.is_hidden()
-    sent = queries.sent_today_by_server()
-    context = {
-        "crumbs": [("Overview", "")],
+    return {
+        "setting_up": done < len(steps),
         "steps": steps,
         "done": done,
-        "setting_up": setting_up,
-        "left_words": _LEFT.get(len(steps) - done, ""),
+        "left_words": checklist.left_words(len(steps) - done),
         "first_name": (person(request).name.split() or [""])[0],
-        "server": queries.configured_server(),
-        "today": queries.today(),
-        "has_messages": queries.has_messages(),
-        "rows": [(row, sent.get(row.server.pk, 0)) for row in server_rows()],
+        "server": server,
         "address": settings.PUBLIC_URL,
     }
-    return render(request, "pages/overview.html", context)
 
 
 @administrator_only
