@@ -287,3 +287,21 @@ async def test_a_stand_in_that_works_again_is_found_when_no_other_server_is_well
         await outbox.until("sent")
         assert len(recipients(second)) == 5
     assert not await _is_failing("Second")
+
+
+async def test_mail_that_keeps_coming_for_a_dead_server_does_not_flood_the_activity_log(
+    outbox: Outbox, running: Running
+) -> None:
+    async with Peer() as second:
+        home = await server(outbox, "First", refusing_port(), 0)
+        await server(outbox, "Second", second.port, 1)
+        await running.start()
+        for number in range(30):
+            await outbox.submit(home, f"r{number}@example.org")
+            await asyncio.sleep(0.05)
+        await outbox.until("sent")
+        lines = outbox.log.read_day(datetime.now(UTC).date(), outcome="moved")
+        assert len(lines) <= 1
+        await running.stop()
+    lines = outbox.log.read_day(datetime.now(UTC).date(), outcome="moved")
+    assert sum(int(line["title"].rsplit(" ", 1)[1]) for line in lines) == 29

@@ -27,6 +27,7 @@ from postroom.terms.outcome import Stage
 
 from .cooldown import Cooldown
 from .pace import Pace
+from .passing_on import PassingOn
 from .sessions import Sessions
 
 LEASE = timedelta(seconds=60)
@@ -35,8 +36,6 @@ CLAIMED_PER_SLOT = 8
 WAITING_DELIVERIES = 200
 UNSETTLED = 64
 STORAGE_PAUSE_S = 1.0
-# How often what waits at a server that can't be used is looked for.
-PASS_ON_S = 0.5
 # After the server refused one more connection while others were open: how long no more are tried.
 CROWDED_S = 60.0
 
@@ -65,7 +64,8 @@ class Lane:
         self._settling: set[asyncio.Task[None]] = set()
         self._unsettled = asyncio.Semaphore(UNSETTLED)
         self._cooldown = Cooldown()
-        self._crowded_until_s = self._passed_on_s = 0.0
+        self._passing_on = PassingOn(settler)
+        self._crowded_until_s = 0.0
         self._crowded_limit = 1
         self._pace = Pace()
         self._nudge = asyncio.Event()
@@ -135,6 +135,7 @@ class Lane:
             await self._nudge.wait()
             self._nudge.clear()
         await self._give_back()
+        self._passing_on.tell(self._server.name)
 
     async def _learn_pace(self) -> None:
         """A limit per day counts what left before this process began, too."""
@@ -157,16 +158,13 @@ class Lane:
 
     async def _pass_on(self) -> None:
         """What is due here moves to the server that takes over, unless this one is well."""
-        if self._stopping or not (self._is_ailing or self._is_spent or not self._server.takes_deliveries):
-            return
-        to = successor(self._standings(), current=self._server.name.id)
+        to = None
+        if not self._stopping and (self._is_ailing or self._is_spent or not self._server.takes_deliveries):
+            to = successor(self._standings(), current=self._server.name.id)
         if to is None:
-            return
-        if time.monotonic() - self._passed_on_s < PASS_ON_S:
-            asyncio.get_running_loop().call_later(PASS_ON_S, self._nudge.set)
-            return
-        await self._settler.pass_on(self._server.name, to)
-        self._passed_on_s = time.monotonic()
+            self._passing_on.tell(self._server.name)
+        elif (again_s := await self._passing_on.pass_on(self._server.name, to)) > 0:
+            asyncio.get_running_loop().call_later(again_s, self._nudge.set)
 
     def _wants_more(self) -> bool:
         waiting = sum(len(group.claimed) for group in self._pending)

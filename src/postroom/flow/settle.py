@@ -102,22 +102,22 @@ class Settler:
             endings.append(self._ending(server, claimed, result, finding, seconds, made, move))
         await self._commit(endings)
 
-    async def pass_on(self, server: ServerName, to: Standing) -> int:
-        """Move what is due at a server to the one that takes over; how many deliveries. One line tells of them all."""
+    async def pass_on(self, server_id: str, to: str) -> int:
+        """Move what is due at a server to another one; how many deliveries."""
         moved = 0
         while True:
-            now = self._now()
-            count = await self._queue.pass_on(server.id, to.id, now, MOVED_AT_ONCE)
+            count = await self._queue.pass_on(server_id, to, self._now(), MOVED_AT_ONCE)
             moved += count
             if count < MOVED_AT_ONCE:
-                break
-        if moved:
-            note(self._log, {
-                "at": now, "kind": "session", "outcome": "moved", "severity": "warning", "server": server.name,
-                "server_id": server.id, "moved_to": to.name,
-                "title": f"Deliveries that waited for {server.name} moved to {to.name}: {moved}",
-            })
-        return moved
+                return moved
+
+    def note_passed_on(self, server: ServerName, to: str, count: int) -> None:
+        """A line of the activity log that tells of so many deliveries that moved to the server of that name."""
+        note(self._log, {
+            "at": self._now(), "kind": "session", "outcome": "moved", "severity": "warning", "server": server.name,
+            "server_id": server.id, "moved_to": to,
+            "title": f"Deliveries that waited for {server.name} moved to {to}: {count}",
+        })
 
     async def hold(self, server: ServerName, claimed: Sequence[Claimed], cause: str, problem: str) -> None:
         """Set deliveries apart whose content or envelope can't be sent as it is (D9, D10)."""
