@@ -74,7 +74,9 @@ def _several(attempts: Sequence[Attempt], members: tuple[Happening, ...]) -> Hap
     """One entry for attempts that came to the same, the newest of them first."""
     newest, oldest = attempts[0], attempts[-1]
     values = {"first": oldest.number, "last": newest.number, "what": _what(newest)}
-    times = {"first": when(oldest.started_at), "last": when(newest.started_at)}
+    same_day = timezone.localtime(oldest.started_at).date() == timezone.localtime(newest.started_at).date()
+    until = words.clock(newest.started_at) if same_day else when(newest.started_at)
+    times = {"first": when(oldest.started_at), "last": until}
     if len(attempts) == 2:
         title, at = _("Tries %(first)s and %(last)s: %(what)s") % values, _("%(first)s, %(last)s") % times
     else:
