@@ -25,6 +25,7 @@ from postroom.terms.outcome import WAITING_STATES
 
 from .change import DatabaseChange
 from .lane import LEASE, Lane
+from .log_index import LogIndex
 from .server_tests import ServerTests
 from .upkeep import Upkeep
 
@@ -38,6 +39,7 @@ RETAIN_S = 3_600.0
 RETAIN_PAUSE_S = 0.05
 UPKEEP_S = 2.0
 SAMPLE_S = 60.0
+LOG_INDEX_S = 2.0
 # D12: from the stop signal on, transactions have this long to finish.
 STOP_S = 20.0
 
@@ -58,6 +60,7 @@ class Engine:
     ) -> None:
         self._queue, self._courier, self._settler, self._tests = queue, courier, settler, tests
         self._upkeep, self._change = upkeep, change
+        self._log_index = LogIndex(Path(settings.DATA_DIR) / "logs")
         self._lanes: dict[str, Lane] = {}
         self._servers: dict[str, ServerName] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -85,6 +88,7 @@ class Engine:
             asyncio.create_task(self._every(RETAIN_S, self._retain)),
             asyncio.create_task(self._every(UPKEEP_S, self._upkeep.look)),
             asyncio.create_task(self._every(SAMPLE_S, self._sample)),
+            asyncio.create_task(self._every(LOG_INDEX_S, self._log_index.look)),
         ]
         stopping = asyncio.create_task(self._stopping.wait())
         try:

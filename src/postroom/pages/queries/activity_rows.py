@@ -124,7 +124,7 @@ def _stage(entry: Mapping[str, Any]) -> str:
 def _repeated(found: Found) -> str:
     if found.times < 2:
         return ""
-    since = words.exact_clock(datetime.fromtimestamp(found.since_ms / 1_000, UTC))
+    since = words.clock(datetime.fromtimestamp(found.since_ms / 1_000, UTC))
     text = ngettext("%(n)s time since %(clock)s", "%(n)s times since %(clock)s", found.times)
     return text % {"n": words.number(found.times), "clock": since}
 

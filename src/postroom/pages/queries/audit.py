@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.pages import words
 from postroom.store.models import AuditEntry, User
 
 SHOWN = 50
@@ -127,9 +126,7 @@ def _one(value: Any) -> str:
             return _("yes")
         case False:
             return _("no")
-        case int():
-            return words.number(value)
-        case str():
-            return value[:_VALUE_CHARACTERS]
+        case int() | float() | str():
+            return str(value)[:_VALUE_CHARACTERS]
         case _:
             return json.dumps(value, ensure_ascii=False)[:_VALUE_CHARACTERS]

@@ -27,7 +27,7 @@ _HINTS = {
                                  "the end of its last delivery. They take most of the room."),
     "message_days": gettext_lazy("For whoever asks whether a message arrived: recipients, states, every try and reply, "
                                  "counted from the end of its last delivery."),
-    "sandbox_days": gettext_lazy("For developers: mail that the sandbox caught."),
+    "sandbox_days": gettext_lazy("For whoever develops an application: mail that the sandbox caught."),
 }
 
 
