@@ -165,6 +165,15 @@ def test_a_failing_default_says_where_the_mail_is(page: Client) -> None:
     assert "No mail is lost: 3 messages went out through B, 1 waits for a retry." in shown
 
 
+def test_a_server_that_is_used_without_a_test_is_shown_failing_when_it_fails(page: Client) -> None:
+    values = {"failing_since": timezone.now(), "failing_finding": {"title": "Nothing listens"}}
+    used = server("A", verified_fingerprint="", use_unverified=True, unverified_reason="lab", **values)
+    assert "Failing since" in text(page)
+    assert "Nothing listens." in text(page)
+    SmtpServer.objects.filter(pk=used.pk).update(use_unverified=False)
+    assert "Failing since" not in text(page)
+
+
 def test_many_that_wait_for_a_failing_default_are_not_counted_to_the_end(page: Client) -> None:
     default = server("A", failing_since=timezone.now(), failing_finding={"title": "No", "stage": "connect"})
     sent(default, default, 1)

@@ -60,12 +60,13 @@ class SmtpServer(models.Model):
 
     @property
     def state(self) -> str:
-        """One of unverified, verified, failing, paused (design: "States")."""
+        """One of unverified, verified, failing, paused (design: "States"). One that is not in use does not fail."""
         if self.paused_at is not None:
             return "paused"
-        if not self.is_verified:
-            return "unverified"
-        return "failing" if self.failing_since is not None else "verified"
+        is_verified = self.is_verified
+        if self.failing_since is not None and (is_verified or self.use_unverified):
+            return "failing"
+        return "verified" if is_verified else "unverified"
 
     @property
     def takes_deliveries(self) -> bool:
