@@ -143,7 +143,8 @@ def test_4_the_whole_configuration_and_test_work_by_keyboard_alone(run: Run, pag
     expect(page.get_by_role("row").filter(has_text="By keyboard").get_by_text("Verified", exact=True)).to_be_visible()
 
 
-_NAME = """() => {
+_NAME = """async () => {
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
   const e = document.activeElement;
   const labels = e.labels && e.labels.length ? e.labels[0].innerText : "";
   const label = labels || e.getAttribute("aria-label") || e.innerText || "";

@@ -122,6 +122,15 @@ function fillZone() {
   }
 }
 
+/* What has the focus is never behind the bar at the bottom: browsers keep scroll-padding only when they scroll anyway */
+document.addEventListener("focusin", (event) => {
+  const bar = one(".pr-bar");
+  if (!bar || bar.contains(event.target)) return;
+  const target = event.target.closest("label") || event.target;
+  const behind = target.getBoundingClientRect().bottom + 12 - bar.getBoundingClientRect().top;
+  if (behind > 0 && target.offsetHeight < bar.getBoundingClientRect().top) window.scrollBy({ top: behind, behavior: "instant" });
+});
+
 /* "Show cause and fix" above the servers opens what it leads to */
 document.addEventListener("click", (event) => {
   const link = event.target.closest('a[href^="#server-"]');
