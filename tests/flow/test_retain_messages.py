@@ -1,0 +1,283 @@
+"""What is over goes after its time; what a delivery still needs stays, whatever happens at the same moment."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from postroom.flow import outbox
+from postroom.flow.content_sweep import GRACE, sweep
+from postroom.flow.refusals import NotPossible
+from postroom.flow.resend import Hand, resend
+from postroom.flow.retain import retain
+from postroom.flow.retention import Retention, RetentionRefused, change_retention, retention
+from postroom.flow.storage_use import storage_use, store_use
+from postroom.store.blobs import Blobs
+from postroom.store.models import (
+    Attempt,
+    AuditEntry,
+    Delivery,
+    InstanceValue,
+    Message,
+    SandboxMessage,
+    ServerTest,
+    SmtpServer,
+)
+from postroom.terms.server import ServerSettings
+
+pytestmark = pytest.mark.django_db
+
+NOW = timezone.now()
+SETTINGS = ServerSettings(name="Relay", host="relay.company.example")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def blobs(data: Path) -> Blobs:
+    return Blobs(data / "blobs")
+
+
+def stored(blobs: Blobs, data: Path, text: str, age: timedelta) -> tuple[str, int]:
+    """A content that was put that long ago."""
+    blob = blobs.put([text.encode()])
+    at = (NOW - age).timestamp()
+    os.utime(data / "blobs" / blob.digest[:2] / blob.digest, (at, at))
+    return blob.digest, blob.size_bytes
+
+
+def message(digest: str, size: int, ended: timedelta, *states: str) -> Message:
+    """A message accepted and ended that long ago."""
+    at = NOW - ended
+    made = Message.objects.create(
+        message_id="<1@x.example>", from_header="x", content_digest=digest, content_size=size, created_at=at,
+        expires_at=at + timedelta(days=2),
+    )
+    for state in states or ("sent",):
+        delivery = Delivery.objects.create(
+            message=made, recipient="ann@example.org", state=state, due_at=at, updated_at=at
+        )
+        Attempt.objects.create(delivery=delivery, number=1, started_at=at)
+    return made
+
+
+def is_there(data: Path, digest: str) -> bool:
+    return (data / "blobs" / digest[:2] / digest).exists()
+
+
+def run(steps: Iterator[int]) -> int:
+    return sum(steps)
+
+
+def test_contents_go_30_days_after_the_last_delivery_ended(blobs: Blobs, data: Path) -> None:
+    old, young = timedelta(days=31), timedelta(days=29)
+    cases = {
+        "ended long ago": (old, ("sent", "failed", "cancelled"), False), "ended lately": (young, ("sent",), True),
+        **{state: (old, (state, "sent"), True) for state in ("queued", "sending", "deferred", "uncertain", "held")},
+    }
+    digests = {}
+    for name, (age, states, _) in cases.items():
+        digests[name], size = stored(blobs, data, name, age)
+        message(digests[name], size, age, *states)
+    run(retain(NOW, data))
+    assert {name: is_there(data, digest) for name, digest in digests.items()} == {
+        name: stays for name, (_, _, stays) in cases.items()
+    }
+    assert Message.objects.count() == len(cases)
+
+
+def test_content_that_two_messages_share_stays_as_long_as_one_needs_it(blobs: Blobs, data: Path) -> None:
+    digest, size = stored(blobs, data, "shared", timedelta(days=40))
+    message(digest, size, timedelta(days=40))
+    message(digest, size, timedelta(days=5))
+    run(sweep(blobs, NOW - timedelta(days=30), NOW))
+    assert is_there(data, digest)
+    Delivery.objects.update(updated_at=NOW - timedelta(days=40))
+    Message.objects.update(created_at=NOW - timedelta(days=40))
+    run(sweep(blobs, NOW - timedelta(days=30), NOW))
+    assert not is_there(data, digest)
+
+
+def test_content_of_mail_in_the_sandbox_goes_with_it(blobs: Blobs, data: Path) -> None:
+    digest, size = stored(blobs, data, "caught", timedelta(days=6))
+    row = SandboxMessage.objects.create(
+        received_at=NOW - timedelta(days=6), content_digest=digest, content_size=size
+    )
+    run(retain(NOW, data))
+    assert is_there(data, digest)
+    SandboxMessage.objects.filter(pk=row.pk).update(received_at=NOW - timedelta(days=8))
+    InstanceValue.objects.filter(name="contents_swept_at").delete()
+    run(retain(NOW, data))
+    assert not SandboxMessage.objects.exists()
+    assert not is_there(data, digest)
+
+
+def test_content_that_was_never_queued_goes_after_a_while(blobs: Blobs, data: Path) -> None:
+    orphan, _ = stored(blobs, data, "refused", GRACE + timedelta(minutes=1))
+    arriving, _ = stored(blobs, data, "being accepted", GRACE - timedelta(minutes=1))
+    assert run(sweep(blobs, NOW - timedelta(days=30), NOW)) == 1
+    assert (is_there(data, orphan), is_there(data, arriving)) == (False, True)
+
+
+def test_nothing_goes_where_everything_is_kept(blobs: Blobs, data: Path) -> None:
+    change_retention(dict.fromkeys(("log_days", "content_days", "message_days", "sandbox_days"), "0"), "marta")
+    age = timedelta(days=3_000)
+    digest, size = stored(blobs, data, "old", age)
+    message(digest, size, age)
+    SandboxMessage.objects.create(received_at=NOW - age, content_digest=digest, content_size=size)
+    (data / "logs" / "2010-01-01").mkdir(parents=True)
+    run(retain(NOW, data))
+    assert is_there(data, digest)
+    assert (Message.objects.count(), SandboxMessage.objects.count()) == (1, 1)
+    assert (data / "logs" / "2010-01-01").is_dir()
+
+
+def test_a_message_accepted_again_while_the_sweeper_looks_keeps_its_content(blobs: Blobs, data: Path) -> None:
+    digest, _ = stored(blobs, data, "the same again", timedelta(days=2))
+    before_s = (NOW - GRACE).timestamp()
+    (seen,) = list(blobs.older_than(before_s, 10))
+    assert seen == [digest]
+    blobs.put([b"the same again"])
+    assert blobs.discard(seen, before_s) == 0
+    assert is_there(data, digest)
+
+
+def test_putting_and_removing_the_same_content_at_once_never_loses_it(blobs: Blobs, data: Path) -> None:
+    for _ in range(300):
+        digest, _size = stored(blobs, data, "contended", timedelta(days=2))
+        start = threading.Barrier(3)
+        before_s = time.time() - GRACE.total_seconds()
+
+        def put(start: threading.Barrier = start) -> None:
+            start.wait()
+            blobs.put([b"contended"])
+
+        def discard(start: threading.Barrier = start, digest: str = digest, before_s: float = before_s) -> None:
+            start.wait()
+            blobs.discard([digest], before_s)
+
+        threads = [threading.Thread(target=work) for work in (put, discard, discard)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert is_there(data, digest)
+
+
+def test_what_is_retried_or_resent_while_the_sweep_reads_keeps_its_content(
+    blobs: Blobs, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    age = timedelta(days=40)
+    contents = [stored(blobs, data, text, age) for text in ("retried", "resent", "neither")]
+    retried, resent, _neither = (message(digest, size, age, "failed") for digest, size in contents)
+    steps = sweep(blobs, NOW - timedelta(days=30), NOW)
+    for _ in range(2):
+        next(steps)
+    monkeypatch.setattr("postroom.flow.resend._blobs", lambda: blobs)
+    outbox.retry_now([retried.pk], "marta")
+    resend(resent, Hand("marta", "Marta"))
+    run(steps)
+    assert [is_there(data, digest) for digest, _size in contents] == [True, True, False]
+
+
+def test_resending_says_that_the_content_is_gone(
+    blobs: Blobs, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    age = timedelta(days=40)
+    digest, size = stored(blobs, data, "gone", age)
+    old = message(digest, size, age)
+    run(retain(NOW, data))
+    monkeypatch.setattr("postroom.flow.resend._blobs", lambda: blobs)
+    with pytest.raises(NotPossible, match="can't be sent again"):
+        resend(old, Hand("marta", "Marta"))
+
+
+def test_messages_go_90_days_after_their_last_delivery_ended_with_all_that_is_theirs(data: Path) -> None:
+    old, young = timedelta(days=91), timedelta(days=89)
+    for state in ("queued", "sending", "deferred", "uncertain", "held"):
+        message("0" * 64, 1, old, state, "sent")
+    kept = message("0" * 64, 1, young, "sent", "failed")
+    gone = message("0" * 64, 1, old, *["sent"] * 450)
+    message("0" * 64, 1, old, "failed", "cancelled")
+    again = message("0" * 64, 1, young, "sent")
+    Message.objects.filter(pk=again.pk).update(resend_of=gone)
+    run(retain(NOW, data))
+    assert Message.objects.count() == 7
+    assert Delivery.objects.filter(state__in=("sent", "failed")).count() == 8
+    assert Attempt.objects.count() == Delivery.objects.count()
+    assert Message.objects.filter(pk=kept.pk).exists()
+    assert Message.objects.get(pk=again.pk).resend_of is None
+
+
+def test_a_message_that_was_retried_between_the_look_and_the_removal_stays(data: Path) -> None:
+    for _ in range(300):
+        message("0" * 64, 1, timedelta(days=91), "sent")
+    last = message("0" * 64, 1, timedelta(days=91), "failed")
+    steps = retain(NOW, data)
+    while Message.objects.count() == 301:
+        next(steps)
+    outbox.retry_now([last.pk], "marta")
+    run(steps)
+    assert [row.pk for row in Message.objects.all()] == [last.pk]
+
+
+def test_old_days_of_logs_and_old_tests_go_but_the_last_test_of_a_server(data: Path) -> None:
+    for day in ("2026-01-01", "2026-01-02"):
+        (data / "logs" / day / "tests").mkdir(parents=True)
+        (data / "logs" / day / "smtp-activity.jsonl").write_text("{}\n")
+    (data / "logs" / "elsewhere").mkdir()
+    now = datetime(2026, 4, 2, 12, tzinfo=UTC)
+    server = SmtpServer.objects.create(name="Relay", settings=SETTINGS.as_json())
+    rows = [
+        ServerTest.objects.create(server=server, settings={}, status=status, created_by="marta")
+        for status in ("passed", "failed", "queued", "passed")
+    ]
+    ServerTest.objects.update(created_at=now - timedelta(days=91))
+    run(retain(now, data))
+    assert sorted(path.name for path in (data / "logs").iterdir()) == ["2026-01-02", "elsewhere"]
+    assert set(ServerTest.objects.values_list("pk", flat=True)) == {rows[2].pk, rows[3].pk}
+
+
+def test_no_batch_is_large(blobs: Blobs, data: Path) -> None:
+    age = timedelta(days=91)
+    for number in range(500):
+        digest, size = stored(blobs, data, f"m{number}", age)
+        message(digest, size, age)
+    assert max(retain(NOW, data)) <= 200
+
+
+def test_numbers_are_stored_and_audited_and_wrong_ones_refused() -> None:
+    assert retention() == Retention(90, 30, 90, 7)
+    typed = {"log_days": "10", "content_days": "30", "message_days": " 0 ", "sandbox_days": "7"}
+    assert change_retention(typed, "marta@norrvik.example") == retention() == Retention(10, 30, 0, 7)
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.changes) == ("marta@norrvik.example", {"log_days": [90, 10], "message_days": [90, 0]})
+    change_retention(typed, "marta@norrvik.example")
+    assert AuditEntry.objects.count() == 1
+    for wrong in ("", "-1", "1.5", "3651", "a", "٣"):
+        with pytest.raises(RetentionRefused) as refusal:
+            change_retention({**typed, "content_days": wrong}, "marta")
+        assert [problem.field for problem in refusal.value.problems] == ["content_days"]
+
+
+def test_what_takes_room_is_measured(blobs: Blobs, data: Path) -> None:
+    assert storage_use().measured_at is None
+    blobs.put([b"x" * 1_000])
+    (data / "postroom.sqlite3").write_bytes(b"y" * 300)
+    (data / "logs" / "2026-01-01" / "tests").mkdir(parents=True)
+    (data / "logs" / "2026-01-01" / "smtp-activity.jsonl").write_bytes(b"z" * 50)
+    (data / "logs" / "2026-01-01" / "tests" / "a.log").write_bytes(b"t" * 20)
+    run(store_use(data))
+    use = storage_use()
+    assert (use.content_bytes, use.contents, use.database_bytes) == (1_000, 1, 300)
+    assert (use.log_bytes, use.log_days, use.test_log_bytes, use.test_logs) == (50, 1, 20, 1)
+    assert use.free_bytes > 0
+    assert use.measured_at is not None
