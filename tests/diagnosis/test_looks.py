@@ -252,7 +252,7 @@ def test_a_tenant_without_smtp_auth_is_offered_its_own_door_where_that_accepts()
         "host": TENANT_DOOR, "port": 25, "auth": "none", "test_recipient": "reports@norrvik.example",
     }
     assert found.consequence == "Reaches only addresses at norrvik.example."
-    assert retold(found.as_stored(), "fr")["consequence"] == "N'atteint que les adresses de norrvik.example."
+    assert retold(found.as_stored(), "fr")["consequence"] == "N’atteint que les adresses de norrvik.example."
     closed = walked(second.detour, answer=Reply(550, ("5.7.64 TenantAttribution; Relay Access Denied",)))
     assert explained(TENANT_OFF, AT_MICROSOFT, exchangers, closed).proposal is None
 

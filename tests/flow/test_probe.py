@@ -244,4 +244,4 @@ async def test_a_refused_port_is_explained_in_french_when_asked() -> None:
     report = await probe(settings, None, send=True, default_ehlo_name="client.example", language="fr")
     assert report.finding is not None
     assert report.finding.cause == "connect-refused-no-listener"
-    assert report.finding.title.startswith("Rien n'écoute")
+    assert report.finding.title.startswith("Rien n’écoute")
