@@ -50,6 +50,7 @@ def page(browser: Browser, run: Run) -> Iterator[Page]:
     complaints: list[str] = []
     page.on("console", lambda said: complaints.extend(complaint_of(said)))
     yield page
+    page.wait_for_load_state("networkidle")
     context.close()
     assert complaints == []
 

@@ -70,22 +70,26 @@ function startProviders(form) {
     if (!event.target.checked) event.target.click();
   });
 
-  /* What was found for an address is chosen, and the address is the one to send from. */
+  /* What was found for an address is chosen on request, and the address is the one to send from. */
   function chooseFound(slug) {
     const address = form.querySelector("[data-pr-detect] input").value.trim();
     const tile = tiles.find((each) => each.value === slug);
     const option = [...more.options].find((each) => each.value === slug);
+    if (!tile && !option) return false;
     if (isAddress(address) && !form.elements.from_address.value) enter("from_address", address);
     if (tile) tile.checked = true;
-    else if (option) more.value = slug;
-    else return;
+    else more.value = slug;
     (tile || more).dispatchEvent(new Event("change", { bubbles: true }));
+    return true;
   }
 
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (event.target.id === "provider-chosen") fillIn();
-    const found = event.target.id === "detect-said" && event.target.querySelector("[data-pr-detected]");
-    if (found) chooseFound(found.dataset.prDetected);
+  });
+
+  card.addEventListener("click", (event) => {
+    const found = event.target.closest("[data-pr-use-provider]");
+    if (found && chooseFound(found.dataset.prUseProvider)) event.preventDefault();
   });
 
   document.addEventListener("click", (event) => {
