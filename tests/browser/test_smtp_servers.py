@@ -90,7 +90,8 @@ def test_the_order_is_changed_and_put_back_by_keyboard_alone(page: Page, run: Ru
 def test_testing_all_shows_what_is_under_way_and_then_what_it_came_to(page: Page, run: Run) -> None:
     page.goto(f"{run.url}/smtp-servers")
     page.get_by_role("button", name="Test all").click()
-    expect(page.get_by_role("link", name="Show cause and fix")).to_have_count(len(NAMES))
+    expect(page.locator(".pr-servers .pr-badge", has_text="Failing since")).to_have_count(len(NAMES))
+    expect(page.get_by_text("The default server has not answered since")).to_be_visible()
     expect(page.get_by_role("status").filter(has_text="Checked again every night")).to_be_visible()
 
 

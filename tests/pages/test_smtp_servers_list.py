@@ -231,6 +231,7 @@ def test_test_all_checks_each_server_that_is_switched_on_and_the_list_follows_it
     tests.update(status="passed", finished_at=timezone.now())
     part = page.get("/smtp-servers", headers=HTMX).content.decode()
     assert "<!doctype" not in part
+    assert 'id="server-notes" hx-swap-oob' in part
     assert "hx-trigger" not in part
 
 

@@ -54,6 +54,7 @@ def list_context(request: HttpRequest, changes_order: bool) -> dict[str, Any]:
         "tabs": [(state, counts[state]) for state in _FILTERS if counts[state]],
         "chosen": chosen,
         "changing": changing,
+        "is_part": "HX-Request" in request.headers,
         "can_change_order": len(real) > 1,
         "has_real_server": bool(real),
         "testing": counts["testing"],
