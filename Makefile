@@ -10,10 +10,10 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 UV := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11
 
 .DELETE_ON_ERROR:
-.PHONY: help run setup packages test check figures quick interop browser crash words lock clean
+.PHONY: help run setup packages test check figures quick interop browser crash words lock clean pages-load
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 run: $(VENV)/installed-run ## start Postroom, setting up first what is missing; ARGS="--port 8099 --data DIR"
 	@exec $(BIN)/postroom run $(ARGS)
@@ -63,6 +63,9 @@ crash: setup ## kill real processes and count what became of every message
 
 words: setup ## collect the texts of pages and refusals, and compile their French; needs the Debian package gettext
 	@$(BIN)/python -m tests.house.translations
+
+pages-load: setup ## measure each page with 1,000 and with 100,000 messages; fails where the latter takes twice as long
+	$(BIN)/python -m tests.load.pages
 
 lock: setup ## compile the hashed locks anew from pyproject.toml, with the newest versions
 	$(UV) --upgrade --group dev pyproject.toml -o requirements/dev.txt

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.utils.translation import gettext as _
 
@@ -20,7 +21,7 @@ _SERIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DeliveriesChart:
     """`values` by kind, one for each bar of the period."""
 
@@ -35,7 +36,7 @@ class DeliveriesChart:
             values[kinds[count.ending]][count.stretch] += count.attempts
         return cls(period, values)
 
-    @property
+    @cached_property
     def totals(self) -> dict[str, int]:
         return {kind: sum(values) for kind, values in self.values.items()}
 
@@ -50,7 +51,7 @@ class DeliveriesChart:
             "per": self.period.per, "period": self.period.name, "totals": _said(self.totals),
         }
 
-    @property
+    @cached_property
     def lines(self) -> list[charts.Line]:
         stacked = [sum(each) for each in zip(*self.values.values(), strict=True)]
         return charts.lines(max(stacked))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import Self
 
@@ -36,7 +37,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Period:
     """`bounds` are the instants at which bars begin, and the end of the last one; they are in the reader's zone."""
 
@@ -69,7 +70,7 @@ class Period:
     def starts(self) -> Sequence[datetime]:
         return self.bounds[:-1]
 
-    @property
+    @cached_property
     def spans(self) -> list[str]:
         """What each bar covers: "14:00–14:30", "Thu 12 Mar, 15:00–18:00", "Thu 12 Mar"."""
         return [self._span(since, until) for since, until in pairwise(self.bounds)]

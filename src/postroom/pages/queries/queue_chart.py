@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.utils.translation import gettext as _
 
@@ -11,7 +12,7 @@ from postroom.store.tallied import Depth
 from .period import Period
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class QueueChart:
     """The deepest sample of each bar of the period, None where nobody looked."""
 
@@ -23,7 +24,7 @@ class QueueChart:
         by_number = {depth.stretch: depth for depth in depths}
         return cls(period, [by_number.get(n) for n in range(len(period.starts))])
 
-    @property
+    @cached_property
     def highest(self) -> Depth | None:
         """The first of the deepest, None where the queue was empty or nobody looked."""
         found = [depth for depth in self.deepest if depth is not None and depth.deliveries]

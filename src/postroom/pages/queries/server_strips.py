@@ -82,10 +82,11 @@ def _cells(period: Period, counts: Iterable[Count], server: SmtpServer, now: dat
         ended[count.stretch][count.ending] = count.attempts
     failing_since = server.failing_since if server.enabled else None
     slot, cells = 100 / len(ended), []
+    kinds = {kind: _kind_word(kind) for kind in KINDS}
     for n, (since, until) in enumerate(pairwise(period.bounds)):
         fails = failing_since is not None and failing_since < until and since <= now
         kind = _kind(ended[n], fails)
-        said = _("%(span)s: %(kind)s") % {"span": period.spans[n], "kind": _kind_word(kind)}
+        said = _("%(span)s: %(kind)s") % {"span": period.spans[n], "kind": kinds[kind]}
         cells.append(Cell(kind, round(n * slot, 3), round(slot * 0.8, 3), said))
     return cells
 
