@@ -173,4 +173,4 @@ def test_limits_survive_the_way_through_the_form(limits: Limits) -> None:
 def test_the_words_of_a_preset_follow_the_reader(page: Client, administrator: User) -> None:
     User.objects.filter(pk=administrator.pk).update(language="fr")
     text = page.get("/smtp-servers/provider?provider=gmail").content.decode()
-    assert "Un mot de passe d&#x27;application ; celui du compte est refusé" in text
+    assert "Un mot de passe d’application ; celui du compte est refusé" in text
