@@ -9,7 +9,7 @@ still marked failing, one message at a time tries it; what is due besides moves 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -17,7 +17,7 @@ from django.db import DatabaseError
 
 from postroom.flow.deliver import Courier, Group, OpenSession, Outgoing, ServerFault, Unusable, groups_of
 from postroom.flow.server_health import note_failing, note_working, sent_today
-from postroom.flow.settle import Settler
+from postroom.flow.settle import Settler, Standings
 from postroom.policy.failover import Standing, successor
 from postroom.store.blobs import DamagedBlob
 from postroom.store.models import SmtpServer
@@ -52,7 +52,7 @@ class Lane:
         courier: Courier,
         settler: Settler,
         slots: asyncio.Semaphore,
-        standings: Callable[[], Sequence[Standing]],
+        standings: Standings,
     ) -> None:
         self._server = Outgoing.of(row)
         self._queue, self._courier, self._settler, self._all_slots = queue, courier, settler, slots
@@ -271,11 +271,11 @@ class Lane:
         fault = carried.server_fault(server.settings)
         if fault is not None:
             wait_s = await self._cool_down(server, fault)
-            await self._settled(group, self._courier.settle(server, carried, self._standings(), wait_s))
+            await self._settled(group, self._courier.settle(server, carried, self._standings, wait_s))
             await self._sessions.end(opened)
             return None
         await self._worked(server)
-        await self._settled(group, self._courier.settle(server, carried, self._standings()))
+        await self._settled(group, self._courier.settle(server, carried, self._standings))
         return await self._kept(opened)
 
     async def _opened(self, server: Outgoing) -> OpenSession:
@@ -297,7 +297,7 @@ class Lane:
             self._pending.appendleft(group)
             return
         wait_s = await self._cool_down(server, fault)
-        await self._settled(group, self._courier.settle_fault(server, group, fault, self._standings(), wait_s))
+        await self._settled(group, self._courier.settle_fault(server, group, fault, self._standings, wait_s))
 
     async def _cool_down(self, server: Outgoing, fault: ServerFault) -> float:
         """Leave the server alone, once for failures at the same time; the seconds until it is tried again."""

@@ -14,7 +14,6 @@ from postroom.diagnosis.explain import finding_of_cause, finding_of_delivery
 from postroom.diagnosis.session_evidence import secret_facts
 from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, open_session
 from postroom.policy.egress import may_dial
-from postroom.policy.failover import Standing
 from postroom.policy.outcome import is_about_sign_in, is_server_fault, uncertain_policy
 from postroom.smtp.trace import Event, OurRefusal
 from postroom.store.activity_log import ActivityLog
@@ -30,7 +29,7 @@ from postroom.terms.reply import Reply
 from postroom.terms.server import ServerSettings, UncertainPolicy
 
 from .configure import allowed_ports, unsealed_password
-from .settle import Explain, ServerName, Settler, note
+from .settle import Explain, ServerName, Settler, Standings, note
 
 # Larger content is checked in a thread: reading it would hold up every other session.
 INLINE_BYTES = 64 * 1024
@@ -197,7 +196,7 @@ class Courier:
         return Carried(tuple(zip(group.claimed, results, strict=True)), events, time.monotonic() - started)
 
     async def settle(
-        self, server: Outgoing, carried: "Carried", standings: Sequence[Standing], wait_s: float | None = None
+        self, server: Outgoing, carried: "Carried", standings: Standings, wait_s: float | None = None
     ) -> None:
         """Store what a transaction came to; `standings` and `wait_s` as in `Settler.settle_results`."""
         def explained(result: RecipientResult) -> Finding:
@@ -208,7 +207,7 @@ class Courier:
         )
 
     async def settle_fault(
-        self, server: Outgoing, group: Group, fault: ServerFault, standings: Sequence[Standing], wait_s: float
+        self, server: Outgoing, group: Group, fault: ServerFault, standings: Standings, wait_s: float
     ) -> None:
         """Move a group away from a server at fault, or defer it there (never fail it)."""
         explained: Explain = lambda _: fault.finding  # noqa: E731  one line says it

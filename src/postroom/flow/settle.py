@@ -37,6 +37,7 @@ STORAGE_PAUSES_S = (0.1, 0.3, 1.0, 3.0)
 _log = structlog.get_logger("postroom.settle")
 T = TypeVar("T")
 Explain = Callable[[RecipientResult], Finding]
+Standings = Callable[[], Sequence[Standing]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +84,14 @@ class Settler:
         *,
         seconds: float,
         wait_s: float | None = None,
-        standings: Sequence[Standing] = (),
+        standings: Standings = tuple,
     ) -> None:
         """End the attempts of one transaction, each recipient by its own result (U6).
 
         `explain` makes the finding of a result; equal replies are explained once. `wait_s` replaces the usual pause
-        before the next attempt at this server: the time for which it is left alone. `standings` are all servers as they
+        before the next attempt at this server: the time for which it is left alone. `standings` tells how all servers
         are now: where one of them takes over, it does so in the same commit."""
+        servers = standings() if any(result.outcome is not Outcome.SENT for _, result in pairs) else ()
         findings: dict[tuple[object, ...], Finding] = {}
         endings = []
         for claimed, result in pairs:
@@ -97,7 +99,7 @@ class Settler:
             if result.outcome is not Outcome.SENT:
                 key = (result.outcome, result.stage, result.reply, result.reason)
                 finding = findings.get(key) or findings.setdefault(key, explain(result))
-            move = move_after(result, _whereabouts(server, claimed), standings)
+            move = move_after(result, _whereabouts(server, claimed), servers)
             made = self._decision(server, claimed, result, move, wait_s)
             endings.append(self._ending(server, claimed, result, finding, seconds, made, move))
         await self._commit(endings)
