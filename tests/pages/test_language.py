@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -19,6 +20,7 @@ from postroom.flow.reader import voice_for
 from postroom.flow.tokens import create_token
 from postroom.pages.urls import urlpatterns
 from postroom.store.models import Attempt, AuditEntry, Delivery, Message, ServerTest, SmtpServer, User
+from postroom.terms.outcome import DeliveryState, Stage
 
 FRENCH = {"Accept-Language": "fr-CH, fr;q=0.9, en;q=0.8"}
 # Words that no French sentence has, with their neighbours: for texts that were never handed to gettext.
@@ -166,6 +168,43 @@ class Failed:
         )
 
 
+    def tests_in_every_state(self) -> list[ServerTest]:
+        """Of the same settings: one that waits, one that runs, a passed one, a passed check, a stopped one."""
+        now = timezone.now()
+        passed = [{"name": str(stage), "status": "passed", "ms": 12, "detail": "250 2.1.5"} for stage in Stage]
+        running = [{"name": "resolve", "status": "passed", "ms": 3, "detail": "192.0.2.1"},
+                   {"name": "connect", "status": "running", "ms": None, "detail": ""}]
+        tls = {"version": "TLSv1.2", "cipher": "X", "verified": True, "names": ["relais.norrvik.example"],
+               "issuer": "CN=CA", "key": "RSA 2048", "not_after": (now + timedelta(days=9)).isoformat()}
+        facts = {"extensions": {"SIZE": ["1000000"], "AUTH": ["PLAIN"]}, "tls": tls, "size_limit": 1_000_000}
+        states: list[tuple[str, list[dict[str, Any]], bool]] = [
+            ("queued", [], True), ("running", running, True), ("passed", passed, True), ("passed", passed[:7], False),
+            ("stopped", running, True),
+        ]
+        return [
+            ServerTest.objects.create(
+                server=self.server, settings=self.server.settings, status=status, stages=stages, send=send,
+                created_by="marta@norrvik.example", started_at=now, finished_at=now, facts=facts,
+            )
+            for status, stages, send in states
+        ]
+
+    def messages_in_every_state(self) -> list[Message]:
+        now = timezone.now()
+        made = []
+        for number, state in enumerate(DeliveryState):
+            message = Message.objects.create(
+                message_id=f"<{number}@y.example>", from_header="a@x.example", subject="Objet", content_size=10,
+                content_digest="0" * 64, created_at=now, expires_at=now + timedelta(days=1), server=self.server,
+            )
+            Delivery.objects.create(
+                message=message, recipient="b@x.example", state=state, due_at=now + timedelta(minutes=9),
+                updated_at=now, server=self.server, attempt_count=2,
+            )
+            made.append(message)
+        return made
+
+
 @pytest.fixture
 def failed(relay: SmtpServer) -> Failed:
     return Failed(relay)
@@ -177,7 +216,10 @@ def test_a_french_page_shows_no_english(page: Client, administrator: User, faile
     english = texts_that_differ()
     assert len(english) > 200
     left = {}
-    for path in addresses(failed):
+    further = [f"/smtp-tests/{test.pk}" for test in failed.tests_in_every_state()]
+    further += [f"/messages/{message.pk}" for message in failed.messages_in_every_state()]
+    further += ["/smtp-servers?order=yes", "/messages?q=nichts", "/messages?state=failed", "/activity?severity=error"]
+    for path in [*addresses(failed), *further]:
         answer = page.get(path)
         if answer.status_code == 200 and answer["Content-Type"].startswith("text/html"):
             text = answer.content.decode()
