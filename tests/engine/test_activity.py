@@ -1,4 +1,4 @@
-"""Each kind of trouble, on the real way of deliveries, leaves an entry with its cause and a sentence that a page says."""
+"""Each kind of trouble, on the real way of deliveries, leaves an entry with its cause; a page says it as a sentence."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -22,6 +22,8 @@ from .activity_rows import Row, row_of
 SHOWN_ENTRIES = 60
 FACET_VALUES = 8
 RECIPIENTS_OF_NEWEST = 1_000
+# So long a page reads what its index does not have yet.
+WITHIN_S = 0.3
 _LABELS = {
     "severity": gettext_lazy("Severity"),
     "cause": gettext_lazy("Cause"),
@@ -88,7 +90,7 @@ def log_folder() -> Path:
 
 
 def reader_of(asked: Asked) -> ActivityReader:
-    return ActivityReader(log_folder(), *asked.bounds)
+    return ActivityReader(log_folder(), *asked.bounds, within_s=WITHIN_S)
 
 
 def read(asked: Asked) -> DayLog:

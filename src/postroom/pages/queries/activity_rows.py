@@ -88,8 +88,8 @@ def row_of(found: Found, findings: dict[tuple[str, str], Mapping[str, Any]]) -> 
         reply=text_of(entry, "reply"),
         facts=_facts(entry),
         finding=_finding(shape.cause, entry, findings) if shape.cause else {},
-        message=text_of(entry, "message")[:26],
-        test=text_of(entry, "test")[:26],
+        message=id_in(text_of(entry, "message")),
+        test=id_in(text_of(entry, "test")),
         has_test_log=shape.kind == "test",
         cause=shape.cause,
         times=found.times,
@@ -114,6 +114,11 @@ def sentence_of(entry: Mapping[str, Any], kind: str, outcome: str) -> str:
     if outcome in _HAPPENED:
         return str(_HAPPENED[outcome]) % values
     return text_of(entry, "title") or outcome or _("An entry of a newer version")
+
+
+def id_in(text: str) -> str:
+    """An id of ours, for a link; "" for anything else."""
+    return text if text.isascii() and text.isalnum() and len(text) <= 26 else ""
 
 
 def _stage(entry: Mapping[str, Any]) -> str:

@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy
 
 from postroom.store.models import AuditEntry, User
 
+from .activity_rows import id_in
+
 SHOWN = 50
 # Names of people and programs are looked for in so many of the newest entries.
 _LOOKED_AT = 5_000
@@ -107,7 +109,7 @@ def _line(entry: AuditEntry, names: Mapping[str, str]) -> Line:
         actor=names.get(entry.actor) or entry.actor,
         action=str(ACTIONS.get(entry.action, entry.action)),
         details=[(str(name), _said(value)) for name, value in entry.changes.items()],
-        message=entry.subject if entry.action.startswith("message.") else "",
+        message=id_in(entry.subject) if entry.action.startswith("message.") else "",
     )
 
 
