@@ -1,8 +1,9 @@
 """Pages speak the reader's language: the person's, else what was chosen here, else the browser's, else the site's."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from postroom.flow.instance import change_site, site
 from postroom.flow.reader import voice_for
 from postroom.flow.tokens import create_token
 from postroom.pages.urls import urlpatterns
+from postroom.store.activity_log import ActivityLog
 from postroom.store.models import Attempt, AuditEntry, Delivery, Message, ServerTest, SmtpServer, User
 from postroom.terms.outcome import DeliveryState, Stage
 
@@ -205,12 +207,28 @@ class Failed:
         return made
 
 
+def write_activity(data_dir: Path) -> None:
+    """One line of each kind and outcome on a day of its own, explained in English."""
+    log = ActivityLog(data_dir / "logs")
+    finding = finding_of_cause("auth-bad-credentials")
+    for kind in ("delivery", "test", "session"):
+        for outcome in ("sent", "deferred", "failed", "uncertain", "passed", "stopped", "error", "failing"):
+            log.append({
+                "at": datetime(2025, 12, 5, 14, 32, tzinfo=UTC), "kind": kind, "outcome": outcome, "subject": "Objet",
+                "recipient": "a@x.example", "server": "Relais", "severity": "error", "cause": finding.cause,
+                "title": finding.title, "reply": "535 5.7.8", "stage": "authenticate", "seconds": 1.5,
+            })
+    log.close()
+
+
 @pytest.fixture
 def failed(relay: SmtpServer) -> Failed:
     return Failed(relay)
 
 
-def test_a_french_page_shows_no_english(page: Client, administrator: User, failed: Failed) -> None:
+def test_a_french_page_shows_no_english(
+    page: Client, administrator: User, failed: Failed, data_dir: Path
+) -> None:
     administrator.language = "fr"
     administrator.save()
     english = texts_that_differ()
@@ -218,7 +236,9 @@ def test_a_french_page_shows_no_english(page: Client, administrator: User, faile
     left = {}
     further = [f"/smtp-tests/{test.pk}" for test in failed.tests_in_every_state()]
     further += [f"/messages/{message.pk}" for message in failed.messages_in_every_state()]
-    further += ["/smtp-servers?order=yes", "/messages?q=nichts", "/messages?state=failed", "/activity?severity=error"]
+    write_activity(data_dir)
+    further += ["/activity?day=2025-12-05", "/activity?severity=error", "/smtp-servers?order=yes"]
+    further += ["/messages?q=nichts", "/messages?state=failed"]
     for path in [*addresses(failed), *further]:
         answer = page.get(path)
         if answer.status_code == 200 and answer["Content-Type"].startswith("text/html"):

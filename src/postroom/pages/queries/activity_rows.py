@@ -113,7 +113,8 @@ def sentence_of(entry: Mapping[str, Any], kind: str, outcome: str) -> str:
         return _("Session ended with an error at the stage %(stage)s") % {"stage": stage}
     if outcome in _HAPPENED:
         return str(_HAPPENED[outcome]) % values
-    return text_of(entry, "title") or outcome or _("An entry of a newer version")
+    told_title = cause_title(text_of(entry, "cause"), text_of(entry, "title"))
+    return told_title or outcome or _("An entry of a newer version")
 
 
 def id_in(text: str) -> str:
