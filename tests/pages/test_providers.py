@@ -10,7 +10,7 @@ from django.test import Client
 from postroom.pages.forms.server_limits import read_limits, typed_limits
 from postroom.policy.preset import presets
 from postroom.store.models import ServerTest, SmtpServer, User
-from postroom.terms.server import Limits, ServerSettings
+from postroom.terms.server import Auth, Limits, ServerSettings
 
 from .test_smtp_servers import filled
 
@@ -52,6 +52,8 @@ def test_a_provider_in_the_address_fills_in_the_form_without_javascript(page: Cl
     assert f'value="{FRANKFURT}" selected' in text
     assert "The SMTP user name from the SES console" in text
     assert "Ask for production access" in text
+    field = text[text.index('id="f-from_address"') :].split(">")[0]
+    assert "data-pr-focus" in field, "what is the customer's own comes next"
 
 
 def test_one_of_the_further_providers_is_taken_even_where_a_tile_is_named_too(page: Client) -> None:
@@ -132,6 +134,9 @@ def test_the_chosen_provider_and_everything_typed_but_the_password_stay_after_an
 def test_a_saved_server_shows_its_provider(page: Client, relay: SmtpServer) -> None:
     text = page.get(f"/smtp-servers/{relay.pk}").content.decode()
     assert checked(text, "provider") == ["other"]
+    relay.settings = relay.typed_settings.changed(auth=Auth.NONE, username="").as_json()
+    relay.save()
+    assert checked(page.get(f"/smtp-servers/{relay.pk}").content.decode(), "provider") == ["postfix"]
     settings = relay.typed_settings.changed(host="norrvik-example.mail.protection.outlook.com")
     relay.settings = settings.as_json()
     relay.save()

@@ -57,7 +57,9 @@ def recognised(settings: ServerSettings) -> Chosen | None:
     if not settings.host.strip():
         return None
     each = preset_of_host(settings.host)
-    return _chosen(each, settings.host.strip().lower()) if each is not None else chosen("other")
+    if each is not None:
+        return _chosen(each, settings.host.strip().lower())
+    return chosen("postfix" if settings.auth is Auth.NONE else "other")
 
 
 def free_name(wanted: str, own: SmtpServer | None) -> str:

@@ -162,7 +162,7 @@ def _page(request: HttpRequest, subject: Subject, form: ServerForm, status: int)
     title = subject.server.name if subject.server else _("Configure SMTP server")
     provider = _provider(request, form)
     stored = subject.based_on if subject.based_on is not None and subject.based_on.sealed_password else None
-    at_fault = _field_at_fault(subject)
+    at_fault = _field_at_fault(subject, provider)
     moves = subject.settings is not None and form.settings.destination != subject.settings.destination
     context: dict[str, Any] = {
         "crumbs": [*CRUMBS, (title, "")],
@@ -202,11 +202,13 @@ def _typed_by_hand(form: ServerForm, provider: Chosen | None) -> list[str]:
     return [name for name in ("name", "host", "port", "username") if form.typed[name] not in ("", filled.get(name))]
 
 
-def _field_at_fault(subject: Subject) -> str:
-    """The setting that a failed test found at fault, "" where none is known; "provider" before anything is entered."""
+def _field_at_fault(subject: Subject, provider: Chosen | None) -> str:
+    """The setting that a failed test found at fault, "" where none is known; where to begin in a new form."""
     if isinstance(subject.based_on, ServerTest):
         return str((subject.based_on.finding or {}).get("field") or "")
-    return "" if subject.based_on is not None else "provider"
+    if subject.based_on is not None:
+        return ""
+    return "provider" if provider is None else "from_address" if provider.fill["host"] else "host"
 
 
 def _stored_at(stored: SmtpServer | ServerTest | None) -> Any:
