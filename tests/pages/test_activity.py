@@ -122,7 +122,7 @@ def test_a_row_quotes_the_reply_and_leads_to_message_test_and_fix(page: Client, 
 
 def test_what_others_wrote_into_the_log_is_shown_as_text(page: Client, folder: Path) -> None:
     values = dict.fromkeys(
-        ("server", "subject", "recipient", "reply", "message_id", "message", "test", "title", "stage", "outcome"), MARKUP
+        ("server", "subject", "recipient", "reply", "message_id", "message", "test", "title", "outcome"), MARKUP
     )
     log_of(folder, entry(1, at(8), **{**values, "severity": MARKUP, "cause": MARKUP, "kind": MARKUP}))
     log_of(folder, entry(2, at(8), **values))

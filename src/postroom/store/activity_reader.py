@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Self
 from .activity_index import DayIndex, Progress, entry_of
 from .activity_shape import SEARCHED_CHARACTERS, SLOT_MS, Criteria, Shape, pieces_of, searched_text
 
-SEARCHED = 2_000
+SEARCHED = 1_000
 NEWER = 1_000
 
 
@@ -196,8 +196,9 @@ class ActivityReader:
         """How many entries that fit were appended past these octets of each day's log; `NEWER` at most."""
         count = 0
         for day in self._days:
+            # The signs keep SQLite from the index of times: what is new lies at the end of the log.
             rows = day.connection.execute(
-                "SELECT offset, size, shape, recipient FROM entry WHERE offset >= ? AND at_ms >= ? AND at_ms < ?"
+                "SELECT offset, size, shape, recipient FROM entry WHERE offset >= ? AND +at_ms >= ? AND +at_ms < ?"
                 " LIMIT ?",
                 (than.get(day.name, 0), self._since_ms, self._until_ms, NEWER),
             )
