@@ -1,0 +1,107 @@
+"""The overview in a real browser: it renews itself without moving anything, and its charts can be read as tables."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+from tests.rig.installation import Installation, running_postroom
+
+from .conftest import DESKTOP, Camera
+
+pytestmark = pytest.mark.browser
+
+EMAIL = "marta@norrvik.example"
+PASSWORD = "correct horse battery staple"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """Somebody signed in, with 600 messages of a month; everything the console complains about fails."""
+    installation = Installation(tmp_path_factory.mktemp("overview") / "data")
+    with running_postroom(installation) as run:
+        words = ("user", "create", EMAIL, "--name", "Marta Keller", "--role", "administrator")
+        assert installation.command(*words, said=f"{PASSWORD}\n").returncode == 0
+        environment = {**installation.environment, "DJANGO_SETTINGS_MODULE": "postroom.settings"}
+        command = [sys.executable, "-m", "tests.rig.filled", "600"]
+        subprocess.run(command, env={**os.environ, **environment}, cwd=ROOT, check=True, timeout=60)
+        context = browser.new_context(viewport=DESKTOP, base_url=run.url, timezone_id="Europe/Berlin", locale="en-GB")
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto("/login")
+        page.get_by_label("E-mail").fill(EMAIL)
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        expect(page).not_to_have_url("/login")
+        page.get_by_role("button", name="Hide checklist").click()
+        expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        yield page
+        context.close()
+        assert complaints == []
+
+
+@pytest.fixture(autouse=True)
+def _at_the_overview(page: Page) -> None:
+    page.set_viewport_size(DESKTOP)
+    page.goto("/")
+
+
+def objections(page: Page) -> list[object]:
+    found = Axe().run(page).response["violations"]
+    return [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
+
+
+def test_a_chart_becomes_a_table_and_back_by_keyboard_and_the_focus_stays(page: Page) -> None:
+    charts = page.get_by_role("region", name="Deliveries as a table")
+    page.locator("#table-deliveries").press("Enter")
+    expect(charts.get_by_role("row")).to_have_count(49)
+    assert page.evaluate("document.activeElement.id") == "table-deliveries"
+    assert "table=deliveries" in page.url
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("img", name="Deliveries per half hour")).to_be_visible()
+
+
+def test_another_period_comes_without_loading_the_page_and_goes_with_the_history(page: Page) -> None:
+    page.evaluate("window.same = true")
+    page.get_by_role("link", name="30 days").click()
+    expect(page.get_by_role("img", name="Deliveries per day")).to_be_visible()
+    assert page.evaluate("window.same") is True
+    page.go_back()
+    expect(page.get_by_role("img", name="Deliveries per half hour")).to_be_visible()
+
+
+def test_what_is_renewed_keeps_focus_and_place(page: Page) -> None:
+    page.set_viewport_size({"width": 1_000, "height": 600})
+    page.locator("#open-log").focus()
+    page.evaluate("window.scrollTo(0, 400)")
+    before = page.evaluate("window.scrollY")
+    assert before > 0
+    with page.expect_response(lambda answer: "seen=0" in answer.url) as answered:
+        page.evaluate(
+            "htmx.ajax('GET', '/?seen=0', {target: '#overview-work', swap: 'outerHTML'})"
+        )
+    assert answered.value.status == 200
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.activeElement.id") == "open-log"
+    assert page.evaluate("window.scrollY") == before
+    assert page.locator("#overview-work [aria-live], #overview-work [role=status]").count() == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("query", ["", "?period=month&table=queue"])
+def test_nothing_is_in_the_way_of_anybody(page: Page, camera: Camera, theme: str, query: str) -> None:
+    page.context.add_cookies([{"name": "postroom_theme", "value": theme, "url": page.url}])
+    page.goto(f"/{query}")
+    assert objections(page) == []
+    if not query:
+        camera.take(page, "overview" if theme == "light" else "overview-dark")
+    page.set_viewport_size({"width": 320, "height": 700})
+    assert objections(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
