@@ -152,12 +152,13 @@ def _wait_for(connection: http.client.HTTPConnection) -> None:
             connection.request("GET", "/health/live")
             connection.getresponse().read()
         except OSError:
-            connection.close()
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
         else:
             return
+        finally:
+            connection.close()
 
 
 def _measured(page: str, path: str, sites: Sequence[Site]) -> Measured:
