@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from postroom.flow import outbox
-from postroom.flow.content_sweep import GRACE, sweep
+from postroom.flow.content_sweep import GRACE, SWEEP_EVERY, sweep
 from postroom.flow.refusals import NotPossible
 from postroom.flow.resend import Hand, resend
 from postroom.flow.retain import retain
@@ -43,6 +43,11 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def blobs(data: Path) -> Blobs:
     return Blobs(data / "blobs")
+
+
+@pytest.fixture(autouse=True)
+def sweep_is_due(db: None) -> None:  # noqa: ARG001  it makes the tables
+    InstanceValue.objects.create(name="contents_swept_at", value=(NOW - SWEEP_EVERY).isoformat())
 
 
 def stored(blobs: Blobs, data: Path, text: str, age: timedelta) -> tuple[str, int]:
@@ -113,8 +118,7 @@ def test_content_of_mail_in_the_sandbox_goes_with_it(blobs: Blobs, data: Path) -
     run(retain(NOW, data))
     assert is_there(data, digest)
     SandboxMessage.objects.filter(pk=row.pk).update(received_at=NOW - timedelta(days=8))
-    InstanceValue.objects.filter(name="contents_swept_at").delete()
-    run(retain(NOW, data))
+    run(retain(NOW + SWEEP_EVERY, data))
     assert not SandboxMessage.objects.exists()
     assert not is_there(data, digest)
 
@@ -124,6 +128,16 @@ def test_content_that_was_never_queued_goes_after_a_while(blobs: Blobs, data: Pa
     arriving, _ = stored(blobs, data, "being accepted", GRACE - timedelta(minutes=1))
     assert run(sweep(blobs, NOW - timedelta(days=30), NOW)) == 1
     assert (is_there(data, orphan), is_there(data, arriving)) == (False, True)
+
+
+def test_an_empty_database_sweeps_nothing_before_a_backup_can_take_its_place(blobs: Blobs, data: Path) -> None:
+    InstanceValue.objects.all().delete()
+    digest, _ = stored(blobs, data, "from before", timedelta(days=40))
+    run(retain(NOW, data))
+    run(retain(NOW + SWEEP_EVERY - timedelta(minutes=1), data))
+    assert is_there(data, digest)
+    run(retain(NOW + SWEEP_EVERY, data))
+    assert not is_there(data, digest)
 
 
 def test_nothing_goes_where_everything_is_kept(blobs: Blobs, data: Path) -> None:
