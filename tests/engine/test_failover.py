@@ -305,3 +305,21 @@ async def test_mail_that_keeps_coming_for_a_dead_server_does_not_flood_the_activ
         await running.stop()
     lines = outbox.log.read_day(datetime.now(UTC).date(), outcome="moved")
     assert sum(int(line["title"].rsplit(" ", 1)[1]) for line in lines) == 29
+
+
+@pytest.mark.parametrize("idle", [{"enabled": False}, {"paused_at": datetime(2026, 11, 1, tzinfo=UTC)}, {}])
+async def test_a_failing_server_is_tried_with_the_mail_of_one_that_is_out_of_use_or_has_sent_its_day(
+    outbox: Outbox, running: Running, idle: dict[str, Any]
+) -> None:
+    async with Peer() as first, Peer() as second:
+        spent = Limits() if idle else Limits(messages_per_day=1)
+        home = await server(outbox, "First", first.port, 0, limits=spent)
+        other = await server(outbox, "Second", second.port, 1)
+        await SmtpServer.objects.filter(pk=home).aupdate(**{"enabled": True, **idle})
+        await SmtpServer.objects.filter(pk=other).aupdate(failing_since=datetime.now(UTC), failing_finding={})
+        for number in range(5):
+            await outbox.submit(home, f"r{number}@example.org")
+        await running.start()
+        await outbox.until("sent")
+        assert len(recipients(second)) == (5 if idle else 4)
+    assert not await _is_failing("Second")

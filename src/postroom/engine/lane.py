@@ -18,7 +18,7 @@ from django.db import DatabaseError
 from postroom.flow.deliver import Courier, Group, OpenSession, Outgoing, ServerFault, Unusable, groups_of
 from postroom.flow.server_health import note_failing, note_working, sent_today
 from postroom.flow.settle import Settler, Standings
-from postroom.policy.failover import Standing, successor
+from postroom.policy.failover import Standing, last_resort, successor
 from postroom.store.blobs import DamagedBlob
 from postroom.store.models import SmtpServer
 from postroom.store.queue import Lease, Queue
@@ -157,10 +157,15 @@ class Lane:
         return self._pace.is_day_spent(time.monotonic(), self._server.settings.limits)
 
     async def _pass_on(self) -> None:
-        """What is due here moves to the server that takes over, unless this one is well."""
-        to = None
-        if not self._stopping and (self._is_ailing or self._is_spent or not self._server.takes_deliveries):
-            to = successor(self._standings(), current=self._server.name.id)
+        """What is due here moves to the server that takes over, unless this one is well.
+
+        Where none is well and this one may not try by itself, one that fails is tried with it."""
+        to, is_idle = None, self._is_spent or not self._server.takes_deliveries
+        if not self._stopping and (self._is_ailing or is_idle):
+            standings, current = self._standings(), self._server.name.id
+            to = successor(standings, current=current)
+            if to is None and is_idle:
+                to = last_resort(standings, current=current)
         if to is None:
             self._passing_on.tell(self._server.name)
         elif (again_s := await self._passing_on.pass_on(self._server.name, to)) > 0:
@@ -304,14 +309,16 @@ class Lane:
         if self._cooldown.fail(sign_in=fault.sign_in):
             asyncio.get_running_loop().call_later(self._cooldown.left_s + 0.05, self._nudge.set)
             await self._give_back()
-            await note_failing(server.name.id, fault.finding, fault.stage)
+            if await note_failing(server.name.id, fault.finding, fault.stage):
+                self._courier.log_failing(server, fault)
         return self._cooldown.left_s
 
     async def _worked(self, server: Outgoing) -> None:
         if self._cooldown.failures or server.row.failing_since is not None:
             self._cooldown.end()
             server.row.failing_since = None
-            await note_working(server.name.id)
+            if await note_working(server.name.id):
+                self._courier.log_working(server)
 
     async def _settled(self, group: Group, settling: Awaitable[None]) -> None:
         """Settle beside the next transaction, at most `UNSETTLED` at a time; the lease is kept until it is stored."""

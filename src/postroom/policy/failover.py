@@ -64,7 +64,7 @@ def successor(standings: Iterable[Standing], *, current: str, tried: Collection[
 
 
 def last_resort(standings: Iterable[Standing], *, current: str, tried: Collection[str] = ()) -> Standing | None:
-    """The failing server that may be tried with one delivery, where no server is well."""
+    """The failing server that may be tried, where no server is well."""
     return next((s for s in _others(standings, current, tried) if s.takes_deliveries and not s.is_left_alone), None)
 
 
