@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
+from postroom.engine import cooldown
 from postroom.pages.queries.activity_rows import Row, row_of
 from postroom.store.activity_reader import ActivityReader
 from postroom.store.activity_shape import Criteria
@@ -128,3 +129,25 @@ async def test_what_was_sent_says_so_in_a_sentence(outbox: Outbox) -> None:
         "Sent “Monday's numbers” to ann@example.org", "Connection opened"
     ]
     assert [row.title for _entry, row in found] == ["", ""]
+
+
+async def test_a_server_that_fails_and_works_again_says_so_once_each(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cooldown, "cooldown_s", lambda *_args, **_more: 0.2)
+
+    def answer(visit: Visit, line: str) -> str | None:
+        return "421 4.3.2 closing down" if line == "greeting" and visit.number <= 3 else None
+
+    async with Peer(answer) as peer:
+        server_id = await outbox.server(peer.port)
+        await outbox.submit(server_id, "ann@example.org", "bob@example.org")
+        await outbox.open_lane(server_id)
+        await outbox.until("sent", within_s=10.0)
+        assert peer.visits >= 4
+    rows = [row for entry, row in await entries(outbox) if entry["kind"] == "server"]
+    assert [(row.severity, row.sentence) for row in rows] == [
+        ("information", "Peer works again"), ("error", "Peer is marked failing")
+    ]
+    assert rows[1].title
+    assert rows[1].reply.startswith("421")

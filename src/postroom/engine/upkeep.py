@@ -23,7 +23,7 @@ class Upkeep:
         """Do what is due; called every few seconds."""
         for server in await sync_to_async(resume_due)(self._now()):
             note(self._log, {
-                "at": self._now(), "kind": "session", "outcome": "resumed", "severity": "information",
+                "at": self._now(), "kind": "server", "outcome": "resumed", "severity": "information",
                 "server": server.name, "server_id": server.pk, "title": f"The pause of {server.name} is over.",
             })
         await sync_to_async(check_next)(self._now(), self._running_since)

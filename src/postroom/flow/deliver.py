@@ -221,6 +221,14 @@ class Courier:
         cause = "content-damaged" if isinstance(error, DamagedBlob) else "envelope-refused-here"
         await self._settler.hold(server.name, group.claimed, cause, str(error))
 
+    def log_failing(self, server: Outgoing, fault: ServerFault) -> None:
+        """A line that the server is marked failing from now on."""
+        note(self._log, _server_entry(server, "failing", "error") | _of_fault(fault))
+
+    def log_working(self, server: Outgoing) -> None:
+        """A line that the server is no longer marked failing."""
+        note(self._log, _server_entry(server, "working", "information"))
+
     async def _content(self, group: Group) -> StoredContent | MemoryContent:
         message = group.claimed[0].message
         if message.content_size <= INLINE_BYTES:
@@ -242,13 +250,24 @@ class Courier:
             "server_id": server.name.id, "seconds": round(seconds, 3),
         }
         if fault is not None:
-            entry |= {
-                "stage": str(fault.stage), "code": fault.reply.code if fault.reply else None,
-                "enhanced": fault.reply.enhanced if fault.reply else None,
-                "reply": str(fault.reply) if fault.reply else fault.reason, "cause": fault.finding.cause,
-                "title": fault.finding.title,
-            }
+            entry |= _of_fault(fault)
         note(self._log, entry)
+
+
+def _server_entry(server: Outgoing, outcome: str, severity: str) -> dict[str, object]:
+    return {
+        "kind": "server", "outcome": outcome, "severity": severity, "server": server.name.name,
+        "server_id": server.name.id,
+    }
+
+
+def _of_fault(fault: ServerFault) -> dict[str, object]:
+    return {
+        "stage": str(fault.stage), "code": fault.reply.code if fault.reply else None,
+        "enhanced": fault.reply.enhanced if fault.reply else None,
+        "reply": str(fault.reply) if fault.reply else fault.reason, "cause": fault.finding.cause,
+        "title": fault.finding.title,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,14 @@ from postroom.terms.outcome import Outcome
 _log = structlog.get_logger("postroom.server_health")
 
 
-async def note_failing(server_id: str, finding: Finding, stage: str) -> None:
-    """Mark the server failing at a stage; the first time of a row of failures stays."""
-    await _noted(sync_to_async(mark_failing)(server_id, finding.as_stored(), stage))
+async def note_failing(server_id: str, finding: Finding, stage: str) -> bool:
+    """Mark the server failing at a stage; the first time of a row of failures stays. Whether this is the first."""
+    return await _noted(sync_to_async(mark_failing)(server_id, finding.as_stored(), stage))
 
 
-async def note_working(server_id: str) -> None:
-    """The server took a transaction: nothing fails any more."""
-    await _noted(sync_to_async(_note_working)(server_id))
+async def note_working(server_id: str) -> bool:
+    """The server took a transaction: nothing fails any more. Whether something did."""
+    return await _noted(sync_to_async(_note_working)(server_id))
 
 
 async def sent_today(server_id: str) -> list[tuple[float, int]]:
@@ -43,20 +43,23 @@ def _sent_today(server_id: str) -> list[tuple[float, int]]:
     return [((now - row["last"]).total_seconds(), row["messages"]) for row in hours]
 
 
-async def _noted(writing: Awaitable[None]) -> None:
+async def _noted(writing: Awaitable[bool]) -> bool:
     """A mark that can't be stored is worth a line in the log, not a delivery."""
     try:
-        await writing
+        return await writing
     except DatabaseError as error:
         _log.error("the state of a server could not be stored", error=str(error))
+        return False
 
 
-def mark_failing(server_id: str, finding: Mapping[str, Any], stage: str, *, since: datetime | None = None) -> None:
+def mark_failing(server_id: str, finding: Mapping[str, Any], stage: str, *, since: datetime | None = None) -> bool:
     """As `note_failing`, with a finding as it is stored (blocking)."""
     rows = SmtpServer.objects.filter(pk=server_id)
-    rows.filter(failing_since=None).update(failing_since=since or timezone.now())
+    first = rows.filter(failing_since=None).update(failing_since=since or timezone.now())
     rows.update(failing_finding={**finding, "stage": str(stage)})
+    return bool(first)
 
 
-def _note_working(server_id: str) -> None:
-    SmtpServer.objects.filter(pk=server_id).update(failing_since=None, failing_finding=None)
+def _note_working(server_id: str) -> bool:
+    failing = SmtpServer.objects.filter(pk=server_id).exclude(failing_since=None)
+    return bool(failing.update(failing_since=None, failing_finding=None))

@@ -116,7 +116,7 @@ class Settler:
     def note_passed_on(self, server: ServerName, to: str, count: int) -> None:
         """A line of the activity log that tells of so many deliveries that moved to the server of that name."""
         note(self._log, {
-            "at": self._now(), "kind": "session", "outcome": "moved", "severity": "warning", "server": server.name,
+            "at": self._now(), "kind": "server", "outcome": "moved", "severity": "warning", "server": server.name,
             "server_id": server.id, "moved_to": to,
             "title": f"Deliveries that waited for {server.name} moved to {to}: {count}",
         })
