@@ -1,6 +1,7 @@
 """What is over goes after its time; what a delivery still needs stays, whatever happens at the same moment."""
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -292,3 +293,33 @@ def test_what_takes_room_is_measured(blobs: Blobs, data: Path) -> None:
     assert (use.log_bytes, use.log_days, use.test_log_bytes, use.test_logs) == (50, 1, 20, 1)
     assert use.free_bytes > 0
     assert use.measured_at is not None
+
+
+def test_a_folder_that_cannot_be_removed_stops_nothing_else(blobs: Blobs, data: Path) -> None:
+    (data / "logs").mkdir()
+    (data / "elsewhere").mkdir()
+    (data / "logs" / "2020-01-01").symlink_to(data / "elsewhere")
+    (data / "logs" / "2020-01-02").mkdir()
+    digest, _size = stored(blobs, data, "nobody's", timedelta(days=2))
+    run(retain(NOW, data))
+    assert not (data / "logs" / "2020-01-02").exists()
+    assert not is_there(data, digest)
+    assert storage_use().measured_at is not None
+
+
+def test_a_disk_too_full_for_a_sweep_is_no_reason_to_stop(
+    blobs: Blobs, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> sqlite3.Connection:
+        small = sqlite3.Connection("")
+        small.execute("PRAGMA max_page_count = 1")
+        return small
+
+    digest, _size = stored(blobs, data, "nobody's", timedelta(days=2))
+    monkeypatch.setattr(sqlite3, "connect", full)
+    run(retain(NOW, data))
+    monkeypatch.undo()
+    assert is_there(data, digest)
+    assert storage_use().measured_at is not None
+    run(retain(NOW, data))
+    assert not is_there(data, digest)

@@ -4,11 +4,13 @@ Deliveries that wait, are held, run or are uncertain keep their message and its 
 """
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Q
@@ -33,19 +35,34 @@ OPEN_STATES = (
 ROWS_AT_ONCE = 200
 _LOOKED_AT = 1_000
 
+_log = structlog.get_logger("postroom.retain")
+
 
 def retain(now: datetime, data: Path) -> Iterator[int]:
-    """Let go of what is over; each step is one short batch and says how many rows or files went (blocking)."""
+    """Let go of what is over; each step is one short batch and says how many rows or files went (blocking).
+
+    What the disk refuses to remove stays, and the rest goes: it is no reason to stop delivering."""
     yield forget_old_tests(now)
-    yield forget_old_drafts(now)
     rules = retention()
     yield from _tests(rules, now)
     yield from _sandbox_mail(rules, now)
     yield from _messages(rules, now)
+    yield from _as_far_as_possible(_old_drafts(now))
     yield from _logs(rules, now, data / "logs")
     if is_sweep_due(now):
-        yield from sweep(Blobs(data / "blobs"), kept_since(rules.content_days, now), now)
-    yield from store_use(data)
+        yield from _as_far_as_possible(sweep(Blobs(data / "blobs"), kept_since(rules.content_days, now), now))
+    yield from _as_far_as_possible(store_use(data))
+
+
+def _as_far_as_possible(steps: Iterator[int]) -> Iterator[int]:
+    try:
+        yield from steps
+    except (OSError, sqlite3.Error) as error:
+        _log.error("what is over could not be removed or measured", error=str(error))
+
+
+def _old_drafts(now: datetime) -> Iterator[int]:
+    yield forget_old_drafts(now)
 
 
 def forget_old_tests(now: datetime) -> int:
@@ -141,8 +158,12 @@ def _logs(rules: Retention, now: datetime, folder: Path) -> Iterator[int]:
     last_gone = since.astimezone(UTC).date()
     for path in sorted(folder.iterdir()):
         if (day := _day_of(path)) is not None and day < last_gone:
-            shutil.rmtree(path)
-            yield 1
+            yield from _as_far_as_possible(_removed(path))
+
+
+def _removed(day: Path) -> Iterator[int]:
+    shutil.rmtree(day)
+    yield 1
 
 
 def _day_of(path: Path) -> date | None:
