@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 UV := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11
 
 .DELETE_ON_ERROR:
-.PHONY: help run setup packages test check figures quick interop browser crash words lock clean pages-load
+.PHONY: help run setup packages test check figures quick faults interop browser crash words lock clean pages-load
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -40,7 +40,7 @@ $(VENV)/installed-dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 packages: ## install the Debian packages that tests need, where this user may
 	@.ci/packages
 
-test: setup packages check quick interop browser crash ## everything: checks, quick tests, real mail servers, real browser, real kills
+test: setup packages check quick faults interop browser crash ## everything: checks, quick tests, servers at fault, real mail servers, real browser, real kills
 
 check: setup ## style, types, layers and house limits, with figures
 	$(BIN)/ruff check src tests
@@ -51,6 +51,9 @@ check: setup ## style, types, layers and house limits, with figures
 
 quick: setup ## the tests that need nothing but Python
 	$(PYTEST) -q -n $(JOBS) -m "not interop and not browser and not crash"
+
+faults: setup ## diagnose every server at fault of tests/faults, and count the causes named
+	@POSTROOM_DATA=$$(mktemp -d) $(BIN)/python -m tests.faults
 
 interop: setup ## mail to and from real Postfix and Dovecot, run privately from Debian's packages
 	$(PYTEST) -q -m "interop and not browser"

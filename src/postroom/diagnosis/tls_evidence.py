@@ -111,7 +111,8 @@ def alert_symptoms(error_text: str) -> list[str]:
         (r"certificate.?required|bad.?certificate|handshake.?failure.{0,40}certificate", "tls-wants-certificate"),
         (r"unrecognized.?name", "tls-unknown-name"),
         (r"(dh|ee|ca).?key.?too.?small|md.?too.?weak", "tls-weak-key"),
-        (r"no.?shared.?cipher|no.?ciphers|handshake.?failure", "tls-no-cipher"),
+        (r"after the server's hello", "tls-refused-late"),
+        (r"no.?shared.?cipher|no.?ciphers|handshake.?failure(?! after the server's hello)", "tls-no-cipher"),
     ):
         if re.search(pattern, text):
             found.append(symptom)

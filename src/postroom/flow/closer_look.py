@@ -48,7 +48,9 @@ class CloserLook:
                 return Seen(look, tls=await tls_hello(address, look.port, name, timeout_s))
             case LookKind.OLDEST_TLS:
                 starttls = self.settings.security is Security.STARTTLS
-                return Seen(look, tls=await oldest_tls(address, look.port, name, timeout_s, starttls=starttls))
+                own = self.settings.ehlo_name or self.default_ehlo_name
+                seen = await oldest_tls(address, look.port, name, timeout_s, starttls=starttls, ehlo_name=own)
+                return Seen(look, tls=seen)
             case LookKind.FIRST_WORDS:
                 return Seen(look, words=await first_words(address, look.port, timeout_s, send=b"HELP\r\n\r\n"))
             case LookKind.FIRST_WORDS_OVER_TLS:

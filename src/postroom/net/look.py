@@ -25,6 +25,7 @@ __all__ = [
     "oldest_tls", "resolves", "tls_hello",
 ]
 
+# Where no name is given. Servers that check it refuse it, so sessions give theirs.
 _EHLO_NAME = "localhost.localdomain"
 
 
@@ -69,39 +70,46 @@ async def first_words_over_tls(
 
 
 async def tls_hello(
-    address: str, port: int, server_name: str, timeout_s: float = 5.0, *, starttls: bool = False
+    address: str, port: int, server_name: str, timeout_s: float = 5.0, *, starttls: bool = False,
+    ehlo_name: str = _EHLO_NAME,
 ) -> TlsEnded:
     """A handshake without verification, closed right after; with `starttls` after greeting, EHLO and STARTTLS."""
-    return await _hello(address, port, server_name, timeout_s, looking_context(), starttls)
+    return await _hello(address, port, server_name, timeout_s, looking_context(), ehlo_name if starttls else "")
 
 
 async def oldest_tls(
-    address: str, port: int, server_name: str = "", timeout_s: float = 5.0, *, starttls: bool = False
+    address: str, port: int, server_name: str = "", timeout_s: float = 5.0, *, starttls: bool = False,
+    ehlo_name: str = _EHLO_NAME,
 ) -> TlsEnded:
     """A handshake that permits TLS 1.0 and 1.1 and weak ciphers, only to read what the server speaks."""
-    return await _hello(address, port, server_name, timeout_s, oldest_context(), starttls)
+    return await _hello(address, port, server_name, timeout_s, oldest_context(), ehlo_name if starttls else "")
 
 
-async def chain_after_failure(failed: TlsEnded, address: str, settings: ServerSettings, timeout_s: float) -> TlsEnded:
+async def chain_after_failure(
+    failed: TlsEnded, address: str, settings: ServerSettings, timeout_s: float, ehlo_name: str
+) -> TlsEnded:
     """The failed handshake with what it hides: version, cipher and the chain, from a second connection that sends
     nothing after its handshake. Unchanged when the server shows nothing any more."""
     starttls = settings.security is Security.STARTTLS
-    shown = await tls_hello(address, settings.port, failed.server_name, timeout_s, starttls=starttls)
+    shown = await tls_hello(
+        address, settings.port, failed.server_name, timeout_s, starttls=starttls, ehlo_name=ehlo_name
+    )
     if shown.error:
         return failed
     return replace(failed, version=shown.version, cipher=shown.cipher, chain=shown.chain)
 
 
 async def _hello(
-    address: str, port: int, server_name: str, timeout_s: float, context: ssl.SSLContext, starttls: bool
+    address: str, port: int, server_name: str, timeout_s: float, context: ssl.SSLContext, ehlo_name: str
 ) -> TlsEnded:
+    """A handshake, after STARTTLS where there is an `ehlo_name`."""
     ends_at = asyncio.get_running_loop().time() + timeout_s
     connection = await _reached(address, port, timeout_s)
     if connection is None:
         return TlsEnded(0, error="closed", error_text="no connection", server_name=server_name)
     try:
-        if starttls:
-            await _up_to_tls(connection, ends_at)
+        if ehlo_name:
+            await _up_to_tls(connection, ehlo_name, ends_at)
         return await connection.start_tls(context, server_name, 0, ends_at)
     except WireFault as fault:
         kind = fault.kind if fault.kind in ("closed", "reset", "timeout") else "other"
@@ -112,11 +120,11 @@ async def _hello(
         connection.close()
 
 
-async def _up_to_tls(connection: Connection, ends_at: float) -> None:
+async def _up_to_tls(connection: Connection, ehlo_name: str, ends_at: float) -> None:
     """Greeting, EHLO, STARTTLS. Raises WireFault, TimeoutError."""
     connection.listen()
     reply = await connection.reply(ends_at)
-    for line in (command.ehlo(_EHLO_NAME), command.STARTTLS):
+    for line in (command.ehlo(ehlo_name), command.STARTTLS):
         if not reply.is_positive:
             raise WireFault("malformed", f"refused with {reply.code}")
         connection.send(line, 1)

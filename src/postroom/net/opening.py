@@ -38,7 +38,7 @@ class Opening:
         self._settings = settings
         self._deadlines = deadlines
         self._server_name = server_name
-        self._ehlo_name = ehlo_name
+        self.ehlo_name = ehlo_name
         self.extensions: dict[str, tuple[str, ...]] = {}
         self.shown_extensions: dict[str, tuple[str, ...]] = {}  # without what a server echoes of the password
         self.tls: TlsEnded | None = None
@@ -59,11 +59,11 @@ class Opening:
         """EHLO, or HELO where EHLO is unknown; what was offered before is forgotten."""
         dialogue, timeout_s = self._dialogue, self._deadlines.command_s
         self.extensions, self.shown_extensions = {}, {}
-        reply = await dialogue.ask(command.ehlo(self._ehlo_name), Stage.EHLO, timeout_s)
+        reply = await dialogue.ask(command.ehlo(self.ehlo_name), Stage.EHLO, timeout_s)
         if reply.is_positive:
             self.extensions, self.shown_extensions = extensions_of(dialogue.raw or reply), extensions_of(reply)
         elif reply.code in _EHLO_UNKNOWN:
-            reply = await dialogue.ask(command.ehlo(self._ehlo_name, "HELO"), Stage.EHLO, timeout_s)
+            reply = await dialogue.ask(command.ehlo(self.ehlo_name, "HELO"), Stage.EHLO, timeout_s)
         if not reply.is_positive:
             raise SessionFailed(Stage.EHLO, reply, "the server refused our name")
         seen, over_tls = dict(self.shown_extensions), self.tls is not None

@@ -227,7 +227,7 @@ async def _secured(opening: Opening, dialogue: Dialogue, settings: ServerSetting
     if ended.error == "certificate":
         dialogue.connection.close()
         left_s = dialogue.clock.left_s(CHAIN_TIMEOUT_S)
-        ended = await chain_after_failure(ended, address, settings, left_s)
+        ended = await chain_after_failure(ended, address, settings, left_s, opening.ehlo_name)
         text = "a second connection looked at the certificates; it carried no password and no mail"
         recorder.add(Note(recorder.now_s(), text))
     recorder.add(ended)

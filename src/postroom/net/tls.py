@@ -15,6 +15,7 @@ from .certificate import chain_of
 FIRST_OCTETS = 512
 _READ_BYTES = 65_536
 _RECORD_TYPES = range(20, 25)
+_HANDSHAKE_RECORD = b"\x16"
 _VERSION_REASONS = (
     "UNSUPPORTED_PROTOCOL", "WRONG_SSL_VERSION", "VERSION_TOO_LOW", "PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE",
     "WRONG_VERSION_NUMBER", "INAPPROPRIATE_FALLBACK",
@@ -152,6 +153,12 @@ def failed_handshake(at_s: float, error: ssl.SSLError, server_name: str, first_o
         )
     reason = error.reason or ""
     text = reason.replace("_", " ").lower() or str(error)
+    if "ALERT_HANDSHAKE_FAILURE" in reason and first_octets[:1] == _HANDSHAKE_RECORD:
+        # Its hello had named the cipher: what it refuses is something that we sent, or did not send, after that.
+        return TlsEnded(
+            at_s, error="alert", error_text=f"{text} after the server's hello", first_bytes=first_octets,
+            server_name=server_name,
+        )
     return TlsEnded(
         at_s, error=_kind(reason, first_octets), error_text=text, first_bytes=first_octets, server_name=server_name
     )
