@@ -4,24 +4,26 @@ import re
 
 # A reply code stands at the beginning, after punctuation, after a word that announces it, or before an enhanced code.
 _CODE = re.compile(
-    r"(?:\A|[:;,\"'(\[>/{|=*-] ?|\b(?:code|response|said|got|error|reply|returned|status|fatal|server|smtp|by) )"
+    r"(?:\A|[:;,\"'(\[>/{|=*#-] ?|(?<=\. )|"
+    r"\b(?:code|response|said|got|error|reply|returned|status|fatal|server|smtp|by) )"
     r"([45]\d\d)(?=[ \-:,')\]\"]|\Z)|(?<![\w.:/-])([45]\d\d)(?=[ -][245]\.\d{1,2}\.\d{1,3})"
 )
-_ENHANCED = re.compile(r"(?<![\w.\[-])([245]\.\d{1,2}\.\d{1,3})(?![\w.])")
+_ENHANCED = re.compile(r"(?:(?<![\w.\[-])|(?<=\b[245]\d\d-)|(?<=\bx-)|(?<=\bx))([245]\.\d{1,2}\.\d{1,3})(?![\w.])")
 _FAILURE = re.compile(
     r"fail|error|errno|refus|reject|den(ied|y)|exceed|invalid|unable|cannot|can.t |could ?n.t|\bnot\b|\bno \w|never|"
     r"block|time(d )?-?out|expired|unknown|lost|closed|unreach|exception|warning|bounced|deferred|misbehav|alert|"
     r"too (many|big|large|long|fast|small)|suspend|suppress|missing|wrong|unexpected|\bfull\b|quota|gr[ea]ylist|"
     r"\bloops?\b|self[- ]?signed|mismatch|unverified|disabled|locked|required|must |n.t |throttl|temporar|insufficient|"
     r"broken|\*\*\*\*|xxxx|unauth|unsupported|unrecogni|disallow|eof\b|\be[a-z]*(refused|reset|notfound|timedout|unreach)|"
-    r"_self_|_too_|_again|eyjzdgf0dxmioi"
+    r"_self_|_too_|_again|eyjzdgf0dxmioi|fehl|nicht|ungültig|abgelehnt|verweiger|abgelaufen|unbekannt|inconnu|échou|échec|"
+    r"echec|expir|deneg|rehus|rechaz|desconocid|inacces"
 )
 _MAIL = re.compile(
     r"smtp|mail|rcpt|recipient|sender|\b[eh][eh]lo\b|starttls|\bmx\b|relay|postfix|exim\b|dovecot|\bsasl|dkim|\bspf\b|"
     r"dmarc|spamhaus|\brbl\b|dnsbl|blocked using|gr[ea]ylist|outlook|office365|sendgrid|amazonses|postmark|bounce|"
     r"undeliver|eyjzdgf0dxmioi|\bdelivery\b|username and password|\bauth (login|plain|command)|smtputf8|milter|"
-    r"bare ?<?(lf|line)|220[ -]\*\*|"
-    r"(?:port |:)(25|465|587|2525)\b|5\.7\.\d{2,3}\b|storedrv|resolver\.|submission"
+    r"bare ?<?(lf|line)|220[ -]\*\*|local[- ]part|"
+    r"(?:port |\.\d{1,3}:|[a-z)\]]:)(25|465|587|2525)\b|5\.7\.\d{2,3}\b|storedrv|resolver\.|submission"
 )
 # A line that begins with a code of SMTP that HTTP does not use, or hardly: somebody pasted a reply.
 _REPLY_LINE = re.compile(r"\A\(?(421|432|45[0-9]|51[03-9]|5[2-5]\d|57[01])[ ,-](?!\d)")

@@ -14,6 +14,7 @@ from .catalogue.provider import provider_of
 from .evidence import TEXT_CHARACTERS, Evidence, Known
 from .explain import finding_of
 from .relevance import enhanced_codes, is_about_mail, is_about_something_else, is_failure, reply_codes
+from .unwrapping import unwrapped
 
 _LISTED_AT = re.compile(r"(?:blocked using|listed (?:on|in|at|by)) ([a-z0-9.-]{4,80})")
 _LOCAL = ("localhost", "127.0.0.1", "::1", "")
@@ -23,7 +24,16 @@ _SENDERS_NAME = re.compile(r"\b(no-?reply|do-?not-?reply|sender|notifications?|m
 _NOT_OWNED = re.compile(
     r"([^<>\s@]{1,64})@([^<>\s]{1,255})>?: sender address rejected: not owned by user ([^\s@]{1,64})@([^\s;]{1,255})"
 )
-_LOCAL = ("localhost", "127.0.0.1", "::1", "")
+# A From header stands among the refused identities with its display name, a recipient as its bare address.
+_NAMED_SENDER = re.compile(r"failed the check in region [\w-]{1,40}: [^,<>]{1,80}<[^<>]{1,320}>")
+_PORT = re.compile(r"(?:port[:= ]{1,3}\"?|(?<=\.)\d{1,3}:|[a-z)\]]:)(25|465|587|2525)\b(?![.:]\d)")
+_IPV6 = re.compile(r"(?<![\w:.])[0-9a-f]{1,4}:[0-9a-f:]{6,45}(?![\w.])")
+_IPV4_WORKED = re.compile(r"connected to (?:\d{1,3}\.){3}\d{1,3}")
+# Domains that cannot have vanished: who does not find them cannot look up names.
+_KNOWN_DOMAIN_LOST = re.compile(
+    r"@(?:gmail|googlemail|outlook|hotmail|live|yahoo|icloud|gmx|web|aol|msn)\.[a-z.]{2,6}>?: "
+    r"(?:sender|recipient) address rejected: domain not found"
+)
 
 # Where a text says itself at which command the reply came.
 _STAGES = tuple(
@@ -65,24 +75,23 @@ def evidence_of_text(text: str, config: Mapping[str, Any], client: str) -> Evide
 
     A text that does not speak of a failure, or not of mail, is only quoted. With a configuration it is taken for mail.
     """
-    said = " ".join(text[:TEXT_CHARACTERS].split())
-    lower = said.lower()
-    known = _known(config)
+    said, lower = " ".join(text[:TEXT_CHARACTERS].split()), unwrapped(text).lower()
+    known = _known(config, lower)
     evidence = Evidence(client=client.lower()[:200], known=known, values=_values(lower, known), quotes=(said,))
     of_mail = bool(known.host or known.port) or is_about_mail(lower)
     if not is_failure(lower) or (is_about_something_else(lower) and not of_mail):
         return evidence.with_facts("from-text")
     evidence = replace(evidence, symptoms=frozenset({"from-text", *_symptoms(lower)}))
-    return _with_replies(evidence, lower) if of_mail else evidence
+    return _with_replies(evidence, lower, said.lower()) if of_mail else evidence
 
 
-def _with_replies(evidence: Evidence, lower: str) -> Evidence:
+def _with_replies(evidence: Evidence, lower: str, whole: str) -> Evidence:
     """The evidence with what a mail server said, and who it is."""
     codes, enhanced = reply_codes(lower), enhanced_codes(lower)
     provider = provider_of(catalogue().providers, host=evidence.known.host, greeting="", text=lower)
     return replace(
         evidence,
-        stage=_stage(lower),
+        stage=_stage(lower) or _stage(whole),
         codes=codes or frozenset(int(f"{e[0]}50") for e in enhanced if e[0] in "45"),
         enhanced=enhanced,
         text=lower,
@@ -91,12 +100,16 @@ def _with_replies(evidence: Evidence, lower: str) -> Evidence:
     )
 
 
-def _known(config: Mapping[str, Any]) -> Known:
+def _known(config: Mapping[str, Any], lower: str) -> Known:
+    """The settings; a text that names one port tells it where the configuration does not."""
     host, port = config.get("host"), config.get("port")
     security, username = config.get("security"), config.get("username_given")
+    if not isinstance(port, int) or isinstance(port, bool):
+        named = set(_PORT.findall(lower))
+        port = int(named.pop()) if len(named) == 1 else None
     return Known(
         host=host if isinstance(host, str) else "",
-        port=port if isinstance(port, int) and not isinstance(port, bool) else None,
+        port=port,
         security=security if security in ("none", "starttls", "tls") else None,
         username_given=username if isinstance(username, bool) else None,
     )
@@ -129,8 +142,11 @@ def _host_symptoms(known: Known, lower: str) -> set[str]:
         symptoms.add("no-host-configured")
     if host in _LOCAL[:3]:
         symptoms.add("loopback")
-    if re.search(r"\[?[0-9a-f]{1,4}:[0-9a-f:]{6,}\]?|ipv6", lower) and "unreachable" in lower:
-        symptoms.add("ipv6-unreachable")
+    if host_reading(known.host).host.replace(".", "").isdigit():
+        symptoms.add("host-is-address")
+    if _IPV6.search(lower) or "ipv6" in lower:
+        symptoms |= {"ipv6-unreachable"} if "unreachable" in lower else set()
+        symptoms |= {"ipv4-works"} if _IPV4_WORKED.search(lower) else set()
     return symptoms
 
 
@@ -140,7 +156,9 @@ def _address_symptoms(lower: str) -> set[str]:
         same_name, same_base = match.group(1) == match.group(3), match.group(4).endswith("." + match.group(2))
         if same_name and same_base:
             symptoms.add("same-local-part")
-    if _SENDERS_NAME.search(lower):
+    if _KNOWN_DOMAIN_LOST.search(lower):
+        symptoms.add("known-domain-lost")
+    if _SENDERS_NAME.search(lower) or _NAMED_SENDER.search(lower):
         symptoms.add("unverified-is-sender")
     return symptoms
 
