@@ -140,3 +140,12 @@ def test_one_recipient_alone_can_be_tried_again(message: Message) -> None:
     held.refresh_from_db()
     assert held.state == "queued"
     assert message.deliveries.filter(state="failed").exists()
+
+
+def test_without_the_server_that_its_client_named_it_waits_for_no_other_by_name(
+    message: Message, server: SmtpServer
+) -> None:
+    server.delete()
+    message.refresh_from_db()
+    again = resend(message, HAND)
+    assert (again.server, again.pinned) == (None, False)

@@ -17,7 +17,7 @@ from postroom.flow.resend import Hand, resend
 from postroom.flow.retain import retain
 from postroom.flow.retention import Retention, RetentionRefused, change_retention, retention
 from postroom.flow.storage_use import storage_use, store_use
-from postroom.store.blobs import Blobs
+from postroom.store.blobs import Blobs, MemoryContent, StoredContent
 from postroom.store.models import (
     Attempt,
     AuditEntry,
@@ -323,3 +323,28 @@ def test_a_disk_too_full_for_a_sweep_is_no_reason_to_stop(
     assert storage_use().measured_at is not None
     run(retain(NOW, data))
     assert not is_there(data, digest)
+
+
+def test_a_clock_that_was_years_ahead_does_not_put_off_the_next_sweep(blobs: Blobs, data: Path) -> None:
+    digest, _size = stored(blobs, data, "nobody's", timedelta(days=2))
+    InstanceValue.objects.filter(name="contents_swept_at").update(value=(NOW + timedelta(days=3_650)).isoformat())
+    run(retain(NOW, data))
+    assert not is_there(data, digest)
+
+
+def test_content_swept_while_somebody_resends_it_is_not_resent_without_it(
+    blobs: Blobs, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    age = timedelta(days=40)
+    digest, size = stored(blobs, data, "resent", age)
+    old = message(digest, size, age)
+
+    class SweptAfterwards(Blobs):
+        def open(self, digest: str, size_bytes: int) -> StoredContent | MemoryContent:
+            found = super().open(digest, size_bytes)
+            run(sweep(blobs, NOW - timedelta(days=30), NOW))
+            return found
+
+    monkeypatch.setattr("postroom.flow.resend._blobs", lambda: SweptAfterwards(data / "blobs"))
+    resend(old, Hand("marta", "Marta"))
+    assert is_there(data, digest)

@@ -3,8 +3,8 @@
 Contents are shared, and the table of messages has no index by content: one would cost every accepted message. So a
 sweep first reads which message refers to what, into a table of its own, and then goes through the files. What it would
 remove it looks at again while it holds the database's write lock: nobody can queue, resend or retry meanwhile. A
-message that is being accepted wrote its file a moment ago, and a file that young is never removed (see
-`Blobs.discard`).
+message that is being accepted or resent put or renewed its file a moment ago, and a file that young is never removed
+(see `Blobs.discard`).
 """
 
 import sqlite3
@@ -30,9 +30,9 @@ _ENDED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.CANCELLED)
 
 def is_sweep_due(now: datetime) -> bool:
     """A database that has never seen a sweep waits for its time, too: it may be an empty one that somebody is about to
-    replace by a backup."""
+    replace by a backup. A last sweep that lies ahead comes of a clock that was wrong."""
     row, _made = InstanceValue.objects.get_or_create(name=_SWEPT, defaults={"value": now.isoformat()})
-    return now - datetime.fromisoformat(str(row.value)) >= SWEEP_EVERY
+    return abs(now - datetime.fromisoformat(str(row.value))) >= SWEEP_EVERY
 
 
 def sweep(blobs: Blobs, since: datetime | None, now: datetime) -> Iterator[int]:

@@ -48,8 +48,10 @@ class Hand:
 def resend(message: Message, hand: Hand, recipients: Recipients = Recipients.ALL) -> Message:
     """The new message. Raises NotPossible where no recipient fits or the content is gone."""
     states = CAN_RESEND if recipients is Recipients.ALL else (DeliveryState.FAILED,)
+    blobs = _blobs()
+    blobs.renew(message.content_digest)
     try:
-        _blobs().open(message.content_digest, message.content_size)
+        blobs.open(message.content_digest, message.content_size)
     except DamagedBlob as damage:
         raise NotPossible(worded("The stored message can't be sent again: {damage}.", damage=str(damage))) from damage
     with transaction.atomic():
@@ -75,8 +77,10 @@ def resend_each(messages: Sequence[Message], hand: Hand, recipients: Recipients 
 
 
 def _copy_of(message: Message, hand: Hand, now: datetime) -> Message:
+    # Whose own server is gone waits for no other one by name.
+    is_pinned = message.pinned and message.server is not None
     return Message(
-        client=hand.client, client_name=hand.name[:100], server=_server_for(message), pinned=message.pinned,
+        client=hand.client, client_name=hand.name[:100], server=_server_for(message), pinned=is_pinned,
         resend_of=message, message_id=message.message_id, reverse_path=message.reverse_path,
         from_header=message.from_header, subject=message.subject, purpose=message.purpose, priority=message.priority,
         content_digest=message.content_digest, content_size=message.content_size, needs_8bit=message.needs_8bit,
