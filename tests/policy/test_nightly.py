@@ -72,3 +72,9 @@ def test_a_night_missed_while_nothing_ran_is_made_up_for_when_the_last_check_is_
 ) -> None:
     found = is_check_due(at(starts), STOCKHOLM, last=at(last) if last else None, running_since=at(starts))
     assert found is due
+
+
+def test_a_clock_that_was_years_ahead_puts_no_check_off_and_one_that_was_an_hour_ahead_repeats_none() -> None:
+    now = at("2026-03-12T03:00+01:00")
+    assert is_check_due(now, STOCKHOLM, last=now + timedelta(days=3_650), running_since=LONG_AGO)
+    assert not is_check_due(now, STOCKHOLM, last=now + timedelta(hours=1), running_since=LONG_AGO)

@@ -16,8 +16,12 @@ def last_night(now: datetime, zone: tzinfo) -> datetime:
 
 
 def is_check_due(now: datetime, zone: tzinfo, *, last: datetime | None, running_since: datetime) -> bool:
-    """Whether the servers are to be checked now; `last` is when that began last, None when never."""
+    """Whether the servers are to be checked now; `last` is when that began last, None when never.
+
+    A `last` more than a day ahead comes of a clock that was wrong, and counts for nothing."""
     night = last_night(now, zone)
+    if last is not None and last - now > OVERDUE:
+        last = None
     if last is not None and last >= night:
         return False
     return night >= running_since or last is None or now - last > OVERDUE
