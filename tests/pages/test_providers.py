@@ -83,6 +83,12 @@ def test_the_answer_to_a_choice_says_what_to_fill_in_and_what_to_do_there(page: 
     assert "https://www.twilio.com/docs/sendgrid/" in text
 
 
+def test_the_form_says_where_no_page_of_the_vendor_was_read(page: Client) -> None:
+    said = "Agreed by two public sources, not checked on the provider’s own page."
+    assert said in page.get("/smtp-servers/provider?provider=gmx").content.decode()
+    assert said not in page.get("/smtp-servers/provider?provider=sendgrid").content.decode()
+
+
 def test_only_an_administrator_chooses(viewer: User) -> None:
     client = Client()
     client.force_login(viewer)

@@ -11,7 +11,7 @@ import pytest
 from postroom.diagnosis.catalogue import catalogue
 from postroom.diagnosis.domain.sender import sender_of, senders
 from postroom.policy.ports import Ports
-from postroom.policy.preset import LANGUAGES, Group, Preset, completed, preset, preset_of_host, presets
+from postroom.policy.preset import LANGUAGES, Basis, Group, Preset, completed, preset, preset_of_host, presets
 from postroom.policy.providers_page import providers_page
 from postroom.policy.settings_check import problems_of, warnings_of
 from postroom.terms.host_name import HostReading, host_reading
@@ -31,7 +31,7 @@ def each(request: pytest.FixtureRequest) -> Preset:
 
 def test_there_are_presets_for_the_tiles_and_many_more() -> None:
     assert {"microsoft365", "gmail", "ses", "sendgrid", "exchange", "postfix", "other"} <= presets().keys()
-    assert len(ALL) >= 30
+    assert len(ALL) >= 60
     assert {each.group for each in ALL} == set(Group)
 
 
@@ -60,11 +60,32 @@ def test_each_port_goes_with_its_encryption_and_the_first_may_be_dialled_by_defa
 
 def test_every_fact_of_a_provider_names_the_page_it_was_read_in(each: Preset) -> None:
     if each.group is Group.OWN:
-        assert (each.source, each.checked) == ("", None)
+        assert (each.basis, each.source, each.also, each.checked) == (None, "", (), None)
         return
-    assert urlsplit(each.source).scheme == "https"
+    assert all(urlsplit(page).scheme == "https" for page in (each.source, *each.also))
     assert each.checked is not None
     assert date(2026, 1, 1) <= each.checked <= date(2027, 12, 31)
+
+
+def test_what_no_page_of_the_vendor_says_rests_on_two_sources_of_different_people(each: Preset) -> None:
+    if each.basis is Basis.TWO_SOURCES:
+        assert len({publisher(page) for page in (each.source, *each.also)}) >= 2
+    else:
+        assert each.basis is (None if each.group is Group.OWN else Basis.VENDOR)
+
+
+def publisher(page: str) -> str:
+    """Who is behind an address: the site, and at a place for everybody's code its owner there."""
+    parts = urlsplit(page)
+    return "/".join([parts.netloc, *parts.path.split("/")[1:2]]) if "github.com" in parts.netloc else parts.netloc
+
+
+def test_the_page_says_in_words_what_an_entry_rests_on() -> None:
+    sections = {part.split("`")[1]: part for part in providers_page().split("\n### ")[1:]}
+    for each in ALL:
+        is_checked = "Checked on the vendor's page: <" in sections[each.slug]
+        is_agreed = "Agreed by two public sources, not checked on the vendor's page: <" in sections[each.slug]
+        assert (is_checked, is_agreed) == (each.basis is Basis.VENDOR, each.basis is Basis.TWO_SOURCES), each.slug
 
 
 def test_every_preset_speaks_both_languages_with_the_same_facts(each: Preset) -> None:

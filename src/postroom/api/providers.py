@@ -29,7 +29,8 @@ class ProviderPort(Schema):
 
 class ProviderOut(Schema):
     """`hosts` and `ports` begin with the usual one; `hosts` is empty where each customer has one of its own.
-    `username` is the one that everybody enters, "" where it is one's own."""
+    `username` is the one that everybody enters, "" where it is one's own. `basis` is `vendor` where `source` is the
+    provider's own page, `two-sources` where public sources agree (`source` and `also`), "" for servers of one's own."""
 
     slug: str
     name: str
@@ -39,7 +40,9 @@ class ProviderOut(Schema):
     auth: str
     username: str
     limits: LimitsIn
+    basis: str
     source: str
+    also: list[str]
     checked: str
 
 
@@ -64,6 +67,8 @@ def provider_json(each: Preset) -> dict[str, Any]:
         "auth": str(each.auth),
         "username": each.username,
         "limits": asdict(each.limits),
+        "basis": str(each.basis or ""),
         "source": each.source,
+        "also": list(each.also),
         "checked": each.checked.isoformat() if each.checked else "",
     }

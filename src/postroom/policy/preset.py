@@ -22,6 +22,14 @@ class Group(StrEnum):
     OWN = "own"
 
 
+class Basis(StrEnum):
+    """What an entry rests on: the provider's own page, or two public sources that agree and know nothing of each
+    other, where no page of the provider could be read."""
+
+    VENDOR = "vendor"
+    TWO_SOURCES = "two-sources"
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """A place where a provider runs; each has a host of its own, and credentials that only fit there."""
@@ -58,8 +66,8 @@ class Preset:
     """A provider's settings. A fact that its own page does not state is absent: "" or None.
 
     `host` is "" where each customer has one of its own. `username` is the one that everybody enters, such as apikey;
-    `username_is_address` tells that it is the mailbox's address. `source` is the page that states it, `checked` the
-    day its text was last read; servers of one's own have none.
+    `username_is_address` tells that it is the mailbox's address. `source` is the page that states it, `also` further
+    ones, `basis` what they are worth, and `checked` the day their text was last read; servers of one's own have none.
     """
 
     slug: str
@@ -74,8 +82,14 @@ class Preset:
     username: str = ""
     username_is_address: bool = False
     limits: Limits = field(default_factory=Limits)
+    basis: Basis | None = None
     source: str = ""
+    also: tuple[str, ...] = ()
     checked: date | None = None
+
+    @property
+    def is_vendors_word(self) -> bool:
+        return self.basis is Basis.VENDOR
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -166,7 +180,9 @@ def _preset(slug: str, row: Mapping[str, Any]) -> Preset:
         username=row.get("username", ""),
         username_is_address=row.get("username_is_address", False),
         limits=Limits(**row.get("limits", {})),
+        basis=Basis(row["basis"]) if "basis" in row else None,
         source=row.get("source", ""),
+        also=tuple(row.get("also", ())),
         checked=row.get("checked"),
     )
 

@@ -6,18 +6,24 @@ from dataclasses import fields
 
 from postroom.terms.server import Auth, Limits
 
-from .preset import Group, Preset, presets
+from .preset import Basis, Group, Preset, presets
 from .settings_check import SECURITY_NAMES
 
 _HEAD = """# Providers
 
 What *Configure SMTP server* and `GET /api/v1/providers` know of each provider: the settings that it asks for, what has
-to be done there first, and the limits that it states. Each entry names the page that says so and the day its text was
-read. What could not be read in such a page is left out.
+to be done there first, and the limits that it states. Each entry says what it rests on and the day that was read: the
+vendor's own page, or two public sources that agree, where no page of the vendor could be read. What neither says is
+left out.
 
 This page is made from `src/postroom/policy/presets`; change the facts there.
 """
 _GROUPS = {Group.SENDING: "Sending services", Group.MAILBOX: "Mailboxes", Group.OWN: "Your own server"}
+
+_BASES = {
+    Basis.VENDOR: "Checked on the vendor's page",
+    Basis.TWO_SOURCES: "Agreed by two public sources, not checked on the vendor's page",
+}
 
 
 def providers_page() -> str:
@@ -53,8 +59,13 @@ def _section(each: Preset) -> Iterator[str]:
     if text.notice:
         yield f"\n{text.notice}"
     if each.source:
-        yield f"\nSource: <{each.source}>, read on {each.checked}."
+        yield f"\n{_sources(each)}"
     yield ""
+
+
+def _sources(each: Preset) -> str:
+    pages = ", ".join(f"<{page}>" for page in (each.source, *each.also))
+    return f"{_BASES[each.basis]}: {pages}. Read on {each.checked}." if each.basis else pages
 
 
 def _hosts(each: Preset) -> Iterator[str]:
