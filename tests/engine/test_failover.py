@@ -161,7 +161,7 @@ async def test_what_may_have_been_sent_never_moves(outbox: Outbox, running: Runn
     assert (await Delivery.objects.aget()).server_id == home
 
 
-@pytest.mark.parametrize("verb", ["MAIL", "DATA", "dot"])
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "dot"])
 async def test_what_a_stand_in_says_of_sender_or_content_sends_the_mail_home(
     outbox: Outbox, running: Running, verb: str
 ) -> None:
@@ -179,6 +179,7 @@ async def test_what_a_stand_in_says_of_sender_or_content_sends_the_mail_home(
     delivery = await Delivery.objects.aget()
     assert (delivery.server_id, delivery.state) == (home, "deferred")
     assert delivery.last_reply == "554 5.7.1 this sender is not ours"
+    assert await attempts("ann@example.org") == [("First", "deferred", "Second"), ("Second", "failed", "")]
     assert (delivery.due_at - datetime.now(UTC)).total_seconds() > 60
 
 

@@ -314,7 +314,7 @@ async def test_what_another_server_refused_is_not_passed_on_to_it_again(
     await queue.enqueue(new_message(other))
     (claimed,) = await claimed_by(queue, other)
     refused = Settlement(
-        claimed.lease, DeliveryState.DEFERRED, NOW, NOW, outcome="deferred", stage="sender", reply_code=554,
+        claimed.lease, DeliveryState.DEFERRED, NOW, NOW, outcome="failed", stage="sender", reply_code=554,
         server_id=server_id,
     )
     assert await queue.settle([refused]) == [True]
@@ -331,11 +331,25 @@ async def test_who_refused_sender_or_content_stays_known_after_the_delivery_wait
 ) -> None:
     other = add_server(database, ServerSettings(name="Other"), is_default=False)
     await queue.enqueue(new_message(other))
-    for stage, code in (("sender", 554), ("recipient", 450)):
+    for outcome, stage, code in (("failed", "sender", 554), ("deferred", "recipient", 450)):
         (claimed,) = await claimed_by(queue, other)
         waits = Settlement(
-            claimed.lease, DeliveryState.DEFERRED, NOW, NOW, outcome="deferred", stage=stage, reply_code=code
+            claimed.lease, DeliveryState.DEFERRED, NOW, NOW, outcome=outcome, stage=stage, reply_code=code
         )
         assert await queue.settle([waits]) == [True]
     (again,) = await claimed_by(queue, other)
     assert again.tried == (other,)
+
+
+async def test_a_connection_that_broke_is_no_refusal(queue: SqliteQueue, server_id: str, database: Path) -> None:
+    other = add_server(database, ServerSettings(name="Other"), is_default=False)
+    await queue.enqueue(new_message(other))
+    (claimed,) = await claimed_by(queue, other)
+    broken = Settlement(
+        claimed.lease, DeliveryState.DEFERRED, NOW, NOW, outcome="deferred", stage="sender", server_id=server_id
+    )
+    assert await queue.settle([broken]) == [True]
+    (again,) = await claimed_by(queue, server_id)
+    assert again.tried == ()
+    await queue.release([again.lease], NOW)
+    assert await queue.pass_on(server_id, other, NOW, 100) == 1

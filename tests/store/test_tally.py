@@ -95,6 +95,7 @@ async def test_a_delivery_given_up_without_an_attempt_is_counted_as_failed_over_
         ("deferred", "deferred", "sender", True, Ending.FAULT),
         ("failed", "failed", "recipient", False, Ending.FAILED),
         ("failed", "held", "", False, Ending.HELD),
+        ("failed", "deferred", "sender", False, Ending.DEFERRED),
         ("uncertain", "held", "message", False, Ending.UNCERTAIN),
         ("", "failed", "", False, Ending.FAILED),
     ],

@@ -221,7 +221,8 @@ class Settler:
         reply = printable(str(result.reply) if result.reply else result.reason, REPLY_CHARACTERS)
         outcome = Outcome.DEFERRED if made.state is DeliveryState.DEFERRED else result.outcome
         settlement = Settlement(
-            claimed.lease, made.state, now, due_at, outcome=outcome, stage=result.stage,
+            claimed.lease, made.state, now, due_at, stage=result.stage,
+            outcome=Outcome.FAILED if move is not None and move.is_refused else outcome,
             reply_code=result.reply.code if result.reply else None,
             enhanced_code=(result.reply.enhanced or "") if result.reply else "", reply=reply,
             cause=finding.cause if finding else "", finding=finding.as_json() if finding else None,

@@ -5,7 +5,8 @@
   long enough may have it: nobody else would find out that it works again. Where there is none either, it waits at home.
 * A refused recipient is final anywhere; nobody asks another server about it.
 * A stand-in's refusal of sender or content is not final: the stand-in may not know this sender. The delivery waits for
-  its home, the server that was chosen at acceptance.
+  its home, the server that was chosen at acceptance. Many servers say only at RCPT what they think of a sender
+  (Postfix: smtpd_delay_reject); the enhanced code tells it from a refused recipient.
 * A delivery that may have been sent before, one whose client named its server, and the sandbox's never move.
 """
 
@@ -16,6 +17,9 @@ from postroom.terms.envelope import RecipientResult
 from postroom.terms.outcome import Outcome, Stage
 
 from .outcome import is_server_fault
+
+# RFC 3463 sections 3.2 and 3.8: the sender's address, and what this sender may do here.
+_NOT_OF_THE_RECIPIENT = ("5.1.7", "5.1.8", "5.7.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,12 @@ class Whereabouts:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The server that has the delivery next: `at_once`, or after the usual pause."""
+    """The server that has the delivery next: `at_once`, or after the usual pause. `is_refused`: the one that tried it
+    will never take it."""
 
     to: Standing
     at_once: bool
+    is_refused: bool = False
 
 
 def successor(standings: Iterable[Standing], *, current: str, tried: Collection[str] = ()) -> Standing | None:
@@ -77,9 +83,10 @@ def move_after(result: RecipientResult, where: Whereabouts, standings: Collectio
         found = (find(standings, current=where.current, tried=where.tried) for find in (successor, last_resort))
         if (to := next((server for server in found if server is not None), None)) is not None:
             return Move(to, at_once=True)
+    is_refused = not is_fault and result.outcome is Outcome.FAILED and not _is_refused_recipient(result)
     home = next((s for s in standings if s.id == where.home and s.id != where.current), None)
-    if home is not None and (is_fault or (result.outcome is Outcome.FAILED and not _is_refused_recipient(result))):
-        return Move(home, at_once=False)
+    if home is not None and (is_fault or is_refused):
+        return Move(home, at_once=False, is_refused=is_refused)
     return None
 
 
@@ -92,4 +99,6 @@ def _others(standings: Iterable[Standing], current: str, tried: Collection[str])
 
 
 def _is_refused_recipient(result: RecipientResult) -> bool:
-    return result.stage is Stage.RECIPIENT and result.reply is not None
+    if result.stage is not Stage.RECIPIENT or result.reply is None:
+        return False
+    return not (result.reply.enhanced or "").startswith(_NOT_OF_THE_RECIPIENT)

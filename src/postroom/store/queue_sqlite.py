@@ -37,8 +37,8 @@ _MESSAGE_COLUMNS = (
     "m.id, m.message_id, m.reverse_path, m.from_header, m.subject, m.purpose, m.content_digest, m.content_size,"
     " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at, m.server_id, m.pinned"
 )
-# An attempt whose sender or content the server refused, as a stand-in may.
-_REFUSED = "t.stage IN ('sender', 'message') AND COALESCE(t.reply_code, 599) >= 500"
+# An attempt after which the server will never take the delivery, as a stand-in may say of its sender or content.
+_REFUSED = "t.outcome = 'failed' AND t.stage <> ''"
 _TRIED = (
     "CASE WHEN d.attempt_count = 0 THEN '' ELSE (SELECT group_concat(t.server_id, ' ') FROM store_attempt t"
     f" WHERE t.delivery_id = d.id AND ({_REFUSED} OR t.moved_to <> '' AND t.number > COALESCE((SELECT max(w.number)"

@@ -72,8 +72,8 @@ def ending_of(outcome: str, state: str, stage: str, *, moved: bool) -> str:
     not. Without an outcome nothing was tried: the delivery was given up."""
     if outcome == Outcome.DEFERRED and (moved or stage not in _TRANSACTION):
         return Ending.FAULT.value
-    if outcome == Outcome.FAILED and state == DeliveryState.HELD:
-        return Ending.HELD.value
+    if outcome == Outcome.FAILED and state in (DeliveryState.HELD, DeliveryState.DEFERRED):
+        return Ending(state).value
     return Ending(outcome or state).value
 
 
