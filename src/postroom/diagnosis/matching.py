@@ -55,6 +55,9 @@ def _words_fit(rule: Rule, evidence: Evidence) -> bool:
     return (
         (not rule.host or rule.host.are_in(evidence.known.host.lower()))
         and (not rule.client or rule.client.are_in(evidence.client))
-        and (not rule.text or rule.text.are_in(evidence.text))
-        and not rule.without.are_in(evidence.text)
+        and (_text_fits(rule, evidence) or bool(rule.or_enhanced & evidence.enhanced))
     )
+
+
+def _text_fits(rule: Rule, evidence: Evidence) -> bool:
+    return (not rule.text or rule.text.are_in(evidence.text)) and not rule.without.are_in(evidence.text)

@@ -31,7 +31,7 @@ _REPLY_START = re.compile(r"(?<![\w.:/-])([245]\d\d)([ -])(?:([245]\.\d{1,3}\.\d
 
 
 def unwrapped(text: str) -> str:
-    """What counts of a text, in one line: both ends of a long one, decoded, its replies joined, without stack frames."""
+    """What counts of a text, in one line: both ends of a long one, decoded, replies joined, without stack frames."""
     kept = text
     if len(text) > TEXT_CHARACTERS:
         kept = f"{text[: TEXT_CHARACTERS - _TAIL_CHARACTERS]}\n{text[-_TAIL_CHARACTERS:]}"

@@ -107,6 +107,7 @@ def _rule(row: Mapping[str, Any]) -> Rule:
         code=frozenset(str(c) for c in row.get("code", ())),
         enhanced=frozenset(row.get("enhanced", ())),
         text=_patterns(row, "text"),
+        or_enhanced=frozenset(row.get("or_enhanced", ())),
         without=_patterns(row, "without"),
         symptom=frozenset(row.get("symptom", ())),
         symptoms=frozenset(row.get("symptoms", ())),

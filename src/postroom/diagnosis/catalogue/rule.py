@@ -15,6 +15,7 @@ class Rule:
     `stage` needs the stage to be known, `at` also fits when it is not. `code` holds reply codes, "4xx" or "5xx".
     `enhanced` holds enhanced status codes, whose class may be "x" ("x.7.8"). `text` holds patterns, of which one has to
     be found in the lower-case text of the reply (or of what a client said); `without` patterns that must not be.
+    `or_enhanced` holds enhanced status codes that say the same as `text`, whatever the words.
     `symptom` needs one of its names, `symptoms` all of them, `no_symptom` none.
     """
 
@@ -28,6 +29,7 @@ class Rule:
     code: frozenset[str] = frozenset()
     enhanced: frozenset[str] = frozenset()
     text: Patterns = NO_PATTERNS
+    or_enhanced: frozenset[str] = frozenset()
     without: Patterns = NO_PATTERNS
     symptom: frozenset[str] = frozenset()
     symptoms: frozenset[str] = frozenset()
