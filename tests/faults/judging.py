@@ -10,6 +10,7 @@ from unittest.mock import patch
 from tests.canaries import forms_in
 from tests.dialogs.player import Playing
 
+from postroom.flow.closer_look import LOOK_S
 from postroom.flow.probe import ProbeReport, probe
 from postroom.terms import limits
 from postroom.terms.finding import UNKNOWN, Confidence, Finding
@@ -20,9 +21,8 @@ from .certificates import Certificates
 from .serving import named, served, zone_of
 
 # Shorter than for a person who waits, so that silence does not hold up the suite: nobody is slow on loopback.
-CONNECT_S, GREETING_S, TEST_S = 1.5, 1.5, 8.0
-# Looks at a server's other ports would find what happens to listen on the machine that runs the tests.
-AT_ONCE = 24
+CONNECT_S, GREETING_S, SESSION_S = 2.0, 2.0, 4.0
+AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,10 @@ async def judged(chosen: Sequence[Case]) -> list[Verdict]:
     async def one(case: Case) -> Verdict:
         async with turns, served(case, certificates) as server:
             settings = case.settings(server.port, certificates.pem)
+            # Looks at other ports would find what happens to listen on the machine that runs the tests.
             report = await probe(
                 settings, case.password, send=case.value("send") != "no", default_ehlo_name="client.example",
-                timeout_s=TEST_S, ports={server.port},
+                timeout_s=SESSION_S + LOOK_S, ports={server.port},
             )
             return verdict_of(case, report, server)
 

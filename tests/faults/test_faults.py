@@ -23,12 +23,6 @@ SAMPLE = (
 )
 
 
-@pytest.fixture(scope="module")
-def verdicts() -> dict[str, Verdict]:
-    """All cases side by side: nearly all of their time is waiting."""
-    return {verdict.case.name: verdict for verdict in asyncio.run(judged(cases()))}
-
-
 @pytest.mark.parametrize("name", [case.name for case in cases()])
 def test_the_true_cause_is_named_in_our_own_words_and_a_healthy_server_passes(
     verdicts: dict[str, Verdict], name: str

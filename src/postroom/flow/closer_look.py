@@ -1,4 +1,7 @@
-"""After a failure: the looks that tell its causes apart and find a way that would work, taken without credentials."""
+"""After a failure: the looks that tell its causes apart and find a way that would work, taken without credentials.
+
+Tests and deliveries find the cause of a failed session here, so that both name the same.
+"""
 
 import asyncio
 from collections.abc import Container, Sequence
@@ -7,10 +10,13 @@ from dataclasses import dataclass, field
 from postroom.diagnosis.evidence import Evidence
 from postroom.diagnosis.explain import finding_of
 from postroom.diagnosis.probe_plan import Look, LookKind, Seen, looks_after, looks_for, with_looks
+from postroom.diagnosis.session_evidence import evidence_of
 from postroom.net.detour import walked
 from postroom.net.look import first_words, first_words_over_tls, mail_exchangers, oldest_tls, resolves, tls_hello
 from postroom.policy.preset import presets
-from postroom.smtp.trace import NameResolved
+from postroom.smtp.trace import Event, NameResolved
+from postroom.terms.envelope import RecipientResult
+from postroom.terms.finding import Finding
 from postroom.terms.host_name import host_reading
 from postroom.terms.server import Security, ServerSettings
 
@@ -27,6 +33,25 @@ class CloserLook:
     default_ehlo_name: str
     resolved: NameResolved | None = None
     seen: list[Seen] = field(default_factory=list)
+
+    async def finding(
+        self,
+        events: Sequence[Event],
+        results: Sequence[RecipientResult] = (),
+        *,
+        secret_facts: tuple[str, ...],
+        left_s: float = LOOK_S,
+        language: str = "en",
+    ) -> Finding:
+        """The finding of a session that these events tell of, after looks of at most `left_s`.
+
+        Looks that were taken before are not taken again.
+        """
+        evidence = evidence_of(events, self.settings, results, secret_facts=secret_facts)
+        if self.seen:
+            return finding_of(with_looks(evidence, self.settings, self.seen), language)
+        self.resolved = next((e for e in events if isinstance(e, NameResolved)), None)
+        return finding_of(await self.added_to(evidence, left_s), language)
 
     async def added_to(self, evidence: Evidence, left_s: float) -> Evidence:
         """The evidence with what the looks show within `left_s`; `seen` holds them."""

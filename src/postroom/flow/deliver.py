@@ -28,6 +28,7 @@ from postroom.terms.outcome import Outcome, Stage
 from postroom.terms.reply import Reply
 from postroom.terms.server import ServerSettings, UncertainPolicy
 
+from .closer_look import CloserLook
 from .configure import allowed_ports, unsealed_password
 from .settle import Explain, ServerName, Settler, Standings, note
 
@@ -145,6 +146,7 @@ class Courier:
         self._settler = settler
         self._default_ehlo_name = default_ehlo_name
         self._deadlines = deadlines or Deadlines()
+        self._looks: dict[str, tuple[str, str, CloserLook]] = {}
 
     async def opened(self, server: Outgoing) -> OpenSession:
         """A session to the server, signed in. Raises Unusable; nobody is dialed where port or password are at fault."""
@@ -164,21 +166,32 @@ class Courier:
             )
         except SessionFailed as failed:
             facts = secret_facts(settings.username, password)
-            raise Unusable(self._fault(server, recorder.trace.events, failed, facts)) from failed
+            raise Unusable(await self._fault(server, recorder.trace.events, failed, facts)) from failed
         except ValueError as error:
             finding = finding_of_cause("helo-name-invalid", quotes=(str(error),))
             raise Unusable(ServerFault(Stage.EHLO, None, finding.title, finding)) from error
+        self._looks.pop(server.row.pk, None)
         self._log_session(server, "connected", "information", seconds=recorder.now_s())
         return OpenSession(session, recorder, server.key, len(recorder.trace.events))
 
-    def _fault(
+    async def _fault(
         self, server: Outgoing, events: Sequence[Event], failed: SessionFailed, facts: tuple[str, ...]
     ) -> ServerFault:
         result = RecipientResult("", Outcome.DEFERRED, failed.stage, failed.reply, failed.reason)
-        finding = finding_of_delivery(events, server.settings, result, secret_facts=facts)
+        first = finding_of_delivery(events, server.settings, result, secret_facts=facts)
+        look = self._look_after(server, first)
+        finding = await look.finding(events, (result,), secret_facts=facts)
         fault = ServerFault(failed.stage, failed.reply, failed.reason, finding, sign_in=is_about_sign_in(result))
         self._log_session(server, "error", "error", fault=fault)
         return fault
+
+    def _look_after(self, server: Outgoing, first: Finding) -> CloserLook:
+        """The closer look at a failure whose session alone showed `first`; while it lasts, at the first time only."""
+        known = self._looks.get(server.row.pk)
+        if known is None or known[:2] != (server.key, first.cause):
+            look = CloserLook(server.settings, allowed_ports(server.row), self._default_ehlo_name)
+            known = self._looks[server.row.pk] = (server.key, first.cause, look)
+        return known[2]
 
     async def carry(self, server: Outgoing, opened: OpenSession, group: Group) -> "Carried":
         """One transaction; nothing is settled yet. Raises DamagedBlob or ValueError when it can't be sent as it is."""

@@ -11,15 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from postroom.diagnosis.also_tried import also_tried
-from postroom.diagnosis.evidence import Evidence
-from postroom.diagnosis.explain import finding_of, finding_of_cause
-from postroom.diagnosis.session_evidence import evidence_of, secret_facts
+from postroom.diagnosis.explain import finding_of_cause
+from postroom.diagnosis.session_evidence import secret_facts
 from postroom.message.compose import Composed
 from postroom.message.draft import DraftProblem
 from postroom.message.test_mail import Voice, compose_test_mail
 from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, open_session
 from postroom.policy.egress import may_dial
-from postroom.smtp.trace import Event, ExtensionsSeen, NameResolved, OurRefusal, StageEnded, StageStarted, TlsEnded
+from postroom.smtp.trace import Event, ExtensionsSeen, OurRefusal, StageEnded, StageStarted, TlsEnded
 from postroom.smtp.transcript import transcript
 from postroom.terms.address import AddressProblem, parse_address
 from postroom.terms.envelope import Envelope, RecipientResult
@@ -172,15 +171,11 @@ class _Probe:
         return await session.transact(envelope, MemoryContent(mail.content))
 
     async def _failed(self, results: Sequence[RecipientResult]) -> ProbeReport:
-        events = self._recorder.trace.events
-        self._look.resolved = next((e for e in events if isinstance(e, NameResolved)), None)
-        left_s = max(0.5, self._timeout_s - self._recorder.now_s())
-        evidence = await self._look.added_to(self._evidence(results), left_s)
-        return self._made(TestStatus.FAILED, finding_of(evidence, self._language))
-
-    def _evidence(self, results: Sequence[RecipientResult]) -> Evidence:
-        facts = secret_facts(self._settings.username, self._password)
-        return evidence_of(self._recorder.trace.events, self._settings, results, secret_facts=facts)
+        finding = await self._look.finding(
+            self._recorder.trace.events, results, secret_facts=secret_facts(self._settings.username, self._password),
+            left_s=max(0.5, self._timeout_s - self._recorder.now_s()), language=self._language,
+        )
+        return self._made(TestStatus.FAILED, finding)
 
     def _made(self, status: TestStatus, finding: Finding | None) -> ProbeReport:
         events = self._recorder.trace.events
