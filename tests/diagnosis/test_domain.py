@@ -252,6 +252,6 @@ def test_what_the_dns_says_is_escaped_and_bounded() -> None:
 def test_the_providers_data_is_whole() -> None:
     for sender in senders():
         assert sender.title, sender.slug
-        assert sender.hosts, sender.slug
+        assert sender.known.hosts, sender.slug
         assert all(page.startswith("https://") for page in (sender.spf_page, sender.dkim_page) if page), sender.slug
         assert not sender.only_selectors or sender.selectors, sender.slug

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from postroom.terms.mail_provider import mail_providers
 from postroom.terms.server import Auth, Limits, Security, ServerSettings
 
 LANGUAGES = ("en", "fr")
@@ -166,14 +167,15 @@ def completed(settings: ServerSettings, chosen: Preset | None) -> ServerSettings
 
 def _preset(slug: str, row: Mapping[str, Any]) -> Preset:
     first = Way(row["port"], Security(row["security"]))
+    name = row["name"] if "name" in row else mail_providers()[slug].name
     others = (Way(port, Security(security)) for port, security in row.get("or", ()))
     return Preset(
         slug=slug,
-        name=row["name"],
+        name=name,
         group=Group(row["group"]),
         ways=(first, *others),
         auth=Auth(row.get("auth", "password")),
-        texts={language: _text({"name": row["name"], **row[language]}) for language in LANGUAGES},
+        texts={language: _text({"name": name, **row[language]}) for language in LANGUAGES},
         host=row.get("host", ""),
         regions=tuple(Region(host, name) for host, name in row.get("regions", ())),
         below=tuple(row.get("below", ())),

@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from postroom.terms.mail_provider import MailProvider
+
 from .pattern import NO_PATTERNS, Patterns
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """`hosts` are domain suffixes of its own names; `greetings` match its banner or EHLO name, `texts` its replies.
+    """`known` are its names on the network, None for software; `greetings` match its banner or EHLO name, `texts` its
+    replies.
 
     `is_public_service` tells that many use it, so that its title says more to people than "the server". `submission` is
     the host that takes its users' mail on the usual ports, "" where that depends on the user.
@@ -16,15 +19,14 @@ class Provider:
 
     slug: str
     title: str
-    hosts: tuple[str, ...] = ()
+    known: MailProvider | None = None
     greetings: Patterns = NO_PATTERNS
     texts: Patterns = NO_PATTERNS
     is_public_service: bool = False
     submission: str = ""
 
     def owns(self, host: str) -> bool:
-        name = host.lower().rstrip(".")
-        return any(name == suffix or name.endswith("." + suffix) for suffix in self.hosts)
+        return self.known is not None and self.known.owns(host.lower().rstrip("."))
 
 
 def provider_of(providers: Iterable[Provider], *, host: str, greeting: str, text: str) -> Provider | None:

@@ -9,6 +9,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from postroom.terms.finding import Confidence
+from postroom.terms.mail_provider import mail_providers
 from postroom.terms.outcome import Retry, Stage
 
 from .cause import Cause, Text
@@ -132,10 +133,11 @@ def _check_rule(rule: Rule, causes: Mapping[str, Cause], providers: set[str]) ->
 
 
 def _provider(slug: str, row: Mapping[str, Any]) -> Provider:
+    known = mail_providers().get(slug)
     return Provider(
         slug=slug,
-        title=row["title"],
-        hosts=tuple(row.get("hosts", ())),
+        title=row["title"] if known is None else row.get("title", known.name),
+        known=known,
         greetings=_patterns(row, "greetings"),
         texts=_patterns(row, "texts"),
         is_public_service=row.get("public", False),

@@ -1,12 +1,12 @@
 """Who sends: the provider behind a host, and what it asks of the From domain's DNS, from senders.toml."""
 
-import re
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from postroom.terms.mail_provider import MailProvider, is_below, mail_providers
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,7 @@ class Record:
 class Sender:
     """A provider as senders.toml describes it."""
 
-    slug: str
-    title: str
-    hosts: tuple[str, ...]
-    host_patterns: tuple[str, ...] = ()
-    exchangers: tuple[str, ...] = ()
+    known: MailProvider
     spf: str = ""
     spf_names: tuple[str, ...] = ()
     own_return_path: bool = False
@@ -38,8 +34,13 @@ class Sender:
     spf_page: str = ""
     dkim_page: str = ""
 
-    def takes_mail_at(self, host: str) -> bool:
-        return is_below(host, self.hosts) or any(re.fullmatch(pattern, host) for pattern in self.host_patterns)
+    @property
+    def slug(self) -> str:
+        return self.known.slug
+
+    @property
+    def title(self) -> str:
+        return self.known.name
 
     def is_meant_by(self, spf_domain: str) -> bool:
         """Whether a record that includes `spf_domain` includes this provider."""
@@ -59,18 +60,13 @@ class Sender:
         return tuple(Record(f"{selector}._domainkey.{domain}", self.dkim_type, "") for selector in self.selectors[:2])
 
 
-def is_below(name: str, suffixes: Iterable[str]) -> bool:
-    """Whether a domain is one of `suffixes` or lies below one."""
-    bare = name.lower().rstrip(".")
-    return any(bare == suffix or bare.endswith(f".{suffix}") for suffix in suffixes)
-
-
 @cache
 def senders() -> tuple[Sender, ...]:
     """Every provider of senders.toml."""
     table = tomllib.loads((files(__package__) / "senders.toml").read_text(encoding="utf-8"))
     return tuple(
-        Sender(slug=slug, **{name: _frozen(value) for name, value in row.items()}) for slug, row in table.items()
+        Sender(mail_providers()[slug], **{name: _frozen(value) for name, value in row.items()})
+        for slug, row in table.items()
     )
 
 
@@ -81,13 +77,13 @@ def _frozen(value: Any) -> Any:
 def sender_of(host: str) -> Sender | None:
     """The provider that takes mail at a host; None for every other server."""
     name = host.lower().rstrip(".")
-    return next((sender for sender in senders() if sender.takes_mail_at(name)), None) if name else None
+    return next((sender for sender in senders() if sender.known.takes_mail_at(name)), None) if name else None
 
 
 def receiver_at(exchanger: str) -> Sender | None:
     """The provider whose mailboxes are behind an MX host; None for every other one, such as a filter before it."""
     name = exchanger.lower().rstrip(".")
-    return next((s for s in senders() if s.takes_mail_at(name) or is_below(name, s.exchangers)), None)
+    return next((sender for sender in senders() if sender.known.receives_at(name)), None)
 
 
 def owner_of(domain: str) -> Sender | None:
