@@ -2,14 +2,16 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from django.conf import settings
 
 from postroom.engine import cooldown
 from postroom.engine import lane as module
+from postroom.engine.lane import Lane
 from postroom.flow.probe import probe
+from postroom.policy.failover import Standing
 from postroom.policy.ports import Ports
 from postroom.store.models import Attempt, Delivery, SmtpServer
 from postroom.store.writer import StorageBusy
@@ -403,3 +405,71 @@ async def test_what_runs_longer_than_the_stop_limit_is_left_under_lease_for_the_
     assert outbox.states() == [("ann@example.org", "sending")]
 
 
+
+
+async def test_what_waits_for_a_connection_when_the_lane_stops_was_not_sent_and_returns_untried(
+    outbox: Outbox,
+) -> None:
+    greeted = asyncio.Event()
+
+    async def answer(_: Visit, line: str) -> str | None:
+        if line == "greeting":
+            greeted.set()
+            await asyncio.sleep(5)
+        return None
+
+    async with Peer(answer) as peer:
+        server_id = await outbox.server(peer.port)
+        await outbox.submit(server_id, "ann@example.org")
+        lane = await outbox.open_lane(server_id)
+        await asyncio.wait_for(greeted.wait(), 3)
+        await lane.stop(0.1)
+    delivery = await Delivery.objects.aget()
+    assert (delivery.state, delivery.attempt_count, delivery.uncertain_count) == ("queued", 0, 0)
+    assert not lane.leases
+    assert not await Attempt.objects.aexists()
+
+
+class CountingSlots(asyncio.Semaphore):
+    """Counts how often a session was begun."""
+
+    begun = 0
+
+    async def acquire(self) -> Literal[True]:
+        self.begun += 1
+        return await super().acquire()
+
+
+async def test_a_pause_gives_back_what_was_claimed_without_haste_while_the_rest_moves_on(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_dot, moving = asyncio.Event(), asyncio.Event()
+
+    async def answer(_: Visit, line: str) -> str | None:
+        if line == "dot":
+            in_dot.set()
+            await asyncio.sleep(0.2)
+        return None
+
+    async def slowly_moved(_server_id: str, _to: str) -> int:
+        moving.set()
+        await asyncio.sleep(0.5)
+        return 0
+
+    monkeypatch.setattr(outbox.settler, "pass_on", slowly_moved)
+    next_one = Standing("B", "B", False, False, position=1, takes_deliveries=True, is_failing=False)
+    async with Peer(answer) as peer:
+        server_id = await outbox.server(peer.port, limits=Limits(connections=1))
+        for number in range(4):
+            await outbox.submit(server_id, f"r{number}@example.org")
+        row = await SmtpServer.objects.aget(pk=server_id)
+        slots = CountingSlots(100)
+        outbox.lane = Lane(row, outbox.queue, outbox.courier, outbox.settler, slots, lambda: (next_one,))
+        await asyncio.wait_for(in_dot.wait(), 3)
+        row.paused_at = datetime.now(UTC)
+        outbox.lane.update(row)
+        outbox.lane.nudge()
+        await asyncio.wait_for(moving.wait(), 3)
+        await asyncio.sleep(0.4)
+        assert [state for _, state in outbox.states()] == ["sent", "queued", "queued", "queued"]
+    assert slots.begun <= 3

@@ -118,10 +118,15 @@ class Lane:
             slot.cancel()
         if pending := self._slots | self._settling | self._sessions.closing:
             await asyncio.wait(pending, timeout=within_s)
+        await self._give_back()  # what still waited for a session
         self._sessions.end_idle()
 
     async def _feed(self) -> None:
         while not self._stopping:
+            if self._may_begin:
+                self._start_slots()
+            else:
+                await self._give_back()
             try:
                 await self._learn_pace()
                 while self._wants_more() and await self._claim():
@@ -130,8 +135,6 @@ class Lane:
             except (StorageBusy, StorageUnknown, DatabaseError) as error:
                 _log.error("nothing could be claimed", server=self._server.name.name, error=str(error))
                 await asyncio.sleep(STORAGE_PAUSE_S)
-            if not self._may_begin:
-                await self._give_back()
             await self._nudge.wait()
             self._nudge.clear()
         await self._give_back()
@@ -218,7 +221,7 @@ class Lane:
         self._slots.discard(slot)
         if not slot.cancelled() and (error := slot.exception()) is not None:
             _log.error("a delivery slot failed", server=self._server.name.name, exc_info=error)
-        if self._pending and not self._stopping:
+        if self._may_begin:
             self._start_slots()
         self._nudge.set()
 
@@ -257,6 +260,9 @@ class Lane:
         except Unusable as unusable:
             await self._failed(server, group, unusable.fault)
             return None
+        except asyncio.CancelledError:
+            self._pending.append(group)  # nothing of it has left
+            raise
         try:
             carried = await self._courier.carry(server, opened, group)
         except (DamagedBlob, ValueError) as error:
