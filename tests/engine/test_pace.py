@@ -65,3 +65,11 @@ async def test_a_day_counts_across_a_restart(outbox: Outbox) -> None:
             await asyncio.sleep(0.05)
     assert [state for _, state in outbox.states()].count("queued") == 2
     assert len(peer.taken) == 2
+
+
+def test_what_was_sent_before_the_day_had_a_limit_counts_once() -> None:
+    pace, limits = Pace(), Limits(messages_per_day=100)
+    pace.count(NOW_S - 600, 30)
+    pace.learn(NOW_S, [(3_600, 20), (600, 30)])
+    assert pace.left(NOW_S, limits) == 50
+    assert pace.left(NOW_S + DAY_S - 3_599, limits) == 70

@@ -19,7 +19,8 @@ class Pace:
         self.knows_day = False
 
     def learn(self, now_s: float, earlier: Iterable[tuple[float, int]]) -> None:
-        """What was sent before this process began: (seconds ago, messages), oldest first."""
+        """What was sent within a day, by whatever process: (seconds ago, messages), oldest first."""
+        self._day = _Window(DAY_S)
         for age_s, count in earlier:
             self._day.add(now_s - age_s, count)
         self.knows_day = True
