@@ -69,11 +69,11 @@ class Role:
 class SinkProcess:
     """The counting sink. It is never killed while it counts."""
 
-    def __init__(self, record: Path) -> None:
+    def __init__(self, record: Path, port: int = 0) -> None:
         self.record = record
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.sink", str(record)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True,
+            [sys.executable, "-m", "tests.crash.sink", str(record), str(port)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())

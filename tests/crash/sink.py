@@ -1,8 +1,8 @@
 """The counting sink: an SMTP server that durably records what it answers 250, in a process of its own.
 
-`python -m tests.crash.sink RECORD` prints its port and ends with its standard input. Each line of RECORD is
-"Message-ID recipient", written and synced before the 250 leaves: the judge of the crash test never forgets a message
-that its peer may believe to be sent.
+`python -m tests.crash.sink RECORD PORT` prints its port (a free one for 0) and ends with its standard input. Each line
+of RECORD is "Message-ID recipient", written and synced before the 250 leaves: the judge of the crash test never forgets
+a message that its peer may believe to be sent.
 """
 
 import asyncio
@@ -56,11 +56,11 @@ class Sink:
         os.fdatasync(self._record)
 
 
-async def main(record: str) -> None:
-    server = await asyncio.start_server(Sink(record).visit, "127.0.0.1", 0)
+async def main(record: str, port: int) -> None:
+    server = await asyncio.start_server(Sink(record).visit, "127.0.0.1", port)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
