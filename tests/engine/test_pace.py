@@ -3,14 +3,16 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
+from postroom.engine import cooldown
 from postroom.engine.pace import DAY_S, MINUTE_S, Pace
 from postroom.store.models import Attempt, Delivery
 from postroom.terms.server import Limits
 
 from .conftest import Outbox
-from .peer import Peer
+from .peer import Peer, Visit
 
 NOW_S = 1_000_000.0
 
@@ -73,3 +75,39 @@ def test_what_was_sent_before_the_day_had_a_limit_counts_once() -> None:
     pace.learn(NOW_S, [(3_600, 20), (600, 30)])
     assert pace.left(NOW_S, limits) == 50
     assert pace.left(NOW_S + DAY_S - 3_599, limits) == 70
+
+
+def test_what_was_taken_back_may_be_begun_again() -> None:
+    pace, limits = Pace(), Limits(messages_per_minute=10)
+    pace.count(NOW_S, 2)
+    pace.count(NOW_S + 10, 8)
+    pace.take_back(9)
+    assert pace.left(NOW_S + 10, limits) == 9
+    assert pace.left(NOW_S + MINUTE_S, limits) == 10
+    pace.take_back(5)
+    assert pace.left(NOW_S + MINUTE_S, limits) == 10
+
+
+async def test_a_server_that_could_not_be_reached_has_not_sent_its_day(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cooldown, "cooldown_s", lambda *_args, **_more: 0.05)
+    is_down = True
+
+    def answer(_: Visit, line: str) -> str | None:
+        return "421 4.3.2 closing" if is_down and line == "greeting" else None
+
+    async with Peer(answer) as peer:
+        server_id = await outbox.server(peer.port, limits=Limits(messages_per_day=5))
+        for number in range(5):
+            await outbox.submit(server_id, f"r{number}@example.org")
+        lane = await outbox.open_lane(server_id)
+        for _ in range(200):
+            is_down = peer.visits < 6
+            if len(peer.taken) == 5:
+                break
+            await Delivery.objects.filter(state="deferred").aupdate(due_at=timezone.now())
+            lane.nudge()
+            await asyncio.sleep(0.05)
+        assert len(peer.taken) == 5
+        await outbox.until("sent")

@@ -307,6 +307,7 @@ class Lane:
             self._crowded_limit, self._crowded_until_s = self._sessions.count, time.monotonic() + CROWDED_S
             self._pending.appendleft(group)
             return
+        self._pace.take_back(1)
         wait_s = await self._cool_down(server, fault)
         await self._settled(group, self._courier.settle_fault(server, group, fault, self._standings, wait_s))
 
@@ -348,6 +349,7 @@ class Lane:
     async def _give_back(self) -> None:
         """Return to the queue what was claimed and not begun."""
         groups, self._pending = list(self._pending), deque()
+        self._pace.take_back(len(groups))
         for group in groups:
             self._forget(group)
         if leases := [claimed.lease for group in groups for claimed in group.claimed]:

@@ -30,6 +30,11 @@ class Pace:
         self._minute.add(now_s, messages)
         self._day.add(now_s, messages)
 
+    def take_back(self, messages: int) -> None:
+        """So many of those begun last were not tried after all."""
+        self._minute.take_back(messages)
+        self._day.take_back(messages)
+
     def is_day_spent(self, now_s: float, limits: Limits) -> bool:
         """Whether all that may be sent in a day has been begun."""
         return limits.messages_per_day is not None and self._day.total(now_s) >= limits.messages_per_day
@@ -58,6 +63,14 @@ class _Window:
             self._counts.append((since_s, before + count))
         else:
             self._counts.append((at_s, count))
+
+    def take_back(self, count: int) -> None:
+        while count > 0 and self._counts:
+            at_s, latest = self._counts.pop()
+            self._sum -= min(latest, count)
+            if latest > count:
+                self._counts.append((at_s, latest - count))
+            count -= latest
 
     def total(self, now_s: float) -> int:
         while self._counts and self._counts[0][0] <= now_s - self._length_s:
