@@ -37,6 +37,7 @@ class Verdict:
     leaks: tuple[str, ...] = ()
     unsafe: bool = False
     faults: tuple[str, ...] = field(default=())
+    report: ProbeReport = field(default_factory=ProbeReport, repr=False)
 
     @property
     def is_right(self) -> bool:
@@ -72,7 +73,7 @@ def verdict_of(case: Case, report: ProbeReport, server: Playing) -> Verdict:
     leaks = tuple(forms_in(case.password, shown)) if case.password else ()
     unsafe = _was_unsafe(case, server)
     faults += [f"leaks the password ({form})" for form in leaks] + ["sent the password unsafely"] * unsafe
-    return Verdict(case, finding, passed, report.seconds, misleads, leaks, unsafe, tuple(faults))
+    return Verdict(case, finding, passed, report.seconds, misleads, leaks, unsafe, tuple(faults), report)
 
 
 def _was_unsafe(case: Case, server: Playing) -> bool:
