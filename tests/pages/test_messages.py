@@ -299,3 +299,11 @@ def test_a_long_export_ends_at_its_bound(page: Client, relay: SmtpServer, monkey
     for _ in range(10):
         message(relay, "sent")
     assert len(exported(page, "as=jsonl").splitlines()) == 7
+
+
+def test_mail_that_no_server_will_take_says_so(page: Client) -> None:
+    message(None, "deferred", subject="Named", pinned=True)
+    message(None, "queued", subject="Free")
+    text = page.get("/messages").content.decode()
+    assert "the server it named is gone" in text
+    assert "waits for a server" in text

@@ -186,6 +186,8 @@ def state_note(message: Message, delivery: Delivery, actor: str = "") -> str:
     """The second line under a state: what is next, why, or when and where."""
     server = delivery.server.name if delivery.server else ""
     match delivery.state:
+        case DeliveryState.QUEUED | DeliveryState.DEFERRED | DeliveryState.UNCERTAIN if not server:
+            return _("the server it named is gone") if message.pinned else _("waits for a server")
         case DeliveryState.DEFERRED:
             return _("next try %(when)s") % {"when": next_try(message, delivery)}
         case DeliveryState.FAILED | DeliveryState.UNCERTAIN | DeliveryState.HELD:
