@@ -1,6 +1,7 @@
 """The engine looks at domains that somebody asked for, each once, and forgets them after a day."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 from tests.net.dns_server import SILENT, Zone, dns_server
 
+from postroom.engine import domain_checks
 from postroom.engine.change import DatabaseChange
 from postroom.engine.domain_checks import AT_ONCE, DomainChecks
 from postroom.flow import read_domain
@@ -124,3 +126,18 @@ async def test_checks_of_days_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch)
             if not await DomainCheck.objects.filter(pk=old.pk).aexists():
                 break
             await asyncio.sleep(0.02)
+
+
+async def test_a_database_that_cannot_be_asked_for_a_moment_ends_no_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_come, failures = DatabaseChange.has_come, [sqlite3.OperationalError("disk I/O error")]
+
+    def fails_once(change: DatabaseChange) -> bool:
+        if failures:
+            raise failures.pop()
+        return has_come(change)
+
+    monkeypatch.setattr(DatabaseChange, "has_come", fails_once)
+    monkeypatch.setattr(domain_checks, "UNHURRIED_S", 0.05)
+    async with looking(monkeypatch):
+        assert (await finished(await sync_to_async(ask)("norrvik.example"))).result
+    assert not failures

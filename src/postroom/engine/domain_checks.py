@@ -1,6 +1,7 @@
 """Looks at the DNS of mail domains, a few at a time, beside deliveries and tests and never in their way."""
 
 import asyncio
+import sqlite3
 from datetime import UTC, datetime
 
 import structlog
@@ -48,7 +49,7 @@ class DomainChecks:
         while True:
             try:
                 await self._turn()
-            except DatabaseError as error:
+            except (DatabaseError, sqlite3.Error) as error:
                 _log.error("no check of a domain could be begun", error=str(error))
                 self._may_have_lost_one = True  # the claim may have been stored all the same
                 await asyncio.sleep(UNHURRIED_S)
