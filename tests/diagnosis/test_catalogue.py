@@ -78,6 +78,14 @@ def test_no_rule_is_without_conditions() -> None:
         assert any(conditions), rule
 
 
+def test_every_rule_rests_on_an_rfc_a_vendors_page_or_two_threads() -> None:
+    for rule in KNOWN.rules:
+        documents = [b for b in rule.basis if re.fullmatch(r"RFC \d{3,4} \d{1,2}(\.\d{1,2})*|https://\S+", b)]
+        threads = {b for b in rule.basis if re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", b)}
+        assert len(documents) + len(threads) == len(rule.basis), rule.basis
+        assert documents or len(threads) >= 2, rule
+
+
 def test_every_cause_and_every_variant_can_be_reached() -> None:
     ours = {"unknown", "content-damaged", "message-row-damaged", "envelope-refused-here", "engine-stopped",
             "port-not-allowed", "password-unreadable"}

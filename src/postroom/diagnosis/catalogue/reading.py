@@ -99,6 +99,7 @@ def _patterns(row: Mapping[str, Any], key: str) -> Patterns:
 def _rule(row: Mapping[str, Any]) -> Rule:
     return Rule(
         cause=row["cause"],
+        basis=tuple(row["basis"]),
         confidence=Confidence(row.get("confidence", "certain")),
         variant=row.get("variant", ""),
         retry=Retry(row["retry"]) if "retry" in row else None,

@@ -16,10 +16,12 @@ class Rule:
     `enhanced` holds enhanced status codes, whose class may be "x" ("x.7.8"). `text` holds patterns, of which one has to
     be found in the lower-case text of the reply (or of what a client said); `without` patterns that must not be.
     `or_enhanced` holds enhanced status codes that say the same as `text`, whatever the words.
-    `symptom` needs one of its names, `symptoms` all of them, `no_symptom` none.
+    `symptom` needs one of its names, `symptoms` all of them, `no_symptom` none. `basis` is what the rule rests on:
+    sections of RFCs, pages of vendors, or public threads ("owner/name#number") that found this cause independently.
     """
 
     cause: str
+    basis: tuple[str, ...] = ()
     confidence: Confidence = Confidence.CERTAIN
     variant: str = ""
     retry: Retry | None = None
