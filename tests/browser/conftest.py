@@ -38,7 +38,8 @@ class Camera:
             page.evaluate("document.fonts.ready")
             page.wait_for_timeout(300)
             PICTURES.mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=PICTURES / f"{name}.png")
+            # Otherwise Playwright hides the caret with a style of its own, which our policy forbids.
+            page.screenshot(path=PICTURES / f"{name}.png", caret="initial")
 
 
 @pytest.fixture(scope="session")

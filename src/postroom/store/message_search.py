@@ -16,7 +16,7 @@ from .models import Delivery, Message, SmtpServer
 
 HITS = 1_000
 # Subjects are read one by one: at about half a microsecond each on SQLite.
-SUBJECTS = 25_000
+SUBJECTS = 15_000
 # One message may have a thousand recipients that fit.
 _RECIPIENT_ROWS = 3_000
 _SERVER_CHARACTERS = 4
