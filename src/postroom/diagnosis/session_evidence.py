@@ -139,16 +139,19 @@ def _last_refusal(events: Sequence[Event], stage: Stage | None) -> Reply | None:
 
 def _with_greeting(evidence: Evidence, events: Sequence[Event]) -> Evidence:
     words: list[str] = []
+    code = 220
     for event in _of(events, ReplyReceived):
         if event.stage is Stage.GREETING or (event.stage is Stage.EHLO and event.reply.is_positive):
+            code = code if words else event.reply.code
             words.extend(event.reply.lines[:1])
     facts = []
     if any("****" in word for word in words[:1]):
         facts.append("banner-hidden")
-    if evidence.stage is Stage.EHLO and words:
-        other = speaker_of(f"220 {words[0]}".encode()).name
+    if evidence.stage in (Stage.GREETING, Stage.EHLO) and words:
+        said = f"{code} {words[0]}"
+        other = speaker_of(said.encode()).name
         if other in ("FTP", "LMTP", "NNTP"):
-            evidence = evidence.with_facts(f"speaks-{other.lower()}", quotes=(f"220 {words[0]}",))
+            evidence = evidence.with_facts(f"speaks-{other.lower()}", quotes=(said,))
     if any(e.passed and e.stage is Stage.AUTHENTICATE for e in _of(events, StageEnded)):
         facts.append("logged-in")
     return replace(evidence.with_facts(*facts), greeting=" ".join(words).lower()[:1_000])

@@ -20,6 +20,7 @@ _PATTERNS = (
     ("HTTP", re.compile(rb"\A(HTTP/\d|<!doctype html|<html)", re.IGNORECASE)),
     ("SSH", re.compile(rb"\ASSH-\d")),
     ("IMAP", re.compile(rb"\A\* (OK|PREAUTH|BYE)", re.IGNORECASE)),
+    ("Redis", re.compile(rb"\A-(NOAUTH|DENIED|MISCONF|ERR (unknown command|wrong number|max number))", re.IGNORECASE)),
     ("POP3", re.compile(rb"\A(\+OK|-ERR)")),
     ("FTP", re.compile(rb"\A220[ -](?![^\r\n]{0,200}smtp)[^\r\n]{0,200}ftp", re.IGNORECASE)),
     ("LMTP", re.compile(rb"\A220[ -][^\r\n]{0,200}\bLMTP\b", re.IGNORECASE)),
@@ -30,7 +31,6 @@ _PATTERNS = (
     ("Sieve", re.compile(rb'\A"IMPLEMENTATION"', re.IGNORECASE)),
     ("NNTP", re.compile(rb"\A20[01] [^\r\n]{0,200}\b(nntp|news)", re.IGNORECASE)),
     ("XMPP", re.compile(rb"\A<\?xml|\A<stream", re.IGNORECASE)),
-    ("Redis", re.compile(rb"\A-(ERR|NOAUTH|DENIED)")),
     ("SMTP", re.compile(rb"\A[2-5]\d\d([ -]|\r?\n)")),
 )
 

@@ -75,6 +75,9 @@ class Opening:
         if "STARTTLS" not in self.extensions:
             raise dialogue.refused(Stage.STARTTLS, "starttls-not-offered", "the server does not offer STARTTLS")
         reply = await dialogue.ask(command.STARTTLS, Stage.STARTTLS, self._deadlines.command_s)
+        if reply.code != _TLS_READY and (reply.is_positive or reply.is_intermediate):
+            fault = WireFault("malformed", f"a {reply.code} reply is not due to STARTTLS (RFC 3207)")
+            raise dialogue.broken(Stage.STARTTLS, fault)
         if reply.code != _TLS_READY:
             raise SessionFailed(Stage.STARTTLS, reply, "the server refused STARTTLS")
         await asyncio.sleep(0)
