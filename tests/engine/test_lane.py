@@ -6,11 +6,13 @@ from typing import Any, Literal
 
 import pytest
 from django.conf import settings
+from django.utils.translation import override
 
 from postroom.engine import cooldown
 from postroom.engine import lane as module
 from postroom.engine.lane import Lane
 from postroom.flow.probe import probe
+from postroom.flow.reader import told
 from postroom.policy.failover import Standing
 from postroom.policy.ports import Ports
 from postroom.store.models import Attempt, Delivery, SmtpServer
@@ -473,3 +475,16 @@ async def test_a_pause_gives_back_what_was_claimed_without_haste_while_the_rest_
         await asyncio.sleep(0.4)
         assert [state for _, state in outbox.states()] == ["sent", "queued", "queued", "queued"]
     assert slots.begun <= 3
+
+
+async def test_what_is_stored_of_a_failed_delivery_is_told_in_the_language_of_its_reader(outbox: Outbox) -> None:
+    async with Peer(on("RCPT", "550 5.1.1 no such user")) as peer:
+        server_id = await outbox.server(peer.port)
+        await outbox.submit(server_id, "ann@example.org")
+        await outbox.open_lane(server_id)
+        await outbox.until("failed")
+    delivery, attempt = await Delivery.objects.aget(), await Attempt.objects.aget()
+    assert delivery.finding is not None
+    with override("fr"):
+        assert told(delivery.finding)["title"] != delivery.finding["title"]
+        assert told(attempt.finding) == told(delivery.finding)

@@ -225,7 +225,7 @@ class Settler:
             outcome=Outcome.FAILED if move is not None and move.is_refused else outcome,
             reply_code=result.reply.code if result.reply else None,
             enhanced_code=(result.reply.enhanced or "") if result.reply else "", reply=reply,
-            cause=finding.cause if finding else "", finding=finding.as_json() if finding else None,
+            cause=finding.cause if finding else "", finding=finding.as_stored() if finding else None,
             uncertain=result.outcome is Outcome.UNCERTAIN, through=server.id, server_id=move.to.id if move else None,
             moved_to=move.to.name if move and move.at_once else "",
         )
