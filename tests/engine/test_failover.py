@@ -10,7 +10,9 @@ from django.conf import settings
 from tests.outbox import add_server
 
 from postroom.engine import cooldown
+from postroom.flow.closer_look import CloserLook
 from postroom.store.models import Attempt, Delivery, SmtpServer
+from postroom.terms.finding import Finding
 from postroom.terms.outcome import DeliveryState
 from postroom.terms.server import Auth, Limits, Security, ServerSettings
 
@@ -324,3 +326,21 @@ async def test_a_failing_server_is_tried_with_the_mail_of_one_that_is_out_of_use
         await outbox.until("sent")
         assert len(recipients(second)) == (5 if idle else 4)
     assert not await _is_failing("Second")
+
+
+async def test_mail_moves_although_the_closer_look_at_the_dead_server_breaks(
+    outbox: Outbox, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object, **__: object) -> Finding:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(CloserLook, "finding", broken)
+    async with Peer() as second:
+        home = await server(outbox, "First", refusing_port(), 0)
+        await server(outbox, "Second", second.port, 1)
+        await outbox.submit(home, "ann@example.org")
+        await running.start()
+        await outbox.until("sent")
+    delivery = await Delivery.objects.aget()
+    assert delivery.uncertain_count == 0
+    assert await _is_failing("First")

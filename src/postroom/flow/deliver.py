@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Self
 
+import structlog
+
 from postroom.diagnosis.explain import finding_of_cause, finding_of_delivery
 from postroom.diagnosis.session_evidence import secret_facts
 from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, open_session
@@ -34,6 +36,8 @@ from .settle import Explain, ServerName, Settler, Standings, note
 
 # Larger content is checked in a thread: reading it would hold up every other session.
 INLINE_BYTES = 64 * 1024
+
+_log = structlog.get_logger("postroom.deliver")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +183,11 @@ class Courier:
     ) -> ServerFault:
         result = RecipientResult("", Outcome.DEFERRED, failed.stage, failed.reply, failed.reason)
         first = finding_of_delivery(events, server.settings, result, secret_facts=facts)
-        look = self._look_after(server, first)
-        finding = await look.finding(events, (result,), secret_facts=facts)
+        try:
+            finding = await self._look_after(server, first).finding(events, (result,), secret_facts=facts)
+        except Exception:  # noqa: BLE001 - logged whole; where mail goes must not depend on what is said of a failure
+            _log.exception("the closer look at a server broke", server=server.name.name)
+            finding = first
         fault = ServerFault(failed.stage, failed.reply, failed.reason, finding, sign_in=is_about_sign_in(result))
         self._log_session(server, "error", "error", fault=fault)
         return fault
