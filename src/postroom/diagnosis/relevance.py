@@ -23,14 +23,10 @@ _MAIL = re.compile(
     r"dmarc|spamhaus|\brbl\b|dnsbl|blocked using|gr[ea]ylist|outlook|office365|sendgrid|amazonses|postmark|bounce|"
     r"undeliver|eyjzdgf0dxmioi|\bdelivery\b|username and password|\bauth (login|plain|command)|smtputf8|milter|"
     r"bare ?<?(lf|line)|220[ -]\*\*|local[- ]part|"
-    r"(?:port |\.\d{1,3}:|[a-z)\]]:)(25|465|587|2525)\b|5\.7\.\d{2,3}\b|storedrv|resolver\.|submission"
+    r"(?:port |\.\d{1,3}:|[a-z)\]]:)(25|465|587|2525)\b|(?:\A|[:;(#] ?)[45]\.\d\.\d{1,3} |storedrv|resolver\.|submission"
 )
 # A line that begins with a code of SMTP that HTTP does not use, or hardly: somebody pasted a reply.
 _REPLY_LINE = re.compile(r"\A\(?(421|432|45[0-9]|51[03-9]|5[2-5]\d|57[01])[ ,-](?!\d)")
-_FOREIGN = re.compile(
-    r"\b(ssh|publickey|curl|wget|redis|psql|postgres(ql)?|pq|mysql|mariadb|mongo(db)?|sqlite|https?|nginx|apache|docker|"
-    r"kubectl|git|npm|pip|yarn|rsync|ftp|ldap|elasticsearch|kafka|rabbitmq|modulenotfounderror|module|nfs|vpn)\b"
-)
 
 
 def reply_codes(lower: str) -> frozenset[int]:
@@ -53,8 +49,3 @@ def is_about_mail(lower: str) -> bool:
     if _MAIL.search(lower) or _REPLY_LINE.match(lower):
         return True
     return bool(reply_codes(lower) and enhanced_codes(lower))
-
-
-def is_about_something_else(lower: str) -> bool:
-    """The text names another service that fails in the same words."""
-    return bool(_FOREIGN.search(lower))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from postroom.smtp.redaction import HIDDEN, Redaction
 from postroom.terms.finding import Finding
 from postroom.terms.host_name import host_reading
 from postroom.terms.outcome import Stage
@@ -13,7 +14,7 @@ from .catalogue import catalogue
 from .catalogue.provider import provider_of
 from .evidence import TEXT_CHARACTERS, Evidence, Known
 from .explain import finding_of
-from .relevance import enhanced_codes, is_about_mail, is_about_something_else, is_failure, reply_codes
+from .relevance import enhanced_codes, is_about_mail, is_failure, reply_codes
 from .unwrapping import unwrapped
 
 _LISTED_AT = re.compile(r"(?:blocked using|listed (?:on|in|at|by)) ([a-z0-9.-]{4,80})")
@@ -33,6 +34,12 @@ _IPV4_WORKED = re.compile(r"connected to (?:\d{1,3}\.){3}\d{1,3}")
 _KNOWN_DOMAIN_LOST = re.compile(
     r"@(?:gmail|googlemail|outlook|hotmail|live|yahoo|icloud|gmx|web|aol|msn)\.[a-z.]{2,6}>?: "
     r"(?:sender|recipient) address rejected: domain not found"
+)
+
+# What people paste of their own credentials: in a URL, after AUTH, in a setting.
+_CREDENTIALS = re.compile(
+    r"(?i)(://[^\s/@:]{1,200}:)[^\s/]{1,200}(?=@)|(\bauth (?:plain|login|xoauth2) )[a-z0-9+/=]{12,2000}|"
+    r"(\bpass(?:word|wd)?[\"\']{0,2}\s?[:=]\s?[\"\']?)[^\s\"\',;]{4,400}"
 )
 
 # Where a text says itself at which command the reply came.
@@ -65,24 +72,36 @@ def finding_of_text(
 ) -> Finding:
     """The finding of any text; `unknown` when it says too little. Never raises on any text.
 
-    `config` may have host, port, security and username_given; values of other types count as not known.
+    `config` may have host, port, security and username_given; values of other types count as not known. With username
+    and password, which may stand in the text in any encoding, the finding does not repeat them.
     """
-    return finding_of(evidence_of_text(text, config or {}, client or ""), language)
+    return finding_of(_without_secrets(evidence_of_text(text, config or {}, client or ""), config or {}), language)
+
+
+def _without_secrets(evidence: Evidence, config: Mapping[str, Any]) -> Evidence:
+    username, password = (value if isinstance(value := config.get(name), str) else "" for name in ("username", "password"))
+    redaction = Redaction(username, password)
+
+    def hidden(text: str) -> str:
+        return _CREDENTIALS.sub(rf"\g<1>\g<2>\g<3>{HIDDEN}", redaction.text(text))
+
+    values = {name: hidden(value) for name, value in evidence.values.items()}
+    return replace(evidence, values=values, quotes=tuple(map(hidden, evidence.quotes)))
 
 
 def evidence_of_text(text: str, config: Mapping[str, Any], client: str) -> Evidence:
     """The evidence in a text, of which the first characters count (`TEXT_CHARACTERS`).
 
-    A text that does not speak of a failure, or not of mail, is only quoted. With a configuration it is taken for mail.
+    A text that does not speak of a failure, or not of mail, is only quoted. With a configuration or a client it is taken for mail.
     """
     said, lower = " ".join(text[:TEXT_CHARACTERS].split()), unwrapped(text).lower()
     known = _known(config, lower)
     evidence = Evidence(client=client.lower()[:200], known=known, values=_values(lower, known), quotes=(said,))
-    of_mail = bool(known.host or known.port) or is_about_mail(lower)
-    if not is_failure(lower) or (is_about_something_else(lower) and not of_mail):
+    of_mail = bool(known.host or known.port or client) or is_about_mail(lower)
+    if not (of_mail and is_failure(lower)):
         return evidence.with_facts("from-text")
     evidence = replace(evidence, symptoms=frozenset({"from-text", *_symptoms(lower)}))
-    return _with_replies(evidence, lower, said.lower()) if of_mail else evidence
+    return _with_replies(evidence, lower, said.lower())
 
 
 def _with_replies(evidence: Evidence, lower: str, whole: str) -> Evidence:

@@ -27,7 +27,7 @@ _NOTICE = re.compile(
     r"and/or bulk e-?mail",
     re.IGNORECASE,
 )
-_REPLY_START = re.compile(r"(?<![\w.:/-])([245]\d\d)([ -])(?:([245]\.\d{1,3}\.\d{1,3})(?![\w.]) ?)?")
+_REPLY_START = re.compile(r"(?<![\w./-])([245]\d\d)([ -])(?:([245]\.\d{1,3}\.\d{1,3})(?![\w.]) ?)?")
 
 
 def unwrapped(text: str) -> str:
