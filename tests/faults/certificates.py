@@ -97,6 +97,10 @@ class Certificates:
         between = issued(_name("Fortinet Untrusted CA", "Fortinet"), None)
         return _context(issued(_name(HOST), between, names=(HOST,)), between)
 
+    def expired_intermediate(self) -> ssl.SSLContext:
+        between = issued(_name("Norrvik Test Issuing CA 1"), self._root, days=(-300, -3))
+        return _context(issued(_name(HOST), between, names=(HOST,)), between)
+
     def only_for_clients(self) -> ssl.SSLContext:
         return _context(issued(_name(HOST), self._root, names=(HOST,), for_clients=True))
 
@@ -164,6 +168,7 @@ _KINDS: dict[str, Callable[[Certificates], ssl.SSLContext]] = {
     "private-chain": Certificates.whole_private,
     "without-intermediate": Certificates.without_intermediate,
     "intercepted": Certificates.intercepted,
+    "expired-intermediate": Certificates.expired_intermediate,
     "for-clients": Certificates.only_for_clients,
     "weak-key": lambda c: _context(c.leaf(HOST, key=rsa.generate_private_key(65_537, 1024)), weak=True),
     "old-tls": Certificates.old,

@@ -75,11 +75,18 @@ def _certificate_symptoms(handshake: TlsEnded) -> list[str]:
         symptoms.append("interceptor-named")
     if _PUBLIC_AUTHORITIES.search(issuers):
         symptoms.append("public-authority-named")
+    if chain and "cert-expired" in symptoms and _ends_first(chain).position > 0:
+        symptoms.append("authority-expired-first")
     if chain and len(chain) == 1 and not chain[0].self_signed:
         symptoms.append("leaf-alone")
     if top and len(chain) > 1 and (top.self_signed or top.is_ca):
         symptoms.append("authority-sent")
     return [s for s in symptoms if s]
+
+
+def _ends_first(chain: Sequence[CertificateSeen]) -> CertificateSeen:
+    """The one that has expired where any has; nobody here knows the time."""
+    return min(chain, key=lambda certificate: certificate.not_after)
 
 
 def _symptom_of_text(text: str) -> str:
@@ -123,12 +130,14 @@ def _certificate_values(handshake: TlsEnded) -> dict[str, str]:
     leaf = handshake.chain[0]
     names = [n for n in leaf.names if n] or [_common_name(leaf.subject)]
     plain = [n for n in names if not n.startswith("*")] or names
+    first = _ends_first(handshake.chain)
     return {
+        "authority_expired": _short_name(first.subject),
         "certificate_names": ", ".join(names[:6]),
         "certificate_name": plain[0],
         "issuer": _short_name(leaf.issuer),
         "authority": _short_name(handshake.chain[-1].issuer),
-        "not_after": _day(leaf.not_after),
+        "not_after": _day(first.not_after),
         "not_before": _day(leaf.not_before),
         "key": leaf.key,
     }
