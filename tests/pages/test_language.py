@@ -78,7 +78,9 @@ def test_the_menu_changes_the_language_of_this_browser_and_of_the_person(page: C
     assert administrator.language == "fr"
 
 
-@pytest.mark.parametrize("back", ["//evil.example/", "/\\evil.example", "https://evil.example/", ""])
+@pytest.mark.parametrize("back", [
+    "//evil.example/", "/\\evil.example", "https://evil.example/", "", "/\t/evil.example", "/\t/[", "/\t\\evil.example",
+])
 def test_the_menu_leads_to_no_other_site(client: Client, back: str) -> None:
     assert client.post("/language", {"language": "fr", "back": back})["Location"] == "/"
 

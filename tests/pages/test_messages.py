@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings
@@ -210,6 +211,15 @@ def test_all_that_fits_the_filters_can_be_chosen(page: Client, relay: SmtpServer
     assert other.deliveries.get().state == "deferred"
 
 
+def test_a_search_of_any_length_does_not_lose_the_filters_behind_it(page: Client, relay: SmtpServer) -> None:
+    subject = "\N{OPEN MAILBOX WITH RAISED FLAG}" * 200
+    wanted = message(relay, "deferred", purpose="report", subject=subject)
+    other = message(relay, "deferred", purpose="alert", subject=subject)
+    asked = urlencode({"q": subject, "purpose": "report", "period": "today"})
+    page.post("/messages/bulk", {"do": "cancel", "all": "1", "asked": asked})
+    assert [row.deliveries.get().state for row in (wanted, other)] == ["cancelled", "deferred"]
+
+
 def test_resending_several_asks_first_and_says_which(page: Client, relay: SmtpServer) -> None:
     sent, waiting = message(relay, "sent", subject="Sent one"), message(relay, "deferred", subject="Waiting one")
     form = {"do": "resend", "m": [sent.pk, waiting.pk]}
@@ -291,6 +301,13 @@ def test_a_field_that_a_spreadsheet_would_run_is_neutral(page: Client, relay: Sm
     (row,) = csv.DictReader(io.StringIO(exported(page, "as=csv"), newline=""))
     assert row["subject"] == f"'{text}"
     assert neutral(text).startswith("'")
+
+
+@pytest.mark.parametrize("text", ["x;=1+1", "x; -1", 'x;"=1+1"', "x;\t@y"])
+def test_w5_a_field_holds_no_formula_where_spreadsheets_divide_at_semicolons(text: str) -> None:
+    cells = [cell.lstrip(' \t"') for cell in neutral(text).split(";")]
+    assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+    assert neutral("550 5.1.1 no; see a=b").startswith("550 5.1.1 no; see a=b")
 
 
 def test_a_long_export_ends_at_its_bound(page: Client, relay: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:

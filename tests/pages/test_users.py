@@ -49,6 +49,31 @@ def test_a_new_password_ends_what_was_open_with_the_old_one(page: Client, client
     assert client.get("/account").status_code == 302
 
 
+def test_t10_another_role_or_switching_off_ends_what_was_open_for_good(page: Client, client: Client) -> None:
+    user, text = added(page)
+    client.post("/login", {"email": user.email, "password": shown_password(text)})
+    page.post(f"/users/{user.pk}", {"name": "Jonas B.", "role": "viewer", "active": "on"})
+    assert client.get("/account").status_code == 200, "another name is no reason"
+    page.post(f"/users/{user.pk}", {"name": user.name, "role": "viewer"})
+    page.post(f"/users/{user.pk}", {"name": user.name, "role": "viewer", "active": "on"})
+    assert client.get("/account").status_code == 302
+    client.post("/login", {"email": user.email, "password": shown_password(text)})
+    page.post(f"/users/{user.pk}", {"name": user.name, "role": "administrator", "active": "on"})
+    assert client.get("/account").status_code == 302
+    assert page.get("/account").status_code == 200
+
+
+def test_nobody_gets_a_new_password_for_the_own_account_without_the_present_one(
+    page: Client, administrator: User
+) -> None:
+    before = administrator.password
+    answer = page.post(f"/users/{administrator.pk}/password")
+    administrator.refresh_from_db()
+    assert (answer["Location"], administrator.password) == ("/account", before)
+    assert page.get("/account").status_code == 200
+    assert "/password" not in page.get(f"/users/{administrator.pk}").content.decode()
+
+
 def test_who_is_switched_off_is_out_at_once_and_cannot_come_back(page: Client, client: Client) -> None:
     user, text = added(page)
     signing_in = {"email": user.email, "password": shown_password(text)}

@@ -2,7 +2,10 @@
 
 import secrets
 
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.utils import timezone
 
 from postroom.store import audit
 from postroom.store.models import User
@@ -50,7 +53,9 @@ def created_user(email: str, *, name: str, role: str, password: str, actor: str)
 
 
 def change_user(user: User, *, name: str, role: str, is_active: bool, actor: str) -> None:
-    """Store name, role and whether the person may sign in. Raises PersonRefused: somebody has to administer."""
+    """Store name, role and whether the person may sign in; another role, and switching off, end what is open (T10).
+
+    Raises PersonRefused: somebody has to administer."""
     _refuse_name(name)
     _refuse_role(role)
     with transaction.atomic():
@@ -64,6 +69,8 @@ def change_user(user: User, *, name: str, role: str, is_active: bool, actor: str
             raise PersonRefused(text, "role")
         if changes:
             User.objects.filter(pk=row.pk).update(**wanted)
+            if {"role", "is_active"} & set(changes):
+                _end_sessions(row)
             audit.record(actor, "user.change", row.email, changes)
 
 
@@ -77,6 +84,13 @@ def reset_password(email: str, *, password: str, actor: str) -> User:
         change_password(user, password)
         audit.record(actor, "user.reset-password", user.email)
     return user
+
+
+def _end_sessions(user: User) -> None:
+    """For good: a session that was only refused would come back to life with the right to sign in."""
+    open_ones = Session.objects.filter(expire_date__gt=timezone.now())
+    theirs = [row.pk for row in open_ones.iterator() if row.get_decoded().get(SESSION_KEY) == user.pk]
+    Session.objects.filter(pk__in=theirs).delete()
 
 
 def _others_administer(user: User) -> bool:

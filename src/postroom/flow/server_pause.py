@@ -1,6 +1,6 @@
 """Pause a server for a while, switch it off or on: it keeps its settings and takes no deliveries meanwhile."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -15,6 +15,7 @@ from .refusals import SettingsRefused
 
 REASON_CHARACTERS = 500
 BY_ITSELF = "postroom"
+LONGEST = timedelta(days=36_500)
 
 
 def pause_server(server: SmtpServer, *, until: datetime | None, reason: str, actor: str) -> None:
@@ -26,6 +27,9 @@ def pause_server(server: SmtpServer, *, until: datetime | None, reason: str, act
     problems = []
     if until is not None and until <= now:
         problems.append(FieldError("until", "past", worded("Enter a time in the future, or leave it empty.")))
+    if until is not None and until > now + LONGEST:
+        text = worded("Enter a time within the next hundred years, or leave it empty.")
+        problems.append(FieldError("until", "too-far", text))
     if len(reason.strip()) > REASON_CHARACTERS:
         problems.append(FieldError("reason", "too-long", worded("Shorten the reason to 500 characters.")))
     if problems:

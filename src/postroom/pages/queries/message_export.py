@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,8 +20,9 @@ COLUMNS = (
     "message", "message_id", "subject", "from", "purpose", "client", "accepted_at", "delivery", "recipient", "state",
     "server", "attempts", "cause", "reply", "updated_at",
 )
-# A spreadsheet takes text that begins so for a formula (W5).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes text that begins so for a formula (W5). In countries that write 1,5 it divides lines at semicolons
+# instead of commas, so that a cell may begin in the middle of a field.
+_FORMULA = re.compile(r"\A(?=[=+\-@\t\r])|(?<=;)(?=[\s\"]*[=+\-@])")
 
 
 class CsvLines:
@@ -74,8 +76,8 @@ class Export:
 
 
 def neutral(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """Text that no spreadsheet takes for a formula, nor any part of it that it may take for a cell."""
+    return _FORMULA.sub("'", text)
 
 
 def _rows(ids: Sequence[str], most: int) -> list[dict[str, Any]]:

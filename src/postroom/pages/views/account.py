@@ -1,6 +1,5 @@
 """One's own account: password, language and time zone, appearance."""
 
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from django.conf import settings
@@ -10,6 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
@@ -95,7 +95,8 @@ def _keep(response: HttpResponse, name: str, value: str) -> None:
 def _back(request: HttpRequest, otherwise: str) -> str:
     """Where the button was: only a path of our own is followed (W6)."""
     path = request.POST.get("back", "")
-    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and not urlsplit(path).netloc
+    # Browsers drop tabs and line ends from an address before they read it.
+    is_ours = path.startswith("/") and path.isprintable() and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
     return path if is_ours else otherwise
 
 

@@ -71,6 +71,11 @@ def user(request: HttpRequest, user_id: str) -> HttpResponse:
 def password(request: HttpRequest, user_id: str) -> HttpResponse:
     """A new password for the person, shown once; what was open with the old one ends (T10)."""
     row = get_object_or_404(User, pk=user_id)
+    if row.pk == person(request).pk:
+        # Else a session left open would be enough to take the account over, and its owner would be locked out.
+        text = _("Your own password is changed in your account, where the present one is asked for.")
+        messages.error(request, text)
+        return redirect("pages:account")
     fresh = new_password()
     try:
         reset_password(row.email, password=fresh, actor=person(request).email)
