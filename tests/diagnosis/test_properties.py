@@ -18,8 +18,9 @@ UNRELATED = Path(__file__).with_name("unrelated.txt").read_text(encoding="utf-8"
 SERVER = {"host": "mail.norrvik.example", "port": 587, "security": "starttls", "username_given": True}
 SMALL, LARGE = 32 * 1024, 1024 * 1024
 UNITS = (
-    b"a", b"5.7.8 ", b"550 ", b"550-5.7.1 x\r\n", b"<a@b.c>: ", b"\\\\\\\"", b"&amp;lt;", b"at a.b(", b"\n    at x.y(z:1)",
-    b"AAAAAAAA\n", b"base64 " + b"A" * 70 + b"\n", b"not ", b"\x00", b"*", b"host a said: ", b"\xff\xfe", b"password: ",
+    b"a", b"5.7.8 ", b"550 ", b"550-5.7.1 x\r\n", b"<a@b.c>: ", b"\\\\\\\"", b"&amp;lt;", b"at a.b(",
+    b"\n    at x.y(z:1)", b"AAAAAAAA\n", b"base64 " + b"A" * 70 + b"\n",
+    b"not ", b"\x00", b"*", b"host a said: ", b"\xff\xfe", b"password: ",
     b"://a:", b"2001:db8::", b"never 250 arriv ", b"certificate ",
 )
 

@@ -23,7 +23,8 @@ _MAIL = re.compile(
     r"dmarc|spamhaus|\brbl\b|dnsbl|blocked using|gr[ea]ylist|outlook|office365|sendgrid|amazonses|postmark|bounce|"
     r"undeliver|eyjzdgf0dxmioi|\bdelivery\b|username and password|\bauth (login|plain|command)|smtputf8|milter|"
     r"bare ?<?(lf|line)|220[ -]\*\*|local[- ]part|"
-    r"(?:port |\.\d{1,3}:|[a-z)\]]:)(25|465|587|2525)\b|(?:\A|[:;(#] ?)[45]\.\d\.\d{1,3} |storedrv|resolver\.|submission"
+    r"(?:port |\.\d{1,3}:|[a-z)\]]:)(25|465|587|2525)\b|(?:\A|[:;(#] ?)[45]\.\d\.\d{1,3} |storedrv|resolver\.|"
+    r"submission"
 )
 # A line that begins with a code of SMTP that HTTP does not use, or hardly: somebody pasted a reply.
 _REPLY_LINE = re.compile(r"\A\(?(421|432|45[0-9]|51[03-9]|5[2-5]\d|57[01])[ ,-](?!\d)")

@@ -79,8 +79,8 @@ def finding_of_text(
 
 
 def _without_secrets(evidence: Evidence, config: Mapping[str, Any]) -> Evidence:
-    username, password = (value if isinstance(value := config.get(name), str) else "" for name in ("username", "password"))
-    redaction = Redaction(username, password)
+    username, password = config.get("username"), config.get("password")
+    redaction = Redaction(username if isinstance(username, str) else "", password if isinstance(password, str) else "")
 
     def hidden(text: str) -> str:
         return _CREDENTIALS.sub(rf"\g<1>\g<2>\g<3>{HIDDEN}", redaction.text(text))
@@ -92,7 +92,8 @@ def _without_secrets(evidence: Evidence, config: Mapping[str, Any]) -> Evidence:
 def evidence_of_text(text: str, config: Mapping[str, Any], client: str) -> Evidence:
     """The evidence in a text, of which the first characters count (`TEXT_CHARACTERS`).
 
-    A text that does not speak of a failure, or not of mail, is only quoted. With a configuration or a client it is taken for mail.
+    A text that does not speak of a failure, or not of mail, is only quoted. With a configuration or a client it is
+    taken for mail.
     """
     said, lower = " ".join(text[:TEXT_CHARACTERS].split()), unwrapped(text).lower()
     known = _known(config, lower)
