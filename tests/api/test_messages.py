@@ -161,4 +161,5 @@ def test_activity_of_a_day_is_filtered(reader: Call, tmp_path: Path, monkeypatch
     assert [entry["outcome"] for entry in document["entries"]] == ["failed"]
     assert document["days"] == [document["day"]]
     assert reader("get", "/api/v1/activity?day=2001-01-01").json()["entries"] == []
-    assert reader("get", "/api/v1/activity?day=yesterday").status_code == 422
+    for day in ("yesterday", "9999-12-31", "0001-01-01"):
+        assert reader("get", f"/api/v1/activity?day={day}").status_code == 422

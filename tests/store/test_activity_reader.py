@@ -79,6 +79,14 @@ def test_pages_show_every_entry_once(folder: Path) -> None:
     assert seen == [f"user{number}@norrvik.example" for number in reversed(range(800))]
 
 
+@pytest.mark.parametrize("at_ms", ["9" * 30, "-" + "9" * 30, "9" * 18])
+def test_a_place_at_no_time_of_ours_is_none(at_ms: str) -> None:
+    assert Spot.parse(f"{at_ms}~2026-11-21~0") is None
+    assert Spot.parse(f"1795219200000~2026-11-21~{'9' * 30}") is None
+    spot = Spot(1_795_219_200_000, "2026-11-21", 7)
+    assert Spot.parse(str(spot)) == spot
+
+
 def test_like_troubles_fold_and_say_how_often_since_when(tmp_path: Path) -> None:
     slow, unknown, refused = TROUBLE
     times = [START + timedelta(minutes=n) for n in range(10)]

@@ -22,7 +22,9 @@ Criterion = Annotated[str | None, Field(max_length=254)]
 
 
 class ActivityFilter(Schema):
-    day: Annotated[date | None, Field(description="A UTC day; today when missing.")] = None
+    day: Annotated[
+        date | None, Field(ge=date(2000, 1, 1), le=date(2200, 12, 31), description="A UTC day; today when missing.")
+    ] = None
     outcome: Criterion = None
     cause: Criterion = None
     server: Criterion = None

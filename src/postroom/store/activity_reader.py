@@ -22,6 +22,8 @@ from .activity_shape import SEARCHED_CHARACTERS, SLOT_MS, Criteria, Shape, piece
 
 SEARCHED = 1_000
 NEWER = 1_000
+# Of milliseconds and of octets; more would be no number of SQLite's.
+_DIGITS = 15
 
 
 class Spot(NamedTuple):
@@ -36,7 +38,7 @@ class Spot(NamedTuple):
         """Inverse of `str`; None for anything else."""
         parts = text.split("~")
         with suppress(ValueError):
-            if len(parts) == 3:
+            if len(parts) == 3 and all(len(number) <= _DIGITS for number in (parts[0], parts[2])):
                 return cls(int(parts[0]), date.fromisoformat(parts[1]).isoformat(), int(parts[2]))
         return None
 
