@@ -146,6 +146,11 @@ def test_from_an_address_of_gmail_only_google_may_send() -> None:
     assert (foreign.slug, foreign.add) == ("spf-foreign-domain", ())
 
 
+@pytest.mark.parametrize("term", ["a/²", "mx//³", "a/٣", "ip4:192.0.2.1/²"])
+def test_a_length_in_other_digits_than_ours_breaks_the_record_and_not_the_look(term: str) -> None:
+    assert part(zone(f"v=spf1 {term} -all"), "spf", host=OFFICE).slug == "spf-broken"
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_read_without_an_error(text: str) -> None:
     parsed(f"v=spf1 {text}")

@@ -235,6 +235,16 @@ def test_a_name_of_the_certificate_is_proposed_only_for_the_same_address_and_wit
     assert explained(OTHER_NAME, WITH_LOGIN, elsewhere).proposal is None
 
 
+@pytest.mark.parametrize("name", [
+    "smtp.office365.com@evil.example", "smtp.office365.com:2525.evil.example", "evil.example/.smtp.office365.com",
+    "smtp\N{FULLWIDTH FULL STOP}evil.example", "\N{RIGHT-TO-LEFT OVERRIDE}moc.evil.example", "evil.example.",
+    "evil..example",
+])
+def test_t4_a_name_that_would_be_read_as_another_one_is_never_proposed(name: str) -> None:
+    events = [*untrusted(62, "hostname mismatch", certificate(names=(name,)))]
+    assert [look for look in looks(events, WITH_LOGIN) if look.kind is LookKind.DETOUR] == []
+
+
 def test_a_tenant_without_smtp_auth_is_offered_its_own_door_where_that_accepts() -> None:
     evidence = evidence_of(TENANT_OFF, AT_MICROSOFT)
     cause = finding_of(evidence).cause

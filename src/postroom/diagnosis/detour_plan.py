@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import Any
 
+from postroom.terms.host_name import host_reading
 from postroom.terms.limits import ALTERNATIVE_PORT, SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT
 from postroom.terms.outcome import Stage
 from postroom.terms.server import Auth, Security, ServerSettings
@@ -159,11 +160,11 @@ def _around_tls(cause: str, evidence: Evidence, settings: ServerSettings) -> tup
 
 
 def _is_whole_name(name: str, host: str) -> bool:
-    """A name to dial: no wildcard, no address, and not the one that did not match."""
+    """A name to dial just as it is shown: no wildcard, no address, and not the one that did not match."""
     try:
         ip_address(name)
     except ValueError:
-        return "." in name and "*" not in name and " " not in name and name.lower() != host.lower()
+        return "." in name and host_reading(name).host == name and name.lower() != host.lower()
     return False
 
 

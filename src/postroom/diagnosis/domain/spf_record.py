@@ -73,7 +73,7 @@ def _term(word: str) -> Term | None:
     if name in _WITH_DOMAIN and (not domain or slash):
         return None
     four, _, six = prefix.partition("//") if not prefix.startswith("/") else ("", "", prefix[1:])
-    if any(part and not part.isdigit() for part in (four, six)):
+    if any(part and not (part.isascii() and part.isdigit()) for part in (four, six)):
         return None
     prefixes = (min(int(four or 32), 32), min(int(six or 128), 128))
     return Term(qualifier, name, domain.lower().rstrip("."), prefixes=prefixes)
