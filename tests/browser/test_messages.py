@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from tests.rig.installation import Installation, running_postroom
 
-from .conftest import DESKTOP
+from .conftest import DESKTOP, Camera
 
 pytestmark = pytest.mark.browser
 
@@ -57,13 +57,14 @@ def objections(page: Page) -> list[object]:
     return [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
 
 
-def test_a_message_opens_beside_the_list_and_escape_returns_to_its_row(page: Page) -> None:
+def test_a_message_opens_beside_the_list_and_escape_returns_to_its_row(page: Page, camera: Camera) -> None:
     page.goto("/messages?period=month")
     first = page.locator("[data-pr-open]").first
     first.click()
     expect(page.locator("#panel-title")).to_be_focused()
     assert "open=" in page.url
     assert objections(page) == []
+    camera.take(page, "messages")
     shared = page.url
     page.keyboard.press("Escape")
     expect(page.locator("#panel")).to_be_empty()
@@ -102,7 +103,12 @@ def test_chosen_messages_can_be_cancelled_and_taken_back(page: Page) -> None:
 
 
 @pytest.mark.parametrize("width", [320])
-def test_a_phone_shows_cards_without_sideways_scroll_and_opens_the_page_of_a_message(page: Page, width: int) -> None:
+def test_a_phone_shows_cards_without_sideways_scroll_and_opens_the_page_of_a_message(
+    page: Page, camera: Camera, width: int
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/messages?period=month")
+    camera.take(page, "phone-messages")
     page.set_viewport_size({"width": width, "height": 844})
     try:
         for path in ("/messages?period=month", "/messages?q=zebra", "/messages/new"):

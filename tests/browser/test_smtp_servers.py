@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.rig.api import Api
 from tests.rig.installation import Installation, Run, running_postroom
 
-from .conftest import DESKTOP
+from .conftest import DESKTOP, Camera
 from .test_story import findings_of
 
 pytestmark = pytest.mark.browser
@@ -95,7 +95,7 @@ def test_testing_all_shows_what_is_under_way_and_then_what_it_came_to(page: Page
     expect(page.get_by_role("status").filter(has_text="Checked again every night")).to_be_visible()
 
 
-def test_a_server_is_paused_until_a_time_from_its_menu_and_resumed(page: Page, run: Run) -> None:
+def test_a_server_is_paused_until_a_time_from_its_menu_and_resumed(page: Page, run: Run, camera: Camera) -> None:
     page.goto(f"{run.url}/smtp-servers")
     page.get_by_text(f"Actions for {NAMES[1]}").locator("..").click()
     page.get_by_role("link", name="Pause…").click()
@@ -107,6 +107,7 @@ def test_a_server_is_paused_until_a_time_from_its_menu_and_resumed(page: Page, r
     row = page.get_by_role("row").filter(has_text=NAMES[1])
     expect(row).to_contain_text("Until 16 Mar 2099, 08:00")
     expect(row).to_contain_text("“Mailbox move”")
+    camera.take(page, "smtp-configuration")
     page.get_by_text(f"Actions for {NAMES[1]}").locator("..").click()
     page.get_by_role("button", name="Resume").click()
     expect(row).not_to_contain_text("Mailbox move")
