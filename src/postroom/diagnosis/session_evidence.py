@@ -131,8 +131,11 @@ def _with_host(evidence: Evidence, settings: ServerSettings) -> Evidence:
 
 
 def _last_refusal(events: Sequence[Event], stage: Stage | None) -> Reply | None:
-    for event in reversed(_of(events, ReplyReceived)):
-        if event.reply.code >= 400 and (stage is None or event.stage is stage):
+    """The reply that refused the stage, None where the connection outlived it and failed otherwise."""
+    for event in reversed(events):
+        if isinstance(event, PeerFault):
+            return None
+        if isinstance(event, ReplyReceived) and event.reply.code >= 400 and stage in (None, event.stage):
             return event.reply
     return None
 

@@ -12,8 +12,8 @@ from typing import Self
 
 import structlog
 
-from postroom.diagnosis.explain import finding_of_cause, finding_of_delivery
-from postroom.diagnosis.session_evidence import secret_facts
+from postroom.diagnosis.explain import finding_of, finding_of_cause, finding_of_delivery
+from postroom.diagnosis.session_evidence import evidence_of, secret_facts
 from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, open_session
 from postroom.policy.egress import may_dial
 from postroom.policy.outcome import is_about_sign_in, is_server_fault, uncertain_policy
@@ -182,9 +182,9 @@ class Courier:
         self, server: Outgoing, events: Sequence[Event], failed: SessionFailed, facts: tuple[str, ...]
     ) -> ServerFault:
         result = RecipientResult("", Outcome.DEFERRED, failed.stage, failed.reply, failed.reason)
-        first = finding_of_delivery(events, server.settings, result, secret_facts=facts)
+        first = finding_of(evidence_of(events, server.settings, secret_facts=facts))
         try:
-            finding = await self._look_after(server, first).finding(events, (result,), secret_facts=facts)
+            finding = await self._look_after(server, first).finding(events, secret_facts=facts)
         except Exception:  # noqa: BLE001 - logged whole; where mail goes must not depend on what is said of a failure
             _log.exception("the closer look at a server broke", server=server.name.name)
             finding = first
