@@ -34,6 +34,21 @@ CHANGING = [
 ]
 
 
+OPERATORS = {
+    "/messages/{message}/retry", "/messages/{message}/cancel", "/messages/{message}/resend", "/messages/bulk",
+    "/messages/undo", "/messages/new", "/smtp-tests/{test}/arrived", "/domain-checks/from-domain",
+    "/domain-checks/inbox-outlook", "/domain-checks/recipient",
+}
+READ_BY_OPERATORS = (
+    "/messages/new", "/messages/export", "/messages/{message}/content", "/messages/{message}/source",
+    "/messages/{message}/attachments/0",
+)
+READ_BY_ADMINISTRATORS = (
+    "/users", "/users/{user}", "/smtp-servers/new", "/smtp-servers/{server}", "/smtp-servers/{server}/pause",
+    "/smtp-servers/{server}/delete", "/smtp-servers/provider?provider=gmail",
+)
+
+
 def patterns() -> Iterator[URLPattern]:
     for pattern in urlpatterns:
         assert isinstance(pattern, URLPattern)
@@ -92,6 +107,33 @@ def test_a_viewer_changes_nothing(
     client.force_login(viewer)
     answer = client.post(path.format(server=relay.pk, test=test_row.pk, message=message.pk), values)
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(("path", "values"), CHANGING)
+def test_an_operator_changes_messages_and_nothing_else(
+    viewer: User, relay: SmtpServer, test_row: ServerTest, message: Message, path: str, values: dict[str, str]
+) -> None:
+    User.objects.filter(pk=viewer.pk).update(role=User.Role.OPERATOR)
+    client = Client()
+    client.force_login(User.objects.get(pk=viewer.pk))
+    answer = client.post(path.format(server=relay.pk, test=test_row.pk, message=message.pk), values)
+    assert (answer.status_code == 403) is (path not in OPERATORS)
+
+
+@pytest.mark.parametrize(("role", "closed"), [
+    ("viewer", (*READ_BY_OPERATORS, *READ_BY_ADMINISTRATORS)), ("operator", READ_BY_ADMINISTRATORS),
+])
+def test_who_may_not_read_a_page_is_refused(
+    viewer: User, relay: SmtpServer, message: Message, role: str, closed: tuple[str, ...]
+) -> None:
+    User.objects.filter(pk=viewer.pk).update(role=role)
+    client = Client(raise_request_exception=False)
+    client.force_login(User.objects.get(pk=viewer.pk))
+    refused = [
+        path for path in (*READ_BY_OPERATORS, *READ_BY_ADMINISTRATORS)
+        if client.get(path.format(message=message.pk, server=relay.pk, user=viewer.pk)).status_code == 403
+    ]
+    assert refused == list(closed)
 
 
 @pytest.mark.parametrize(("path", "values"), CHANGING)
