@@ -1,10 +1,11 @@
 """The sandbox is a configured server from the first start, and never takes real mail once a real server is there."""
 
 import pytest
+from django.utils import timezone
 
 from postroom.flow import configure
 from postroom.flow.sandbox_server import ensure_sandbox_server
-from postroom.store.models import ServerTest, SmtpServer
+from postroom.store.models import Delivery, Message, ServerTest, SmtpServer
 from postroom.terms.outcome import TestStatus
 
 pytestmark = pytest.mark.django_db
@@ -38,3 +39,19 @@ def test_a_removed_sandbox_stays_removed() -> None:
     assert server is not None
     configure.delete_server(server, "marta@company.example")
     assert ensure_sandbox_server(2526) is None
+
+
+def test_mail_that_waits_for_a_removed_sandbox_is_cancelled_and_never_leaves_for_real() -> None:
+    server = ensure_sandbox_server(2526)
+    assert server is not None
+    now = timezone.now()
+    message = Message.objects.create(
+        server=server, message_id="<a@x.example>", from_header="a@x.example", content_digest="0" * 64, content_size=1,
+        created_at=now, expires_at=now,
+    )
+    values = {"message": message, "server": server, "due_at": now, "updated_at": now}
+    waiting = Delivery.objects.create(recipient="b@x.example", state="deferred", **values)
+    sent = Delivery.objects.create(recipient="c@x.example", state="sent", **values)
+    configure.delete_server(server, "marta@company.example")
+    assert Delivery.objects.get(pk=waiting.pk).state == "cancelled"
+    assert Delivery.objects.get(pk=sent.pk).state == "sent"

@@ -17,7 +17,7 @@ from postroom.policy.ports import Ports
 from postroom.policy.settings_check import problems_of
 from postroom.store import audit
 from postroom.store.ids import new_id
-from postroom.store.models import InstanceValue, ServerTest, SmtpServer
+from postroom.store.models import Delivery, InstanceValue, ServerTest, SmtpServer
 from postroom.store.vault import Vault
 from postroom.terms.host_name import host_reading
 from postroom.terms.outcome import TestStatus
@@ -25,6 +25,7 @@ from postroom.terms.problem import FieldError
 from postroom.terms.server import Auth, Destination, ServerSettings
 from postroom.terms.wording import worded
 
+from .outbox import CAN_CANCEL, cancel
 from .refusals import NotPossible as NotPossible
 from .refusals import SettingsRefused as SettingsRefused
 from .server_order import number, put_first, servers_in_order
@@ -160,12 +161,14 @@ def change_server(
 
 def delete_server(server: SmtpServer, actor: str) -> None:
     """Remove the server with its password, its tests' copies of it included. Messages and the activity log stay;
-    waiting mail goes to the default."""
+    waiting mail goes to the default, but what waits for the sandbox is cancelled: it was never meant to leave."""
     with transaction.atomic():
         tests = Q(server_id=server.pk) | Q(server=None, settings__name=server.name)
         ServerTest.objects.filter(tests).update(sealed_password="")
         if server.is_sandbox:
             InstanceValue.objects.update_or_create(name=SANDBOX_REMOVED, defaults={"value": True})
+            waiting = Delivery.objects.filter(server=server, state__in=CAN_CANCEL)
+            cancel(list(waiting.values_list("message_id", flat=True).distinct()), actor)
         SmtpServer.objects.filter(pk=server.pk).delete()
         number(servers_in_order())
         audit.record(actor, "server.delete", server.name)
