@@ -84,6 +84,19 @@ def test_the_trail_is_filtered_and_paged_without_losing_an_entry(page: Client) -
     assert "No change fits these filters" in text_of(page, "/audit?action=server.pause")
 
 
+def test_a_new_server_shows_what_it_has_and_a_changed_one_only_what_changed(page: Client) -> None:
+    new = {"name": [None, "A"], "username": [None, ""], "limits": [None, {"day": None}]}
+    audit.record("x", "server.save", "A", new)
+    text = text_of(page, "/audit")
+    assert "username" not in text
+    assert "limits" not in text
+    audit.record("x", "server.save", "A", {"limits": [{"day": None, "minute": 5}, {"day": 90, "minute": 5}]})
+    text = text_of(page, "/audit")
+    assert "limits.day" in text
+    assert "none → 90" in text
+    assert "limits.minute" not in text
+
+
 def test_markup_in_the_trail_is_shown_as_text(page: Client) -> None:
     bad = "<script>alert(1)</script>"
     audit.record(bad, bad, bad, {bad: [bad, {"x": bad}], "message": bad})

@@ -1,7 +1,7 @@
 """The audit trail as its page shows it: who changed what, when."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -108,16 +108,40 @@ def _line(entry: AuditEntry, names: Mapping[str, str]) -> Line:
         entry=entry,
         actor=names.get(entry.actor) or entry.actor,
         action=str(ACTIONS.get(entry.action, entry.action)),
-        details=[(str(name), _said(value)) for name, value in entry.changes.items()],
+        details=list(_details(entry.changes)),
         message=id_in(entry.subject) if entry.action.startswith("message.") else "",
     )
 
 
-def _said(value: Any) -> str:
-    """A pair is what was and what is; anything else stands for itself."""
-    if isinstance(value, list) and len(value) == 2 and not any(isinstance(each, list | dict) for each in value):
-        return _("%(old)s → %(new)s") % {"old": _one(value[0]), "new": _one(value[1])}
-    return _one(value)
+def _details(changes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """A pair is what was and what is; anything else stands for itself. Of what is new only what it has is said."""
+    is_new = _pair(changes.get("name"))[:1] == [None]
+    for name, value in changes.items():
+        pair = _pair(value)
+        if not pair:
+            yield str(name), _one(value)
+        elif any(isinstance(each, dict) for each in pair):
+            old, new = ({} if each is None else each for each in pair)
+            for part in {**old, **new}:
+                yield from _change(f"{name}.{part}", old.get(part), new.get(part), is_new)
+        else:
+            yield from _change(str(name), pair[0], pair[1], is_new)
+
+
+def _pair(value: Any) -> list[Any]:
+    """What was and what is, either plain values or tables; empty for anything else."""
+    if not isinstance(value, list) or len(value) != 2:
+        return []
+    tables = [each for each in value if isinstance(each, dict)]
+    plain = [each for each in value if not isinstance(each, dict | list)]
+    return value if len(plain) == 2 or (tables and all(each is None for each in plain)) else []
+
+
+def _change(name: str, old: Any, new: Any, is_new: bool) -> Iterator[tuple[str, str]]:
+    if is_new and new not in (None, ""):
+        yield name, _one(new)
+    elif not is_new and old != new:
+        yield name, _("%(old)s → %(new)s") % {"old": _one(old), "new": _one(new)}
 
 
 def _one(value: Any) -> str:
