@@ -163,7 +163,6 @@ def _older(asked: Asked, found: Sequence[Found]) -> str:
 def _facet(name: str, asked: Asked, shapes: Counter[Shape], recipients: Counter[str]) -> Facet:
     chosen: frozenset[str] = getattr(asked.criteria, name)
     counts: Counter[str] = Counter()
-    titles: dict[str, str] = {}
     if name == "recipient":
         counts = recipients
     else:
@@ -171,19 +170,18 @@ def _facet(name: str, asked: Asked, shapes: Counter[Shape], recipients: Counter[
             value = getattr(shape, name)
             if value and asked.criteria.takes(shape, without=name):
                 counts[value] += entries
-                titles.setdefault(value, shape.title)
     values = [value for value, _n in counts.most_common(FACET_VALUES) if value]
     values += sorted(chosen - set(values))
     if name == "severity":
         values = [*_SEVERITIES, *(value for value in values if value not in _SEVERITIES)]
-    label_of = _label_of(name, titles)
+    label_of = _label_of(name)
     choices = [
         Choice(value, label_of(value), counts[value], value in chosen, asked.without(name, value)) for value in values
     ]
     return Facet(name, str(_LABELS[name]), choices)
 
 
-def _label_of(name: str, titles: Mapping[str, str]) -> Callable[[str], str]:
+def _label_of(name: str) -> Callable[[str], str]:
     match name:
         case "severity":
             return lambda value: str(states.look_of(value).word)
@@ -192,6 +190,7 @@ def _label_of(name: str, titles: Mapping[str, str]) -> Callable[[str], str]:
         case "outcome":
             return lambda value: str(_OUTCOMES.get(value) or states.look_of(value).word)
         case "cause":
-            return lambda value: cause_title(value, titles.get(value, "")).rstrip(".")
+            # An entry's own title may name one host and port; a choice stands for all entries of the cause.
+            return lambda value: cause_title(value).rstrip(".")
         case _:
             return lambda value: value
