@@ -76,8 +76,8 @@ def send_again(request: HttpRequest, message_id: str) -> HttpResponse:
         notices.error(request, reader.translated(reason.args[0]))
         return redirect(_back(request, found))
     number = again.deliveries.count()
-    text = ngettext("Sent again to %(n)s recipient.", "Sent again to %(n)s recipients.", number) % {"n": number}
-    notices.success(request, text)
+    text = ngettext("Handed over again for %(n)s recipient.", "Handed over again for %(n)s recipients.", number)
+    notices.success(request, text % {"n": number})
     return redirect("pages:message", again.pk)
 
 
