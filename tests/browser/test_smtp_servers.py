@@ -63,6 +63,7 @@ def test_the_order_is_changed_and_put_back_by_keyboard_alone(page: Page, run: Ru
     change = page.get_by_role("link", name="Change order")
     change.focus()
     page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name=f"Move down {NAMES[2]}")).to_have_attribute("aria-disabled", "true")
     up = page.get_by_role("button", name=f"Move up {NAMES[2]}")
     up.focus()
     page.keyboard.press("Enter")

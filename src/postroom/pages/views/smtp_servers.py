@@ -50,7 +50,7 @@ def list_context(request: HttpRequest, changes_order: bool) -> dict[str, Any]:
         "crumbs": [*CRUMBS[:-1], (_LIST, "")],
         "rows": [row for row in rows if not chosen or row.state == chosen],
         "total": len(rows),
-        "last_rank": len(real) - (0 if rows and rows[0] in real else 1) if real else 0,
+        "last_rank": real[-1].rank if real else 0,
         "tabs": [(state, counts[state]) for state in _FILTERS if counts[state]],
         "chosen": chosen,
         "changing": changing,
