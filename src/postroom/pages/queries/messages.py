@@ -200,6 +200,8 @@ def state_note(message: Message, delivery: Delivery, actor: str = "") -> str:
             return _("by %(name)s") % {"name": actor} if actor else ""
         case DeliveryState.SENT if server:
             return _("%(when)s, %(server)s") % {"when": when(delivery.updated_at), "server": server}
+        case DeliveryState.SENT:
+            return when(delivery.updated_at)
         case _:
             return server
 
