@@ -87,6 +87,19 @@ def test_logging_out_needs_a_post_so_that_no_link_can_do_it(page: Client) -> Non
     assert page.get("/logout").status_code == 405
 
 
+def test_w8_the_present_password_can_not_be_guessed_through_an_open_session(
+    page: Client, administrator: User
+) -> None:
+    for _ in range(5):
+        wrong = {"password": "guess", "new_password": "a much better secret"}
+        assert page.post("/account/password", wrong).status_code == 422
+    right = {"password": PASSWORD, "new_password": "a much better secret"}
+    answer = page.post("/account/password", right)
+    assert (answer.status_code, "Wait five minutes" in answer.content.decode()) == (429, True)
+    administrator.refresh_from_db()
+    assert administrator.check_password(PASSWORD)
+
+
 def test_a_new_password_ends_the_other_sessions_and_keeps_this_one(client: Client, administrator: User) -> None:
     other = Client()
     other.force_login(administrator)

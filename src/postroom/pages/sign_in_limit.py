@@ -1,4 +1,5 @@
-"""Brute force against the sign-in is slowed down: failures are counted by address and by name (W8).
+"""Brute force against passwords is slowed down: failures are counted by address and by name (W8), at the sign-in
+and where the present password is asked for.
 
 The counters live in this process's memory; one web process serves the pages of an installation on one machine. The
 address is the connection's own, never one that a header claims (W7).
@@ -9,7 +10,9 @@ import hashlib
 
 from django.core.cache import cache
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
 
+WAIT = gettext_lazy("Too many failed tries. Wait five minutes, then try again.")
 WINDOW_S = 300
 FAILURES_BY_PAIR = 5
 FAILURES_BY_ADDRESS = 30

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from postroom.flow.first_start import change_password, password_problem
 from postroom.flow.instance import LANGUAGES, time_zones
+from postroom.pages import sign_in_limit
 from postroom.pages.access import person
 from postroom.pages.frame import SHORTCUTS_COOKIE, THEME_COOKIE
 from postroom.pages.middleware import LANGUAGE_COOKIE
@@ -35,8 +36,12 @@ def change_own_password(request: HttpRequest) -> HttpResponse:
     user = person(request)
     new = request.POST.get("new_password", "")
     problems = {}
+    if not sign_in_limit.begin_try(request, user.email):
+        return _page(request, {"password": str(sign_in_limit.WAIT)}, 429)
     if not user.check_password(request.POST.get("password", "")):
         problems["password"] = _("This is not your present password.")
+    else:
+        sign_in_limit.take_back(request, user.email)
     if problem := password_problem(new, user):
         problems["new_password"] = problem["password"]
     if problems:

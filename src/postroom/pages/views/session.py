@@ -15,7 +15,6 @@ from postroom.flow.first_start import needs_administrator
 from postroom.pages import sign_in_limit
 
 _WRONG = gettext_lazy("E-mail address and password do not match an account. Check both.")
-_WAIT = gettext_lazy("Too many failed tries. Wait five minutes, then try again.")
 
 
 @login_not_required
@@ -29,7 +28,7 @@ def log_in(request: HttpRequest) -> HttpResponse:
         return _page(request, "", after, "", 200)
     email = request.POST.get("email", "")[:254]
     if not sign_in_limit.begin_try(request, email):
-        return _page(request, email, after, _WAIT, 429)
+        return _page(request, email, after, sign_in_limit.WAIT, 429)
     user = authenticate(request, username=email.strip().lower(), password=request.POST.get("password", ""))
     if user is None:
         return _page(request, email, after, _WRONG, 422)
