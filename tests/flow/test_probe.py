@@ -75,6 +75,14 @@ async def test_a_healthy_relay_passes_and_the_test_mail_is_the_one_that_left() -
     assert all(stage["ms"] >= 0 for stage in report.stages if stage["status"] == "passed")
 
 
+@pytest.mark.parametrize("size", ["²", "٣٣", "-1", "0x10", "9" * 5_000])
+async def test_a_size_that_is_no_number_of_the_standard_is_no_limit_and_ends_no_test(size: str) -> None:
+    async with playing(talk(GREETED.replace("1000000", size) + TAKEN.replace(" SIZE=*", "*"))) as server:
+        report = await probed(server)
+    assert report.facts["size_limit"] is None
+    assert statuses(report)["greeting"] == "passed"
+
+
 async def test_checking_the_connection_sends_no_mail() -> None:
     async with playing(talk(GREETED + "C: QUIT\nS: 221 bye\n")) as server:
         report = await probed(server, send=False)

@@ -18,6 +18,7 @@ from postroom.message.draft import DraftProblem
 from postroom.message.test_mail import Voice, compose_test_mail
 from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, open_session
 from postroom.policy.egress import may_dial
+from postroom.smtp.extensions import size_limit_of
 from postroom.smtp.trace import Event, ExtensionsSeen, OurRefusal, StageEnded, StageStarted, TlsEnded
 from postroom.smtp.transcript import transcript
 from postroom.terms.address import AddressProblem, parse_address
@@ -193,8 +194,7 @@ class _Probe:
         for event in events:
             if isinstance(event, ExtensionsSeen):
                 facts["extensions"] = {key: list(values) for key, values in event.extensions.items()}
-                size = "".join(event.extensions.get("SIZE", ()))
-                facts["size_limit"] = int(size) if size.isdigit() and len(size) < 16 else None
+                facts["size_limit"] = size_limit_of(event.extensions)
             if isinstance(event, TlsEnded):
                 facts["tls"] = _tls_facts(event)
         facts["also_tried"] = also_tried(self._look.seen, self._settings, events)
