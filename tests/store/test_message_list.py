@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def _filled(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+def _filled(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:  # noqa: ARG001
     """Three hundred messages over a month, and one to a thousand; rolled back for the other modules."""
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         fill(300, now=NOW)
