@@ -11,18 +11,18 @@ from tests.rig.filled import fill
 from postroom.store.message_filter import ATTENTION, MessageFilter, Order, Place
 from postroom.store.message_list import MessageList, causes_in_use
 from postroom.store.message_search import HITS, hits_of
-from postroom.store.models import Delivery, Message, SmtpServer
+from postroom.store.models import Delivery, DeliveryTally, Message, QueueSample, SmtpServer
 
 NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def _filled(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:  # noqa: ARG001
-    """Three hundred messages over a month, and one to a thousand; rolled back for the other modules."""
+    """Three hundred messages over a month, and one to a thousand; removed again for the other modules."""
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         fill(300, now=NOW)
         yield
-        for model in (Message, SmtpServer):
+        for model in (Message, SmtpServer, DeliveryTally, QueueSample):
             model.objects.all().delete()
 
 
