@@ -11,6 +11,7 @@ from tests.rig.filled import fill
 
 from postroom.diagnosis.explain import finding_of_cause
 from postroom.flow.first_start import hide_checklist
+from postroom.store.heartbeat import store_heartbeat
 from postroom.store.ids import id_at
 from postroom.store.models import Delivery, DeliveryTally, Message, QueueSample, SmtpServer, User
 from postroom.terms.outcome import DeliveryState
@@ -203,3 +204,20 @@ def test_the_numbers_of_svg_stay_numbers_where_a_comma_divides_them(
     places = re.findall(r' (?:x|y|x1|x2|y1|y2|width|height)="([^"]*)"', html)
     assert places
     assert all(re.fullmatch(r"-?\d+(\.\d+)?%?", place) for place in places)
+
+
+def test_it_is_said_on_every_page_that_no_server_takes_mail(page: Client) -> None:
+    store_heartbeat(timezone.now(), "running")
+    SmtpServer.objects.create(name="Sandbox", settings={"host": "127.0.0.1", "port": 2526}, is_sandbox=True)
+
+    def said() -> list[bool]:
+        return ["No server takes mail" in page.get(path).content.decode() for path in ("/", "/messages")]
+
+    assert said() == [False, False]
+    values = {"settings": {"host": "a.example", "port": 25}, "use_unverified": True}
+    SmtpServer.objects.create(name="A", failing_since=timezone.now(), **values)
+    assert said() == [True, True]
+    other = SmtpServer.objects.create(name="B", **values)
+    assert said() == [False, False]
+    SmtpServer.objects.filter(pk=other.pk).update(enabled=False)
+    assert said() == [True, True]

@@ -19,12 +19,13 @@ MOST_COUNTED = 1_000
 @dataclass(frozen=True, slots=True)
 class DeliveryStatus:
     """`depth` counts deliveries that wait or are being sent, up to one more than MOST_COUNTED; `oldest_at` is
-    since when the oldest of them waits."""
+    since when the oldest of them waits. `no_server_works`: there are real servers, and mail leaves through none."""
 
     running: bool
     depth: int
     oldest_at: datetime | None
     failing_servers: int
+    no_server_works: bool
 
     @property
     def oldest_s(self) -> float:
@@ -40,11 +41,12 @@ class DeliveryStatus:
 
 def delivery_status() -> DeliveryStatus:
     waiting = Delivery.objects.filter(state__in=IN_THE_QUEUE)
-    failing = SmtpServer.objects.filter(failing_since__isnull=False, enabled=True)
+    real = list(SmtpServer.objects.filter(is_sandbox=False))
     return DeliveryStatus(
         running=engine_is_running(),
         # The state alone: counting then reads nothing but the index.
         depth=waiting.values("state")[: MOST_COUNTED + 1].count(),
         oldest_at=oldest_waiting(timezone.now()),
-        failing_servers=sum(1 for server in failing if server.state == "failing"),
+        failing_servers=sum(1 for server in real if server.enabled and server.state == "failing"),
+        no_server_works=bool(real) and not any(s.takes_deliveries and s.failing_since is None for s in real),
     )
