@@ -78,7 +78,7 @@ def test_1_a_first_server_is_proven_in_twelve_interactions_from_the_set_up_link(
     hand.click(page.get_by_role("button", name="Run live test"))
     expect(page.get_by_role("heading", name="Test passed: all 10 stages")).to_be_visible()
     assert hand.interactions <= 12, hand.interactions
-    assert len(mail_rig.arrived(b"Postroom test message")) == 1
+    assert mail_rig.arrived(b"Subject: Postroom test message")
     hand.click(page.get_by_role("button", name="Save", exact=True))
     expect(page.get_by_role("row").filter(has_text=mail_rig.host).get_by_text("Verified", exact=True)).to_be_visible()
 
