@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from tests.rig.installation import Installation, running_postroom
 
 from .conftest import DESKTOP, Camera
+from .test_story import findings_of
 
 pytestmark = pytest.mark.browser
 
@@ -52,18 +52,13 @@ def filled(installation: Installation) -> None:
     subprocess.run(command, env=environment, cwd=ROOT, check=True, timeout=60)
 
 
-def objections(page: Page) -> list[object]:
-    found = Axe().run(page).response["violations"]
-    return [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
-
-
 def test_a_message_opens_beside_the_list_and_escape_returns_to_its_row(page: Page, camera: Camera) -> None:
     page.goto("/messages?period=month")
     first = page.locator("[data-pr-open]").first
     first.click()
     expect(page.locator("#panel-title")).to_be_focused()
     assert "open=" in page.url
-    assert objections(page) == []
+    assert findings_of(page) == []
     camera.take(page, "messages")
     shared = page.url
     page.keyboard.press("Escape")
@@ -114,12 +109,12 @@ def test_a_phone_shows_cards_without_sideways_scroll_and_opens_the_page_of_a_mes
         for path in ("/messages?period=month", "/messages?q=zebra", "/messages/new"):
             page.goto(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-            assert objections(page) == [], path
+            assert findings_of(page) == [], path
         page.goto("/messages?period=month")
         page.locator("[data-pr-open]").first.click()
         expect(page.get_by_role("heading", level=1)).not_to_have_text("Messages")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert objections(page) == []
+        assert findings_of(page) == []
     finally:
         page.set_viewport_size(DESKTOP)
 
@@ -134,7 +129,7 @@ def test_a_message_is_written_seen_beforehand_and_followed(page: Page) -> None:
     ])
     page.get_by_role("button", name="Preview").click()
     expect(page.get_by_text("plan.pdf, 3.8 MB")).to_be_visible()
-    assert objections(page) == []
+    assert findings_of(page) == []
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Gate 3 is closed")
     expect(page.locator(".pr-message-detail .pr-badge").first).to_contain_text("Sent", timeout=15_000)

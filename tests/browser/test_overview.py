@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from tests.rig.installation import Installation, running_postroom
 
 from .conftest import DESKTOP, Camera
+from .test_story import findings_of
 
 pytestmark = pytest.mark.browser
 
@@ -51,11 +51,6 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def _at_the_overview(page: Page) -> None:
     page.set_viewport_size(DESKTOP)
     page.goto("/")
-
-
-def objections(page: Page) -> list[object]:
-    found = Axe().run(page).response["violations"]
-    return [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
 
 
 def test_a_chart_becomes_a_table_and_back_by_keyboard_and_the_focus_stays(page: Page) -> None:
@@ -99,9 +94,9 @@ def test_what_is_renewed_keeps_focus_and_place(page: Page) -> None:
 def test_nothing_is_in_the_way_of_anybody(page: Page, camera: Camera, theme: str, query: str) -> None:
     page.context.add_cookies([{"name": "postroom_theme", "value": theme, "url": page.url}])
     page.goto(f"/{query}")
-    assert objections(page) == []
+    assert findings_of(page) == []
     if not query:
         camera.take(page, "overview" if theme == "light" else "overview-dark")
     page.set_viewport_size({"width": 320, "height": 700})
-    assert objections(page) == []
+    assert findings_of(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == 320
