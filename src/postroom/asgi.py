@@ -120,6 +120,6 @@ async def _refuse_host(scope: Scope, send: Send) -> None:
 
 
 application = Application(
-    Intake(Path(settings.DATA_DIR) / "postroom.sqlite3", settings.DATA_DIR / "blobs"),
+    Intake(Path(settings.DATA_DIR) / "blobs"),
     _django,  # type: ignore[arg-type]
 )

@@ -4,12 +4,12 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from postroom.engine.change import DatabaseChange
 from postroom.engine.engine import Engine
 from postroom.engine.server_tests import ServerTests
 from postroom.engine.upkeep import Upkeep
 from postroom.flow import check_server
 from postroom.flow.run_test import Prober
+from postroom.store.change import open_change
 from postroom.store.models import InstanceValue
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Running:
     """See above; `stop` may come without `start`."""
 
     def __init__(self, outbox: "Outbox") -> None:
-        self.change = DatabaseChange(outbox.database)
+        self.change = open_change()
         tests = ServerTests(Prober(outbox.log, outbox.data / "logs", "localhost"))
         upkeep = Upkeep(outbox.log)
         self.engine = Engine(outbox.queue, outbox.courier, outbox.settler, tests, upkeep, self.change)

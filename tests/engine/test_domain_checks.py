@@ -5,20 +5,18 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.utils import timezone
 from tests.net.dns_server import SILENT, Zone, dns_server
 
 from postroom.engine import domain_checks
-from postroom.engine.change import DatabaseChange
 from postroom.engine.domain_checks import AT_ONCE, DomainChecks
 from postroom.flow import read_domain
 from postroom.flow.check_domain import ask
 from postroom.net import domain_records
+from postroom.store.change import SqliteChange, open_change
 from postroom.store.models import DomainCheck
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +32,7 @@ ZONE: Zone = {
 @asynccontextmanager
 async def looking(monkeypatch: pytest.MonkeyPatch, zone: Zone = ZONE) -> AsyncIterator[list[str]]:
     """The worker at work on the test database; yields what the DNS is asked."""
-    change = DatabaseChange(Path(settings.DATABASES["default"]["NAME"]))
+    change = open_change()
     async with dns_server(zone) as (server, resolver):
         monkeypatch.setattr(domain_records, "resolver", lambda: resolver)
         checks = DomainChecks(change)
@@ -129,14 +127,14 @@ async def test_checks_of_days_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_a_database_that_cannot_be_asked_for_a_moment_ends_no_looking(monkeypatch: pytest.MonkeyPatch) -> None:
-    has_come, failures = DatabaseChange.has_come, [sqlite3.OperationalError("disk I/O error")]
+    has_come, failures = SqliteChange.has_come, [sqlite3.OperationalError("disk I/O error")]
 
-    def fails_once(change: DatabaseChange) -> bool:
+    def fails_once(change: SqliteChange) -> bool:
         if failures:
             raise failures.pop()
         return has_come(change)
 
-    monkeypatch.setattr(DatabaseChange, "has_come", fails_once)
+    monkeypatch.setattr(SqliteChange, "has_come", fails_once)
     monkeypatch.setattr(domain_checks, "UNHURRIED_S", 0.05)
     async with looking(monkeypatch):
         assert (await finished(await sync_to_async(ask)("norrvik.example"))).result

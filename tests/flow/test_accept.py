@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.conf import settings
 
 from postroom.flow.accept import Accepted, Acceptor, request_digest
 from postroom.flow.configure import save_untested
 from postroom.store.blobs import Blobs
 from postroom.store.models import Message, SmtpServer
+from postroom.store.outbox import open_outbox
 from postroom.store.queue import Enqueued, NewMessage
-from postroom.store.queue_sqlite import SqliteQueue
-from postroom.store.writer import GroupWriter, StorageBusy, StorageUnknown
+from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.problem import Problem
 from postroom.terms.server import FromPolicy, Security, ServerSettings
 
@@ -51,9 +50,9 @@ def saved(settings: ServerSettings = RELAY, **changes: Any) -> SmtpServer:
 
 @pytest.fixture
 def acceptor(tmp_path: Path) -> Iterator[Acceptor]:
-    writer = GroupWriter(Path(settings.DATABASES["default"]["NAME"]))
-    yield Acceptor(SqliteQueue(writer), Blobs(tmp_path / "blobs"))
-    writer.close()
+    outbox = open_outbox()
+    yield Acceptor(outbox.queue, Blobs(tmp_path / "blobs"))
+    outbox.close()
 
 
 def accepted(acceptor: Acceptor, body: Any, key: str | None = None) -> Accepted:

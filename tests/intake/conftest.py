@@ -5,7 +5,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from django.conf import settings
 
 from postroom.asgi import Application
 from postroom.flow.configure import save_untested
@@ -53,7 +52,7 @@ def token(database: None) -> str:  # noqa: ARG001 - comes first
 
 @pytest.fixture
 def intake(database: None, tmp_path: Path) -> Iterator[Intake]:  # noqa: ARG001 - comes first
-    started = Intake(Path(settings.DATABASES["default"]["NAME"]), tmp_path / "blobs", body_bytes=2_000_000)
+    started = Intake(tmp_path / "blobs", body_bytes=2_000_000)
     started.start()
     yield started
     started.stop()

@@ -10,20 +10,19 @@ from postroom.flow.reader import told
 from postroom.store.blobs import Blobs
 from postroom.store.heartbeat import engine_is_running
 from postroom.store.models import Delivery
-from postroom.store.queue_sqlite import SqliteQueue
-from postroom.store.writer import GroupWriter
+from postroom.store.outbox import open_outbox
 
 
 class IntoQueue:
     """Into the queue directly, without any token: whoever may write the data directory may send."""
 
     def accept(self, body: dict[str, Any], key: str | None) -> str:
-        writer = GroupWriter(settings.DATA_DIR / "postroom.sqlite3")
+        outbox = open_outbox()
         try:
-            acceptor = Acceptor(SqliteQueue(writer), Blobs(settings.DATA_DIR / "blobs"))
+            acceptor = Acceptor(outbox.queue, Blobs(settings.DATA_DIR / "blobs"))
             return asyncio.run(acceptor.accept(body, None, key)).enqueued.id
         finally:
-            writer.close()
+            outbox.close()
 
     def deliveries(self, message_id: str) -> list[dict[str, Any]]:
         rows = Delivery.objects.filter(message_id=message_id).order_by("pk")

@@ -15,9 +15,8 @@ from postroom.flow.check_domain import (
     store_result,
 )
 from postroom.flow.read_domain import look_at
+from postroom.store.change import Change
 from postroom.store.models import DomainCheck
-
-from .change import DatabaseChange
 
 AT_ONCE = 8
 LOOK_S = 0.1
@@ -30,7 +29,7 @@ _log = structlog.get_logger("postroom.engine")
 class DomainChecks:
     """Works off checks of domains from its making until `stop`, on a task of its own."""
 
-    def __init__(self, change: DatabaseChange) -> None:
+    def __init__(self, change: Change) -> None:
         self._change = change
         self._running: set[asyncio.Task[None]] = set()
         self._may_have_lost_one = True

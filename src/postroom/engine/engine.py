@@ -17,13 +17,13 @@ from postroom.flow.sample_queue import forget_old_counts, sample_queue
 from postroom.flow.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
 from postroom.policy.failover import Standing
 from postroom.policy.route import route
+from postroom.store.change import Change
 from postroom.store.heartbeat import store_heartbeat
 from postroom.store.models import Delivery, SmtpServer
 from postroom.store.queue import Queue
 from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.outcome import WAITING_STATES
 
-from .change import DatabaseChange
 from .lane import LEASE, Lane
 from .log_index import LogIndex
 from .server_tests import ServerTests
@@ -56,7 +56,7 @@ class Engine:
         settler: Settler,
         tests: ServerTests,
         upkeep: Upkeep,
-        change: DatabaseChange,
+        change: Change,
     ) -> None:
         self._queue, self._courier, self._settler, self._tests = queue, courier, settler, tests
         self._upkeep, self._change = upkeep, change

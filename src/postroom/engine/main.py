@@ -19,10 +19,9 @@ from postroom.flow.settle import Settler
 from postroom.net.own_name import own_name
 from postroom.store.activity_log import ActivityLog
 from postroom.store.blobs import Blobs
-from postroom.store.queue_sqlite import SqliteQueue
-from postroom.store.writer import GroupWriter
+from postroom.store.change import open_change
+from postroom.store.outbox import open_outbox
 
-from .change import DatabaseChange
 from .domain_checks import DomainChecks
 from .engine import Engine
 from .server_tests import ServerTests
@@ -42,10 +41,10 @@ def serve(ready: Callable[[], None]) -> None:
 
 
 async def _serve_until_signal(ready: Callable[[], None]) -> None:
-    database, data = Path(str(settings.DATABASES["default"]["NAME"])), Path(settings.DATA_DIR)
-    writer, log, change = GroupWriter(database), ActivityLog(data / "logs"), DatabaseChange(database)
+    data = Path(settings.DATA_DIR)
+    outbox, log, change = open_outbox(), ActivityLog(data / "logs"), open_change()
     try:
-        queue, blobs = SqliteQueue(writer), Blobs(data / "blobs")
+        queue, blobs = outbox.queue, Blobs(data / "blobs")
         blobs.discard_unfinished(time.time() - UNFINISHED_S)
         settler = Settler(queue, log)
         courier = Courier(queue, blobs, log, settler, default_ehlo_name=own_name())
@@ -56,16 +55,16 @@ async def _serve_until_signal(ready: Callable[[], None]) -> None:
             loop.add_signal_handler(number, engine.stop)
         await engine.recover()
         ready()
-        await _with_domain_checks(engine, database)
+        await _with_domain_checks(engine)
     finally:
-        writer.close()
+        outbox.close()
         change.close()
         log.close()
 
 
-async def _with_domain_checks(engine: Engine, database: Path) -> None:
+async def _with_domain_checks(engine: Engine) -> None:
     """Run the engine; beside it, and as long as it runs, domains are looked at."""
-    change = DatabaseChange(database)
+    change = open_change()
     checks = DomainChecks(change)
     try:
         await engine.run()

@@ -18,9 +18,8 @@ from postroom.flow.accept import Acceptor
 from postroom.flow.tokens import bearer_of, client_of, may, use_is_worth_noting
 from postroom.store.blobs import Blobs
 from postroom.store.models import ApiToken
-from postroom.store.queue_sqlite import SqliteQueue
-from postroom.store.token_use import mark_used
-from postroom.store.writer import GroupWriter, StorageBusy
+from postroom.store.outbox import Outbox, open_outbox
+from postroom.store.writer import StorageBusy
 from postroom.terms.problem import Problem, forbidden, unauthorized
 from postroom.terms.strict_json import JsonProblem, strict_json
 
@@ -43,25 +42,25 @@ T = TypeVar("T")
 class Intake:
     """The application; `start` and `stop` frame its life, for the writer is a thread that owns a connection."""
 
-    def __init__(self, database: Path, blobs: Path, body_bytes: int = BODY_BYTES) -> None:
-        self._database, self._blobs, self._body_bytes = database, blobs, body_bytes
-        self._writer: GroupWriter | None = None
+    def __init__(self, blobs: Path, body_bytes: int = BODY_BYTES) -> None:
+        self._blobs, self._body_bytes = blobs, body_bytes
+        self._outbox: Outbox | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._acceptor: Acceptor | None = None
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     def start(self) -> None:
-        self._writer = GroupWriter(self._database)
+        self._outbox = open_outbox()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="intake")
-        self._acceptor = Acceptor(SqliteQueue(self._writer), Blobs(self._blobs), self._threads)
+        self._acceptor = Acceptor(self._outbox.queue, Blobs(self._blobs), self._threads)
 
     def stop(self) -> None:
         """Finish what was begun."""
         if self._threads is not None:
             self._threads.shutdown(wait=True)
-        if self._writer is not None:
-            self._writer.close()
-        self._writer = self._threads = self._acceptor = None
+        if self._outbox is not None:
+            self._outbox.close()
+        self._outbox = self._threads = self._acceptor = None
 
     @staticmethod
     def takes(scope: Scope) -> bool:
@@ -127,12 +126,11 @@ class Intake:
         return client
 
     def _note_use(self, client: ApiToken) -> None:
-        if self._writer is None or not use_is_worth_noting(client):
+        if self._outbox is None or not use_is_worth_noting(client):
             return
-        token_id, now = client.id, timezone.now()
         try:
             # Nobody waits for it: a use that could not be noted is noted with the next request.
-            self._writer.submit(lambda c: mark_used(c, token_id, now))
+            self._outbox.note_use(client.id, timezone.now())
         except StorageBusy:
             log.info("the use of a token was not noted: the database is busy")
 

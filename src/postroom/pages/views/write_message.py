@@ -21,8 +21,7 @@ from postroom.pages.sealed_frame import frame_url, sealed
 from postroom.store.blobs import Blobs, DamagedBlob
 from postroom.store.drafts import Drafts
 from postroom.store.models import SmtpServer
-from postroom.store.queue_sqlite import SqliteQueue
-from postroom.store.writer import GroupWriter
+from postroom.store.outbox import open_outbox
 from postroom.terms.problem import Problem
 
 FRAME = "pages:message-preview-frame"
@@ -95,12 +94,12 @@ def _preview(request: HttpRequest, form: WriteForm, ready: Ready, drafts: Drafts
 def _sent(request: HttpRequest, form: WriteForm, body: dict[str, Any]) -> HttpResponse:
     user = person(request)
     key = form.typed["key"] if form.typed["key"].isalnum() else None
-    writer = GroupWriter(Path(settings.DATA_DIR) / "postroom.sqlite3")
+    outbox = open_outbox()
     try:
-        acceptor = Acceptor(SqliteQueue(writer), Blobs(Path(settings.DATA_DIR) / "blobs"))
+        acceptor = Acceptor(outbox.queue, Blobs(Path(settings.DATA_DIR) / "blobs"))
         accepted = async_to_sync(acceptor.accept)(body, Person(user.pk, user.name or user.email), key)
     finally:
-        writer.close()
+        outbox.close()
     number = len(accepted.enqueued.deliveries)
     text = ngettext("Handed over for %(n)s recipient.", "Handed over for %(n)s recipients.", number) % {"n": number}
     notices.success(request, text)

@@ -2,11 +2,23 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Protocol
 
-from postroom.store.writer import connect
+from django.conf import settings
+
+from .writer import connect
 
 
-class DatabaseChange:
+class Change(Protocol):
+    """Asked often, from one thread; `close` it when done."""
+
+    def has_come(self) -> bool:
+        """Whether something was committed since the last call; true the first time."""
+
+    def close(self) -> None: ...
+
+
+class SqliteChange:
     """Asks SQLite for its data version, which costs a few microseconds and no disk access."""
 
     def __init__(self, database: Path) -> None:
@@ -14,9 +26,13 @@ class DatabaseChange:
         self._version = -1
 
     def has_come(self) -> bool:
-        """Whether something was committed since the last call; true the first time."""
         before, (self._version,) = self._version, self._connection.execute("PRAGMA data_version").fetchone()
         return before != self._version
 
     def close(self) -> None:
         self._connection.close()
+
+
+def open_change() -> Change:
+    """Of the database of Django's settings."""
+    return SqliteChange(Path(str(settings.DATABASES["default"]["NAME"])))

@@ -1,0 +1,44 @@
+"""The queue of this installation, opened: which database holds it is decided here and nowhere else."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from django.conf import settings
+
+from .queue import Queue
+from .queue_sqlite import SqliteQueue
+from .token_use import mark_used
+from .writer import GroupWriter
+
+
+class Outbox(Protocol):
+    """A queue together with the thread that writes it. `close` it when done."""
+
+    @property
+    def queue(self) -> Queue: ...
+
+    def note_use(self, token_id: str, at: datetime) -> None:
+        """Write along that a token was used; nobody hears whether it was stored. Raises StorageBusy."""
+
+    def close(self) -> None:
+        """Finish what was begun. May be called twice."""
+
+
+class SqliteOutbox:
+    """The outbox in an SQLite file."""
+
+    def __init__(self, database: Path) -> None:
+        self._writer = GroupWriter(database)
+        self.queue: Queue = SqliteQueue(self._writer)
+
+    def note_use(self, token_id: str, at: datetime) -> None:
+        self._writer.submit(lambda c: mark_used(c, token_id, at))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def open_outbox() -> Outbox:
+    """The outbox in the database of Django's settings."""
+    return SqliteOutbox(Path(str(settings.DATABASES["default"]["NAME"])))
