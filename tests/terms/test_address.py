@@ -1,9 +1,12 @@
 """One strict reader of addresses: what two readers could read differently is refused (P11)."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postroom.terms import address
 from postroom.terms.address import AddressProblem, parse_address, parse_mailbox, parse_mailboxes
 
 
@@ -30,6 +33,25 @@ from postroom.terms.address import AddressProblem, parse_address, parse_mailbox,
 def test_an_address_has_one_form(text: str, expected: str) -> None:
     assert str(parse_address(text)) == expected
     assert str(parse_address(expected)) == expected
+
+
+_OF_ADDRESSES = st.text(st.sampled_from("aB7.-_+@=?x n"), max_size=12)
+
+
+@given(_OF_ADDRESSES, _OF_ADDRESSES, st.sampled_from(["", ".com", ".example", ".7", ".c0m", ".xn--p1ai", "-.org"]))
+def test_what_is_read_quickly_reads_as_it_would_slowly(local_part: str, domain: str, end: str) -> None:
+    text = f"{local_part}@{domain}{end}"
+    quick = _read(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(address, "_PLAIN", re.compile(r"(?!)"))
+        assert quick == _read(text)
+
+
+def _read(text: str) -> str:
+    try:
+        return str(parse_address(text))
+    except AddressProblem as problem:
+        return f"refused: {problem}"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ Pure: the time, the Message-ID and the seed of boundaries are arguments. Bcc is 
 line ends, no line over 998 octets, and are 7-bit unless an address itself needs SMTPUTF8.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,20 +22,32 @@ from postroom.terms.header import (
 from postroom.terms.wording import worded
 
 from . import field as fields
-from .draft import Attachment, Draft, DraftProblem
-from .part import Part, attachment_part, multipart, text_part
+from .draft import Attachment, Draft, DraftProblem, Segment
+from .part import Octets, Part, attachment_part, multipart, text_part
 from .text_of_html import text_of_html
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A message as it will be sent. `recipients` are the bare addresses of To, Cc and Bcc, each once."""
+    """A message as it will be sent: `parts` in order, the first of them begins with the header. `recipients` are the
+    bare addresses of To, Cc and Bcc, each once."""
 
-    content: bytes = field(repr=False)
+    parts: tuple[Octets, ...] = field(repr=False)
     from_address: str
     recipients: tuple[str, ...]
     needs_8bit: bool
     needs_smtputf8: bool
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(part.size_bytes if isinstance(part, Segment) else len(part) for part in self.parts)
+
+    @property
+    def content(self) -> bytes:
+        """All octets, for a message without segments. Raises TypeError otherwise."""
+        return b"".join(part for part in self.parts)  # type: ignore[misc]
 
 
 def compose(draft: Draft, *, message_id: str, date: datetime, boundary_seed: str) -> Composed:
@@ -46,13 +59,13 @@ def compose(draft: Draft, *, message_id: str, date: datetime, boundary_seed: str
         raise DraftProblem("to", worded("The message has no recipient. Enter at least one in to, cc or bcc."))
     body = _body(draft, boundary_seed)
     header = "".join(_header(draft, message_id, date)).encode()
-    content = b"".join((header, b"MIME-Version: 1.0\r\n", body.header, b"\r\n", *body.body))
+    parts = _joined((header, b"MIME-Version: 1.0\r\n", body.header, b"\r\n", *body.body))
     needs_smtputf8 = any(mailbox.address.needs_smtputf8 for mailbox in (draft.from_header, *mailboxes, *draft.reply_to))
     return Composed(
-        content=content,
+        parts=parts,
         from_address=str(draft.from_header.address),
         recipients=tuple(dict.fromkeys(str(mailbox.address) for mailbox in mailboxes)),
-        needs_8bit=not content.isascii(),
+        needs_8bit=not all(isinstance(part, Segment) or part.isascii() for part in parts),
         needs_smtputf8=needs_smtputf8,
     )
 
@@ -63,6 +76,19 @@ def prefixed_subject(prefix: str, subject: str) -> str:
     if not prefix or subject.startswith(prefix):
         return subject
     return f"{prefix} {subject}".rstrip(" ")
+
+
+def _joined(chunks: Iterable[Octets]) -> tuple[Octets, ...]:
+    """What lies between segments in one piece each."""
+    parts: list[Octets] = []
+    between: list[bytes] = []
+    for chunk in chunks:
+        if isinstance(chunk, Segment):
+            parts += [b"".join(between), chunk]
+            between = []
+        else:
+            between.append(chunk)
+    return (*parts, b"".join(between))
 
 
 def _header(draft: Draft, message_id: str, date: datetime) -> Iterable[str]:
@@ -138,6 +164,6 @@ def _attachment(number: int, attachment: Attachment) -> Part:
 
 
 def _encodable(key: str, text: str) -> str:
-    if any("\ud800" <= c <= "\udfff" for c in text):
+    if not text.isascii() and _HALF_CHARACTER.search(text):
         raise DraftProblem(key, worded("The text contains half of a character (a lone surrogate). Send it as UTF-8."))
     return text

@@ -15,15 +15,30 @@ class DraftProblem(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """Octets that lie elsewhere, base64 in lines as `encoding.base64_lines` makes them: encoded once, shared by every
+    message that carries them. `name` finds them, `size_bytes` is their length, `decoded_bytes` that of the file."""
+
+    name: str
+    size_bytes: int
+    decoded_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """Octets with a label. `file_name` is never a path. `content_id` (without angle brackets) is what HTML refers to
     as `cid:…`; `inline` asks the reader to show it in place."""
 
     file_name: str
-    content: bytes = field(repr=False)
+    content: bytes | Segment = field(repr=False)
     media_type: str = ""
     content_id: str = ""
     inline: bool = False
+
+    @property
+    def size_bytes(self) -> int:
+        """The file's length."""
+        return self.content.decoded_bytes if isinstance(self.content, Segment) else len(self.content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,32 +4,34 @@ import binascii
 import hashlib
 import mimetypes
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from postroom.terms.header import checked_media_type, file_label
 from postroom.terms.limits import TEXT_LINE_BYTES
 
-from .draft import Attachment
+from .draft import Attachment, Segment
+from .encoding import base64_lines
 from .field import parameter
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_UNSAFE_IN_7BIT = re.compile(rb"[^\t\r\n -~]")
-# RFC 2045 section 6.8: lines of at most 76 characters, 57 octets each; encoded in blocks of whole lines.
-_BASE64_LINE_BYTES = 57
+_SAFE_IN_7BIT = b"\t\r\n" + bytes(range(0x20, 0x7F))
 _TYPES = mimetypes.MimeTypes(())
+
+Octets = bytes | Segment
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Header lines and body of a part, both ended by CR LF (an empty body has none)."""
 
     header: bytes
-    body: tuple[bytes, ...]
+    body: tuple[Octets, ...]
 
 
 def canonical_text(text: str) -> str:
     """`text` with CR LF line ends and one at its end."""
-    lines = _LINE_END.sub("\r\n", text)
+    lines = _LINE_END.sub("\r\n", text) if "\r" in text else text.replace("\n", "\r\n")
     return lines if not lines or lines.endswith("\r\n") else lines + "\r\n"
 
 
@@ -37,12 +39,12 @@ def text_part(subtype: str, text: str) -> Part:
     """`text` as text/plain or text/html: as it is when US-ASCII in lines that fit, else encoded, the shorter way."""
     octets = canonical_text(text).encode()
     kind = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: "
-    if not _UNSAFE_IN_7BIT.search(octets) and all(len(line) <= TEXT_LINE_BYTES for line in octets.split(b"\r\n")):
+    if not octets.translate(None, _SAFE_IN_7BIT) and max(map(len, octets.split(b"\r\n"))) <= TEXT_LINE_BYTES:
         return Part(f"{kind}7bit\r\n".encode(), (octets,))
     quoted = binascii.b2a_qp(octets, quotetabs=False, istext=True)
     if len(quoted) <= len(octets) * 4 // 3:
         return Part(f"{kind}quoted-printable\r\n".encode(), (quoted,))
-    return Part(f"{kind}base64\r\n".encode(), tuple(_base64(octets)))
+    return Part(f"{kind}base64\r\n".encode(), tuple(base64_lines(octets)))
 
 
 def attachment_part(attachment: Attachment) -> Part:
@@ -56,7 +58,8 @@ def attachment_part(attachment: Attachment) -> Part:
         f"Content-ID: <{attachment.content_id}>\r\n" if attachment.content_id else "",
         "Content-Transfer-Encoding: base64\r\n",
     ]
-    return Part("".join(lines).encode(), tuple(_base64(attachment.content)))
+    content = attachment.content
+    return Part("".join(lines).encode(), (content,) if isinstance(content, Segment) else tuple(base64_lines(content)))
 
 
 def multipart(subtype: str, parts: Sequence[Part], seed: str) -> Part:
@@ -64,7 +67,7 @@ def multipart(subtype: str, parts: Sequence[Part], seed: str) -> Part:
     if len(parts) == 1:
         return parts[0]
     boundary = _boundary(seed, parts)
-    body: list[bytes] = []
+    body: list[Octets] = []
     for part in parts:
         body += [f"--{boundary}\r\n".encode(), part.header, b"\r\n", *part.body, b"\r\n"]
     body.append(f"--{boundary}--\r\n".encode())
@@ -78,7 +81,8 @@ def _boundary(seed: str, parts: Sequence[Part]) -> str:
     number = 0
     while True:
         boundary = "=_" + hashlib.sha256(f"{seed}:{number}".encode()).hexdigest()[:32]
-        if not any(boundary.encode() in chunk for part in parts for chunk in part.body):
+        octets = boundary.encode()
+        if not any(isinstance(chunk, bytes) and octets in chunk for part in parts for chunk in part.body):
             return boundary
         number += 1
 
@@ -88,12 +92,3 @@ def _guessed_type(label: str) -> str:
     if kind is None or encoding is not None or kind.startswith("message/"):
         return "application/octet-stream"
     return kind
-
-
-def _base64(octets: bytes) -> Iterator[bytes]:
-    lines_in_block = 1024
-    view, step = memoryview(octets), _BASE64_LINE_BYTES
-    for start in range(0, len(view), step * lines_in_block):
-        block = view[start : start + step * lines_in_block]
-        lines = (binascii.b2a_base64(block[at : at + step], newline=False) for at in range(0, len(block), step))
-        yield b"\r\n".join(lines) + b"\r\n"

@@ -18,6 +18,11 @@ from .wording import Wording, worded
 _ATEXT = r"A-Za-z0-9!#$%&'*+\-/=?^_`{|}~"
 _DOT_ATOM = re.compile(rf"[{_ATEXT}\x80-\U0010FFFF]+(?:\.[{_ATEXT}\x80-\U0010FFFF]+)*")
 _QUOTED = re.compile(rf'"[{_ATEXT}.]+"')
+# What nearly every address looks like; nothing in it can be read in two ways.
+_PLAIN = re.compile(
+    r"([A-Za-z0-9_+-]{1,48}(?:\.[A-Za-z0-9_+-]{1,15}){0,1})"
+    r"@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,63})"
+)
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _ENCODED_WORD = re.compile(r"=\?[^?\s]*\?[^?\s]*\?")
 # Separators, controls, format characters (bidi among them), surrogates, private and unassigned code points.
@@ -72,6 +77,9 @@ class Mailbox:
 def parse_address(text: str) -> Address:
     """The address that `text` is; no display name, no angle brackets. Raises AddressProblem."""
     text = text.strip(" ")
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None and len(text) <= ADDRESS_BYTES and "xn--" not in (domain := plain[2].lower()):
+        return Address(plain[1], domain)
     if not text:
         raise AddressProblem(worded("The address is empty."))
     if "<" in text or ">" in text:
@@ -104,11 +112,13 @@ def parse_mailbox(text: str) -> Mailbox:
 
 def parse_mailboxes(text: str) -> list[Mailbox]:
     """The mailboxes of a list separated by commas; commas inside quotation marks belong to a name."""
-    return [parse_mailbox(part) for part in _split_at_commas(text)]
+    return [parse_mailbox(part) for part in (_split_at_commas(text) if "," in text else (text,))]
 
 
 def checked_name(name: str) -> str:
     """A display name that may stand in a header, in NFC. Raises AddressProblem."""
+    if name.isascii() and name.isprintable() and len(name) <= _DISPLAY_NAME_CHARACTERS and "=?" not in name:
+        return name
     name = unicodedata.normalize("NFC", name)
     if len(name) > _DISPLAY_NAME_CHARACTERS:
         raise AddressProblem(

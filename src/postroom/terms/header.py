@@ -71,6 +71,8 @@ def checked_field_text(text: str) -> str:
     """`text`, if it may be a field's body: no line end, control, Unicode line separator or lone surrogate."""
     if len(text) > _BODY_CHARACTERS:
         raise HeaderProblem(worded("The text is longer than {most} characters. Shorten it.", most=_BODY_CHARACTERS))
+    if text.isascii() and text.isprintable():
+        return text
     wrong = next((c for c in text if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")), None)
     if wrong is not None:
         raise HeaderProblem(worded(
