@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Case, Count, F, QuerySet, Value, When
 from django.utils import timezone
 
-from postroom.policy.retry import LIFETIME
+from postroom.policy.retry import SCHEDULES, lifetime_of
 from postroom.store import audit
 from postroom.store.models import Delivery, Message
 from postroom.terms.outcome import DeliveryState
@@ -75,7 +75,9 @@ def retry_now(message_ids: Sequence[str], actor: str, *, delivery_id: str = "") 
             stopped = stopped.filter(pk=delivery_id)
         counts = _counted(stopped)
         _move(stopped, now, state=DeliveryState.QUEUED, due_at=now, cause="", finding=None)
-        Message.objects.filter(pk__in=list(counts), expires_at__lte=now).update(expires_at=now + LIFETIME)
+        expired = Message.objects.filter(pk__in=list(counts), expires_at__lte=now)
+        for purpose in SCHEDULES:
+            expired.filter(purpose=purpose).update(expires_at=now + lifetime_of(purpose))
         audit.record_each(actor, "message.retry", {id_: {"deliveries": n} for id_, n in counts.items()})
     return Moved(len(counts), sum(counts.values()), now)
 

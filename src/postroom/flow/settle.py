@@ -167,7 +167,8 @@ class Settler:
     def _loss(self, server: ServerName, claimed: Claimed, policy: UncertainPolicy, now: datetime) -> _Ending:
         held, finding = policy is UncertainPolicy.HOLD, finding_of_cause("engine-stopped")
         # What ends the process again and again must not be what it begins with each time.
-        wait_s = 0.0 if claimed.attempt_count <= PROMPT_ATTEMPTS else backoff_s(claimed.attempt_count, self._jitter())
+        is_prompt = claimed.attempt_count <= PROMPT_ATTEMPTS
+        wait_s = 0.0 if is_prompt else backoff_s(claimed.attempt_count, self._jitter(), claimed.message.purpose)
         settlement = Settlement(
             claimed.lease, DeliveryState.HELD if held else DeliveryState.UNCERTAIN, now,
             None if held else next_due(now, wait_s, claimed.message.expires_at), outcome=Outcome.UNCERTAIN,
@@ -202,8 +203,8 @@ class Settler:
             jitter=self._jitter(),
         )
         if move is not None:
-            pause_s = 0.0 if move.at_once else backoff_s(claimed.attempt_count, self._jitter())
-            return Decision(DeliveryState.DEFERRED, pause_s)
+            pause_s = backoff_s(claimed.attempt_count, self._jitter(), claimed.message.purpose)
+            return Decision(DeliveryState.DEFERRED, 0.0 if move.at_once else pause_s)
         return made if made.wait_s is None or wait_s is None else replace(made, wait_s=wait_s)
 
     def _ending(

@@ -1,7 +1,7 @@
 """What becomes of a delivery after an attempt: the one place that says so.
 
 * sent, failed: final, for exactly the forward-paths that the reply speaks of (P10).
-* deferred: tried again after a growing pause.
+* deferred: tried again after a growing pause, sooner or later by the message's purpose.
 * uncertain: the final dot left and no reply came. Notifications, communications and alerts are tried again with the
   same Message-ID; reports are held, since a report twice is worse than one asked for again. A server's own setting
   overrides (U1).
@@ -73,15 +73,15 @@ def decision(
 ) -> Decision:
     """What becomes of one recipient's delivery after attempt number `attempt_count`."""
     if is_server_fault(result):
-        return Decision(DeliveryState.DEFERRED, backoff_s(attempt_count, jitter))
+        return Decision(DeliveryState.DEFERRED, backoff_s(attempt_count, jitter, purpose))
     match result.outcome:
         case Outcome.SENT:
             return Decision(DeliveryState.SENT)
         case Outcome.FAILED:
             return Decision(DeliveryState.FAILED)
         case Outcome.DEFERRED:
-            return Decision(DeliveryState.DEFERRED, backoff_s(attempt_count, jitter))
+            return Decision(DeliveryState.DEFERRED, backoff_s(attempt_count, jitter, purpose))
         case Outcome.UNCERTAIN:
             if uncertain_policy(purpose, setting) is UncertainPolicy.HOLD:
                 return Decision(DeliveryState.HELD)
-            return Decision(DeliveryState.UNCERTAIN, backoff_s(attempt_count, jitter))
+            return Decision(DeliveryState.UNCERTAIN, backoff_s(attempt_count, jitter, purpose))

@@ -51,8 +51,8 @@ def asks_for_less(reply: Reply, stage: Stage) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """What a server is given meanwhile: `sessions` at once and `per_minute` messages; `before` is what it was given when
-    it asked for less. Everything is None while nothing is slowed. Times are of any clock that only goes forward."""
+    """What a server is given meanwhile: `sessions` at once and `per_minute` messages; `before` is what it was given
+    when it asked for less. Everything is None while nothing is slowed. Times are of any clock that only goes on."""
 
     asked_s: float | None = None
     regained_s: float = 0.0

@@ -97,7 +97,7 @@ def _tries(message: Message, delivery: Delivery | None) -> tuple[int, int]:
     """The number of the next try, and about how many there will be."""
     if delivery is None:
         return 0, 0
-    total = attempts_expected(delivery.attempt_count, delivery.due_at, message.expires_at)
+    total = attempts_expected(delivery.attempt_count, delivery.due_at, message.expires_at, message.purpose)
     return delivery.attempt_count + 1, max(total, delivery.attempt_count + 1)
 
 

@@ -210,7 +210,7 @@ def next_try(message: Message, delivery: Delivery) -> str:
     """ "in 6 min, 5 of 52"."""
     seconds = (delivery.due_at - timezone.now()).total_seconds()
     number = delivery.attempt_count + 1
-    total = attempts_expected(delivery.attempt_count, delivery.due_at, message.expires_at)
+    total = attempts_expected(delivery.attempt_count, delivery.due_at, message.expires_at, message.purpose)
     soon = _("now") if seconds <= 0 else _("in %(span)s") % {"span": words.short_span(seconds)}
     return _("%(when)s, %(number)s of %(total)s") % {"when": soon, "number": number, "total": max(total, number)}
 
