@@ -38,9 +38,18 @@ def create_token(name: str, scope: str, actor: str, expires_at: datetime | None 
 
 def client_of(plain: str) -> ApiToken | None:
     """The token that `plain` is, unless it is unknown, revoked or expired."""
-    if not _FORM.fullmatch(plain):
-        return None
-    token = live_token(_digest(plain))
+    digest = digest_of(plain)
+    return None if digest is None else client_of_digest(digest)
+
+
+def digest_of(plain: str) -> str | None:
+    """What is stored of a token, None for a text that can't be one."""
+    return _digest(plain) if _FORM.fullmatch(plain) else None
+
+
+def client_of_digest(digest: str) -> ApiToken | None:
+    """The token of that digest, unless there is none or it is revoked or expired."""
+    token = live_token(digest)
     if token is None or (token.expires_at is not None and token.expires_at <= timezone.now()):
         return None
     return token

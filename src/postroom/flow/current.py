@@ -1,0 +1,50 @@
+"""What accepting a message asks of the database, read together and kept for a moment: the servers to send through."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from postroom.policy.route import Candidate
+from postroom.store.hot_reads import smtp_servers
+from postroom.store.models import SmtpServer
+from postroom.terms.server import ServerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """An SMTP server as acceptance sees it. `may_be_named`: a client may ask for it by name or id."""
+
+    id: str
+    name: str
+    settings: ServerSettings
+    candidate: Candidate
+    enabled: bool
+    may_be_named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """The installation at one moment."""
+
+    senders: tuple[Sender, ...]
+
+
+def read_current() -> Current:
+    """As it is now (blocking). Raises DatabaseError."""
+    return current_of(smtp_servers())
+
+
+def current_of(servers: Iterable[SmtpServer]) -> Current:
+    """With these servers."""
+    return Current(tuple(map(_sender, servers)))
+
+
+def _sender(server: SmtpServer) -> Sender:
+    is_proven = server.is_verified or server.use_unverified
+    return Sender(
+        id=server.pk,
+        name=server.name,
+        settings=server.typed_settings,
+        candidate=server.candidate,
+        enabled=server.enabled,
+        may_be_named=server.enabled and is_proven,
+    )

@@ -1,0 +1,127 @@
+"""A request becomes a message that nothing but the disk can stop: checked, its server chosen, composed."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from postroom.message.compose import Composed, compose
+from postroom.message.draft import Draft, DraftProblem
+from postroom.policy.retry import LIFETIME
+from postroom.store.ids import new_id
+from postroom.terms.header import is_message_id
+from postroom.terms.problem import FieldError, too_large
+from postroom.terms.wording import worded
+
+from .current import Current, Sender
+from .request import Request
+from .sending_server import ServerRefused, sending_server
+from .submitted import RECIPIENTS, SubmittedMessage, field_errors
+from .to_draft import DraftRefused, draft_of
+
+LATEST_SEND = timedelta(days=366)
+_SUBJECT_CHARACTERS = 998
+_validated = SubmittedMessage.__pydantic_validator__.validate_python
+# What may become of a draft before it is composed, such as large files kept apart from the message.
+Arrange = Callable[[SubmittedMessage, Draft], Draft]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A message that nothing but the disk can stop."""
+
+    submitted: SubmittedMessage
+    draft: Draft
+    composed: Composed
+    message_id: str
+    server: Sender
+    accepted_at: datetime
+    expires_at: datetime
+
+
+class Refused(Exception):
+    """The message can't be taken; `errors` name the fields at fault, with the message's place before them."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+def ready_message(request: Request, current: Current, now: datetime, arrange: Arrange | None = None) -> Ready:
+    """The message of a request. Raises Refused, and Problem for what no other message could do better."""
+    try:
+        submitted: SubmittedMessage = _validated(request.body)
+        server = sending_server(submitted.server, current)
+        return _ready(submitted, server, now, arrange)
+    except ValidationError as error:
+        raise Refused(field_errors(error, request.place)) from None
+    except ServerRefused as refusal:
+        raise Refused([_placed(refusal.error, request.place)]) from None
+    except DraftRefused as refusal:
+        raise Refused([_placed(error, request.place) for error in refusal.errors]) from None
+
+
+def _ready(submitted: SubmittedMessage, server: Sender, now: datetime, arrange: Arrange | None) -> Ready:
+    errors = _time_errors(submitted, now)
+    try:
+        draft = draft_of(submitted, server.settings)
+        if arrange is not None and draft.attachments:
+            draft = arrange(submitted, draft)
+    except DraftRefused as refusal:
+        raise DraftRefused((*errors, *refusal.errors)) from None
+    message_id = _submitted_message_id(submitted) or _own_message_id(draft)
+    try:
+        composed = compose(draft, message_id=message_id, date=now, boundary_seed=secrets.token_hex(16))
+    except DraftProblem as problem:
+        raise DraftRefused((*errors, FieldError(problem.field, "invalid", problem.text))) from None
+    errors += _size_errors(draft.subject, composed, server)
+    if errors:
+        raise DraftRefused(errors)
+    expires_at = submitted.expires_at or (submitted.send_at or now) + LIFETIME
+    return Ready(submitted, draft, composed, message_id, server, now, max(expires_at, now))
+
+
+def _placed(error: FieldError, place: str) -> FieldError:
+    return FieldError(place + error.field, error.code, error.text, error.suggestion) if place else error
+
+
+def _time_errors(submitted: SubmittedMessage, now: datetime) -> list[FieldError]:
+    errors = []
+    if submitted.send_at is not None and submitted.send_at > now + LATEST_SEND:
+        errors.append(FieldError(
+            "send_at", "range", worded("Enter a time within {days} days from now.", days=LATEST_SEND.days)
+        ))
+    earliest = max(now, submitted.send_at) if submitted.send_at else now
+    if submitted.expires_at is not None and not earliest < submitted.expires_at <= now + 2 * LATEST_SEND:
+        errors.append(FieldError(
+            "expires_at", "range", worded("Enter a time after now and after send_at, within two years.")
+        ))
+    return errors
+
+
+def _size_errors(subject: str, composed: Composed, server: Sender) -> list[FieldError]:
+    errors = []
+    if len(subject) > _SUBJECT_CHARACTERS:
+        errors.append(FieldError(
+            "subject", "too-long", worded("Shorten it: with the server's Subject Prefix it is too long.")
+        ))
+    if len(composed.recipients) > RECIPIENTS:
+        errors.append(FieldError(
+            "to", "too-many", worded("A message takes at most {most} recipients. Split it.", most=RECIPIENTS)
+        ))
+    limit = server.settings.limits.size_bytes
+    if limit is not None and composed.size_bytes > limit:
+        raise too_large(limit, f"composed message, for the server “{server.name}”,")
+    return errors
+
+
+def _submitted_message_id(submitted: SubmittedMessage) -> str | None:
+    given = (text.strip(" ") for name, text in submitted.headers.items() if name.lower() == "message-id")
+    return next((text for text in given if is_message_id(text)), None)
+
+
+def _own_message_id(draft: Draft) -> str:
+    domain = draft.from_header.address.domain.strip("[]").removeprefix("IPv6:").replace(":", ".")
+    return f"<{new_id().lower()}@{domain}>"
