@@ -13,6 +13,8 @@ TEXT_LINE_BYTES = 998
 # RFC 5321 4.5.3.1.1 and 4.5.3.1.2; 4.5.3.1.3 limits a path to 256 with its brackets.
 LOCAL_PART_BYTES = 64
 DOMAIN_BYTES = 255
+# What RFC 5321 4.5.3.1.1 leaves of a local part before "+" and the 42 characters of a signed return path.
+BOUNCE_LOCAL_PART_BYTES = 21
 ADDRESS_BYTES = 254
 # RFC 5321 4.5.3.1.8: a server must take at least 100 recipients.
 RECIPIENTS_PER_TRANSACTION = 100
@@ -56,3 +58,26 @@ DMARC_WALK = 8
 SANDBOX_PORT = 2_526
 SANDBOX_SIZE_BYTES = 52_428_800
 SANDBOX_RECIPIENTS = 1_000
+
+# The doors that take mail over SMTP. RFC 5321 section 4.5.3.1 names what a server must take at least, not where it may
+# stop: line, errors and idle commands stop where Postfix stops (line_length_limit, smtpd_hard_error_limit,
+# smtpd_junk_command_limit), recipients at its smtpd_recipient_limit. 150 MiB is 100 MiB of attachment in base64.
+SUBMISSION_LINE_BYTES = 2_048
+SUBMISSION_ERRORS = 20
+SUBMISSION_IDLE_COMMANDS = 100
+SUBMISSION_AUTH_TRIES = 3
+SUBMISSION_RECIPIENTS = 1_000
+SUBMISSION_SIZE_BYTES = 157_286_400
+SUBMISSION_HEADER_BYTES = 65_536
+# RFC 5321 section 6.3 counts trace fields to notice loops; 100 is what it suggests at least.
+SUBMISSION_TRACE_FIELDS = 100
+# RFC 5321 section 4.5.3.2.7: a server waits 5 minutes for a command, here for the whole of it. Content may pause as
+# long as a client waits for a block (section 4.5.3.2.5), then it keeps Postfix's smtpd_min_data_rate. No RFC figure
+# bounds a session; an hour lets clients keep theirs, and ends those that nobody closes.
+SUBMISSION_COMMAND_S = 300.0
+SUBMISSION_CONTENT_GRACE_S = 180.0
+SUBMISSION_CONTENT_RATE = 500
+SUBMISSION_SESSION_S = 3_600.0
+# No RFC figures: what a few busy report servers need at most; beyond it 421.
+SUBMISSION_CONNECTIONS = 15_000
+SUBMISSION_CONNECTIONS_PER_ADDRESS = 500

@@ -1,0 +1,1 @@
+"""The server's side of SMTP, without sockets: what doors are made of that take mail."""
