@@ -8,7 +8,10 @@ from typing import Any
 
 from django.conf import settings
 
+from postroom.store.blobs import Blobs
+from postroom.store.content import Contents, one_file
 from postroom.store.ids import new_id
+from postroom.store.models import Message
 from postroom.store.queue import NewMessage
 from postroom.store.writer import connect
 from postroom.terms.server import ServerSettings
@@ -48,10 +51,16 @@ def new_message(server_id: str | None, *recipients: str, now: datetime = NOW, **
         **{
             "message_id": f"<{new_id()}@postroom.example>", "reverse_path": "reports@example.com",
             "from_header": "Reports <reports@example.com>", "recipients": recipients or ("ann@example.org",),
-            "content_digest": "0" * 64, "content_size": 5, "created_at": now, "expires_at": now + timedelta(days=2),
+            "content": one_file("0" * 64, 5), "created_at": now, "expires_at": now + timedelta(days=2),
             "server_id": server_id, "subject": "Monday's numbers", **values,
         }
     )
+
+
+def octets_of(message: Message, blobs: Path) -> bytes:
+    """What was accepted; `blobs` is the folder of the contents. Raises DamagedBlob."""
+    content = Contents(Blobs(blobs)).open(message.frozen_content, message.content_digest, message.content_size)
+    return b"".join(content.chunks())
 
 
 def rows(database: Path, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:

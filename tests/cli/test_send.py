@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from tests.outbox import octets_of
 
 from postroom.cli import send
 from postroom.cli.hand_over import handed_over
@@ -15,7 +16,6 @@ from postroom.cli.send import Usage, body_of
 from postroom.flow.configure import save_untested
 from postroom.flow.submitted import SubmittedMessage
 from postroom.net.api_client import ApiFailed
-from postroom.store.blobs import Blobs
 from postroom.store.models import Delivery, Message
 from postroom.terms.server import Security, ServerSettings
 
@@ -136,9 +136,7 @@ def test_a_message_goes_into_the_queue_and_its_waiting_is_said(capsys: pytest.Ca
     output = capsys.readouterr()
     assert output.out == f"{message.pk}\n"
     assert "no engine is running" in output.err
-    assert b"Hello" in b"".join(
-        Blobs(settings.DATA_DIR / "blobs").open(message.content_digest, message.content_size).chunks()
-    )
+    assert b"Hello" in octets_of(message, settings.DATA_DIR / "blobs")
     assert handed_over(IntoQueue(), made, key="k", wait_s=0.0, is_quiet=True) == 1
     assert capsys.readouterr().out == ""
     Delivery.objects.update(state="sent")

@@ -18,6 +18,7 @@ from postroom.net.session import Deadlines
 from postroom.policy.ports import Ports
 from postroom.store.activity_log import ActivityLog
 from postroom.store.blobs import Blobs
+from postroom.store.content import Contents, FrozenContent
 from postroom.store.models import SmtpServer
 from postroom.store.queue import Enqueued
 from postroom.store.queue_sqlite import SqliteQueue
@@ -53,11 +54,8 @@ class Outbox:
     async def submit(
         self, server_id: str | None, *recipients: str, content: bytes = CONTENT, **values: Any
     ) -> Enqueued:
-        blob = self.blobs.put([content])
-        new = new_message(
-            server_id, *recipients, now=datetime.now(UTC), content_digest=blob.digest, content_size=blob.size_bytes,
-            **values,
-        )
+        frozen = Contents(self.blobs).kept(FrozenContent((content,)))
+        new = new_message(server_id, *recipients, now=datetime.now(UTC), content=frozen, **values)
         return await self.queue.enqueue(new)
 
     async def open_lane(self, server_id: str) -> Lane:

@@ -293,11 +293,15 @@ async def test_a_crowded_server_gets_fewer_sessions_and_is_not_called_failing(ou
     assert (await SmtpServer.objects.aget()).failing_since is None
 
 
+# More than lies in the database.
+BROKEN = b"Subject: x\r\n\r\n" + b"broken\r\n" * 10_000
+
+
 @pytest.mark.parametrize("damage", ["gone", "torn", "changed"])
 async def test_damaged_content_is_held_with_a_finding_and_others_go_on(outbox: Outbox, damage: str) -> None:
     async with Peer() as peer:
         server_id = await outbox.server(peer.port)
-        await outbox.submit(server_id, "broken@example.org", content=b"Subject: x\r\n\r\nbroken\r\n")
+        await outbox.submit(server_id, "broken@example.org", content=BROKEN)
         await outbox.submit(server_id, "whole@example.org")
         broken = await Delivery.objects.select_related("message").aget(recipient="broken@example.org")
         digest = broken.message.content_digest
@@ -305,7 +309,7 @@ async def test_damaged_content_is_held_with_a_finding_and_others_go_on(outbox: O
         if damage == "gone":
             path.unlink()
         else:
-            path.write_bytes(b"Subject: x\r\n\r\nbrok" + (b"" if damage == "torn" else b"EN\r\n"))
+            path.write_bytes(BROKEN[:-9] if damage == "torn" else BROKEN[:-9] + b"changed\r\n")
         await outbox.open_lane(server_id)
         await outbox.until("sent", "held")
     assert outbox.states() == [("broken@example.org", "held"), ("whole@example.org", "sent")]

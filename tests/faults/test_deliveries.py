@@ -14,6 +14,7 @@ from postroom.flow.deliver import Courier
 from postroom.message.test_mail import compose_test_mail
 from postroom.net.session import Deadlines
 from postroom.policy.ports import Ports
+from postroom.store.content import FrozenContent
 from postroom.store.models import Delivery
 from postroom.terms.finding import Finding
 
@@ -38,10 +39,9 @@ async def _submitted(outbox: Outbox, case: Case, port: int, ca_pem: str) -> str:
         add_server, outbox.database, chosen, sealed_password=sealed, name=case.name, is_default=False
     )
     mail = compose_test_mail(chosen, message_id=f"<{case.name}@norrvik.example>", date=datetime.now(UTC))
-    blob = outbox.blobs.put([mail.content])
     message = new_message(
-        server_id, *mail.recipients, now=datetime.now(UTC), content_digest=blob.digest,
-        content_size=blob.size_bytes, message_id=f"<{case.name}@norrvik.example>", reverse_path=mail.from_address,
+        server_id, *mail.recipients, now=datetime.now(UTC), content=FrozenContent((mail.content,)),
+        message_id=f"<{case.name}@norrvik.example>", reverse_path=mail.from_address,
         needs_8bit=mail.needs_8bit, needs_smtputf8=mail.needs_smtputf8, pinned=True,
     )
     return (await outbox.queue.enqueue(message)).id

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from tests.outbox import octets_of
 
-from postroom.flow.accept import Accepted, Acceptor, request_digest
+from postroom.flow.accept import Accepted, Acceptor
 from postroom.flow.configure import save_untested
+from postroom.flow.request import request_digest
 from postroom.store.blobs import Blobs
+from postroom.store.content import INLINE_BYTES, Contents
 from postroom.store.models import Message, SmtpServer
 from postroom.store.outbox import open_outbox
 from postroom.store.queue import Enqueued, NewMessage
@@ -20,6 +23,8 @@ from postroom.terms.server import FromPolicy, Security, ServerSettings
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HELLO = {"to": "ann@example.com", "subject": "Sales", "text": "Hello"}
+# More than lies in the database.
+LARGE = {**HELLO, "text": "Hello\n" * 20_000}
 RELAY = ServerSettings(
     name="Relay",
     from_name="Reports",
@@ -94,7 +99,7 @@ def test_a_file_that_was_not_synced_is_not_a_yes(
         raise OSError(number, "test")
 
     monkeypatch.setattr("postroom.store.blobs.os.fsync", failing)
-    problem = refused(acceptor)
+    problem = refused(acceptor, LARGE)
     assert (problem.status, problem.slug) == (status, slug)
     assert not Message.objects.exists()
 
@@ -105,11 +110,13 @@ def test_the_file_is_synced_before_the_message_is_queued(tmp_path: Path) -> None
 
     class LookingQueue:
         async def enqueue(self, new: NewMessage) -> Enqueued:
-            seen.append(sum(map(len, Blobs(tmp_path).open(new.content_digest, new.content_size).chunks())))
+            opened = Contents(Blobs(tmp_path)).open(new.content, new.content.digest, new.content.size_bytes)
+            assert new.content.is_one_file
+            seen.append(sum(map(len, opened.chunks())))
             return Enqueued(new.id, (("d", "ann@example.com"),))
 
-    accepted(Acceptor(LookingQueue(), Blobs(tmp_path)), HELLO)  # type: ignore[arg-type]
-    assert seen[0] > 100
+    accepted(Acceptor(LookingQueue(), Blobs(tmp_path)), LARGE)  # type: ignore[arg-type]
+    assert seen[0] > INLINE_BYTES
 
 
 def test_the_command_line_has_keys_of_its_own(acceptor: Acceptor) -> None:
@@ -165,7 +172,7 @@ def test_from_follows_the_server_s_policy(
     saved(RELAY.changed(from_policy=policy))
     accepted(acceptor, {**HELLO, **({"from": given} if given else {})})
     message = Message.objects.get()
-    content = b"".join(Blobs(tmp_path / "blobs").open(message.content_digest, message.content_size).chunks()).decode()
+    content = octets_of(message, tmp_path / "blobs").decode()
     fields = dict(line.split(": ", 1) for line in content.split("\r\n\r\n")[0].split("\r\n"))
     assert (fields["From"], fields.get("Reply-To")) == expected
     assert message.from_header == expected[0]
@@ -175,7 +182,7 @@ def test_a_reply_to_given_by_the_client_is_kept(acceptor: Acceptor, tmp_path: Pa
     saved()
     accepted(acceptor, {**HELLO, "from": "boss@company.example", "reply_to": "desk@company.example"})
     message = Message.objects.get()
-    content = b"".join(Blobs(tmp_path / "blobs").open(message.content_digest, message.content_size).chunks())
+    content = octets_of(message, tmp_path / "blobs")
     assert b"Reply-To: desk@company.example\r\n" in content
     assert b"boss@" not in content
 

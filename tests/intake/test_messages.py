@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from asgiref.sync import sync_to_async
+from tests.outbox import octets_of
 
 from postroom.flow.tokens import create_token
 from postroom.intake.intake import BATCH, MESSAGES, Intake
-from postroom.store.blobs import Blobs
 from postroom.store.models import ApiToken, Delivery, Message, SmtpServer
 
 pytestmark = pytest.mark.usefixtures("server")
@@ -20,11 +20,11 @@ HELLO = {"to": "Ann <ann@example.com>", "subject": "Sales", "text": "Hello"}
 
 
 def content_of(intake: Intake, message: Message) -> bytes:
-    return b"".join(Blobs(intake._blobs).open(message.content_digest, message.content_size).chunks())
+    return octets_of(message, intake._blobs)
 
 
 async def one_message() -> Message:
-    return await Message.objects.select_related("client", "server").aget()
+    return await Message.objects.select_related("client", "server", "content").aget()
 
 
 async def test_a_message_is_stored_before_202(client: httpx.AsyncClient, intake: Intake, server: SmtpServer) -> None:
@@ -266,7 +266,7 @@ async def test_a_full_disk_is_507_and_nothing_is_queued(
 
     with monkeypatch.context() as patch:
         patch.setattr("postroom.store.blobs.os.fsync", full)
-        assert (await client.post(MESSAGES, json=HELLO)).status_code == 507
+        assert (await client.post(MESSAGES, json={**HELLO, "text": "Hello " * 20_000})).status_code == 507
     assert await Message.objects.acount() == 0
     assert (await client.post(MESSAGES, json=HELLO)).status_code == 202
 

@@ -25,6 +25,7 @@ from postroom.message.draft import Draft, DraftProblem
 from postroom.policy.retry import LIFETIME
 from postroom.policy.route import Candidate, route
 from postroom.store.blobs import Blobs
+from postroom.store.content import Contents, FrozenContent
 from postroom.store.hot_reads import smtp_servers
 from postroom.store.ids import new_id
 from postroom.store.models import ApiToken, IdempotencyKey, SmtpServer
@@ -92,7 +93,7 @@ class Acceptor:
 
     def __init__(self, queue: Queue, blobs: Blobs, executor: Executor | None = None) -> None:
         self._queue = queue
-        self._blobs = blobs
+        self._contents = Contents(blobs)
         self._executor = executor
 
     async def accept(self, body: Any, client: Client, idempotency_key: str | None = None) -> Accepted:
@@ -126,7 +127,7 @@ class Acceptor:
             raise _storage_problem(StorageBusy(str(error))) from error
 
     def _stored(self, checked: "Sequence[_Checked]", client: Client) -> list[NewMessage | Enqueued]:
-        """The bytes of each message on the disk, synced; nothing is queued yet."""
+        """What of each message is too large for the database on the disk, synced; nothing is queued yet."""
         try:
             return [
                 item if isinstance(item, Enqueued) else self._new_message(request, item, client)
@@ -137,14 +138,12 @@ class Acceptor:
 
     def _new_message(self, request: Request, ready: "Ready", client: Client) -> NewMessage:
         submitted, composed, draft = ready.submitted, ready.composed, ready.draft
-        blob = self._blobs.put([composed.content])
         return NewMessage(
             message_id=ready.message_id,
             reverse_path=composed.from_address,
             from_header=str(draft.from_header)[:500],
             recipients=composed.recipients,
-            content_digest=blob.digest,
-            content_size=blob.size_bytes,
+            content=self._contents.kept(FrozenContent((composed.content,))),
             created_at=ready.accepted_at,
             expires_at=ready.expires_at,
             client_id=client.id if isinstance(client, ApiToken) else None,
@@ -157,7 +156,7 @@ class Acceptor:
             needs_8bit=composed.needs_8bit,
             needs_smtputf8=composed.needs_smtputf8,
             attachments=[
-                {"filename": file_label(a.file_name), "content_type": a.media_type, "size_bytes": len(a.content)}
+                {"filename": file_label(a.file_name), "content_type": a.media_type, "size_bytes": a.size_bytes}
                 for a in draft.attachments
             ],
             tags=list(submitted.tags),

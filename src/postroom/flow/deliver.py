@@ -17,9 +17,11 @@ from postroom.diagnosis.session_evidence import evidence_of, secret_facts
 from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, open_session
 from postroom.policy.egress import may_dial
 from postroom.policy.outcome import is_about_sign_in, is_server_fault, uncertain_policy
+from postroom.smtp.content import Content
 from postroom.smtp.trace import Event, OurRefusal
 from postroom.store.activity_log import ActivityLog
-from postroom.store.blobs import Blobs, DamagedBlob, MemoryContent, StoredContent
+from postroom.store.blobs import Blobs, DamagedBlob
+from postroom.store.content import INLINE_BYTES, Contents
 from postroom.store.models import SmtpServer
 from postroom.store.queue import Claimed, Queue
 from postroom.store.vault import VaultError
@@ -33,9 +35,6 @@ from postroom.terms.server import ServerSettings, UncertainPolicy
 from .closer_look import CloserLook
 from .configure import allowed_ports, unsealed_password
 from .settle import Explain, ServerName, Settler, Standings, note
-
-# Larger content is checked in a thread: reading it would hold up every other session.
-INLINE_BYTES = 64 * 1024
 
 _log = structlog.get_logger("postroom.deliver")
 
@@ -145,7 +144,7 @@ class Courier:
         deadlines: Deadlines | None = None,
     ) -> None:
         self._queue = queue
-        self._blobs = blobs
+        self._contents = Contents(blobs)
         self._log = log
         self._settler = settler
         self._default_ehlo_name = default_ehlo_name
@@ -249,11 +248,16 @@ class Courier:
         """A line that the server is no longer marked failing."""
         note(self._log, _server_entry(server, "working", "information"))
 
-    async def _content(self, group: Group) -> StoredContent | MemoryContent:
+    async def _content(self, group: Group) -> Content:
         message = group.claimed[0].message
-        if message.content_size <= INLINE_BYTES:
-            return self._blobs.open(message.content_digest, message.content_size)
-        return await asyncio.to_thread(self._blobs.open, message.content_digest, message.content_size)
+        if message.content is None:
+            raise DamagedBlob("the stored content is gone or can't be read")
+        # A large file is checked in a thread: reading it would hold up every other session.
+        if not any(part.size_bytes > INLINE_BYTES for part in message.content.blob_parts):
+            return self._contents.open(message.content, message.content_digest, message.content_size)
+        return await asyncio.to_thread(
+            self._contents.open, message.content, message.content_digest, message.content_size
+        )
 
     def _mark(self, settings: ServerSettings, group: Group) -> Callable[[], "asyncio.Future[None]"] | None:
         """Where uncertain mail is held, the mark that makes it so is committed before the final dot (U10)."""

@@ -20,7 +20,8 @@ from postroom.policy.retry import LIFETIME
 from postroom.policy.route import route
 from postroom.store import audit
 from postroom.store.blobs import Blobs, DamagedBlob
-from postroom.store.models import ApiToken, Delivery, Message, SmtpServer
+from postroom.store.content import Contents
+from postroom.store.models import ApiToken, Content, Delivery, Message, SmtpServer
 from postroom.terms.outcome import DeliveryState
 from postroom.terms.wording import worded
 
@@ -48,13 +49,17 @@ class Hand:
 def resend(message: Message, hand: Hand, recipients: Recipients = Recipients.ALL) -> Message:
     """The new message. Raises NotPossible where no recipient fits or the content is gone."""
     states = CAN_RESEND if recipients is Recipients.ALL else (DeliveryState.FAILED,)
-    blobs = _blobs()
-    blobs.renew(message.content_digest)
+    contents = Contents(_blobs())
     try:
-        blobs.open(message.content_digest, message.content_size)
+        content = message.frozen_content
+        contents.renew(content)
+        contents.open(content, message.content_digest, message.content_size)
     except DamagedBlob as damage:
-        raise NotPossible(worded("The stored message can't be sent again: {damage}.", damage=str(damage))) from damage
+        raise _gone(str(damage)) from damage
     with transaction.atomic():
+        # A file that was renewed stays; a row may have been swept since it was read.
+        if message.content_id is not None and not Content.objects.filter(pk=message.content_id).exists():
+            raise _gone("its content was removed just now")
         ended = list(message.deliveries.filter(state__in=states).order_by("pk").values_list("recipient", flat=True))
         if not ended:
             raise NotPossible(worded("No delivery of this message fits: resend is for what was sent or has failed."))
@@ -83,9 +88,9 @@ def _copy_of(message: Message, hand: Hand, now: datetime) -> Message:
         client=hand.client, client_name=hand.name[:100], server=_server_for(message), pinned=is_pinned,
         resend_of=message, message_id=message.message_id, reverse_path=message.reverse_path,
         from_header=message.from_header, subject=message.subject, purpose=message.purpose, priority=message.priority,
-        content_digest=message.content_digest, content_size=message.content_size, needs_8bit=message.needs_8bit,
-        needs_smtputf8=message.needs_smtputf8, attachments=message.attachments, tags=message.tags,
-        metadata=message.metadata, created_at=now, expires_at=now + LIFETIME,
+        content_digest=message.content_digest, content_size=message.content_size, content_id=message.content_id,
+        needs_8bit=message.needs_8bit, needs_smtputf8=message.needs_smtputf8, attachments=message.attachments,
+        tags=message.tags, metadata=message.metadata, created_at=now, expires_at=now + LIFETIME,
     )
 
 
@@ -104,6 +109,10 @@ def _server_for(message: Message) -> SmtpServer | None:
     servers = list(SmtpServer.objects.all())
     chosen = route(server.candidate for server in servers)
     return next((server for server in servers if chosen is not None and server.pk == chosen.id), own)
+
+
+def _gone(damage: str) -> NotPossible:
+    return NotPossible(worded("The stored message can't be sent again: {damage}.", damage=damage))
 
 
 def _blobs() -> Blobs:

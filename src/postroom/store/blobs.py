@@ -9,10 +9,11 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 CHUNK_BYTES = 256 * 1024
 
@@ -74,6 +75,50 @@ class MemoryContent:
         yield self.octets
 
 
+class Spool:
+    """A blob on its way: `write` its octets, then `finish`; whoever does not must `discard`, as leaving the context
+    does. Not for several threads at once."""
+
+    def __init__(self, temporary: Path, take: Callable[[Path, Blob], None]) -> None:
+        self._temporary, self._take = temporary, take
+        self._digest = hashlib.sha256()
+        self.size_bytes = 0
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._file = os.fdopen(descriptor, "wb")
+
+    def write(self, chunk: bytes) -> None:
+        """Add octets. Raises OSError."""
+        self._file.write(chunk)
+        self._digest.update(chunk)
+        self.size_bytes += len(chunk)
+
+    def finish(self) -> Blob:
+        """The blob, after file and folder are synced. Raises OSError; then nothing is kept."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            blob = Blob(self._digest.hexdigest(), self.size_bytes)
+            self._take(self._temporary, blob)
+        except BaseException:
+            self.discard()
+            raise
+        return blob
+
+    def discard(self) -> None:
+        """Forget what was not finished; after `finish`, nothing."""
+        with suppress(OSError):  # a full disk may refuse what is still buffered
+            self._file.close()
+        with suppress(FileNotFoundError):
+            self._temporary.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
+
 class Blobs:
     """The blobs in one folder, which is made when needed. Safe to use from several threads and processes."""
 
@@ -84,20 +129,23 @@ class Blobs:
 
     def put(self, chunks: Iterable[bytes]) -> Blob:
         """Store the octets; returns after file and folder are synced. Raises OSError when the disk refuses."""
+        with self.spool() as spool:
+            for chunk in chunks:
+                spool.write(chunk)
+            return spool.finish()
+
+    def spool(self) -> "Spool":
+        """A blob whose octets come one after the other (blocking). Raises OSError when the disk refuses."""
         self._make_folder(self._arriving)
-        temporary = self._arriving / secrets.token_hex(16)
-        try:
-            blob = _written(temporary, chunks)
-            target = self._path(blob.digest)
-            self._make_folder(target.parent)
-            with self._holding(fcntl.LOCK_SH):
-                os.replace(temporary, target)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
-            raise
+        return Spool(self._arriving / secrets.token_hex(16), self._take)
+
+    def _take(self, temporary: Path, blob: Blob) -> None:
+        """Give a complete, synced file its name, durably."""
+        target = self._path(blob.digest)
+        self._make_folder(target.parent)
+        with self._holding(fcntl.LOCK_SH):
+            os.replace(temporary, target)
         _sync_folder(target.parent)
-        return blob
 
     def renew(self, digest: str) -> None:
         """Count the blob as put just now, where it is there, so that nobody discards it meanwhile."""
@@ -172,19 +220,6 @@ class Blobs:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for made in missing:
             _sync_folder(made.parent)
-
-
-def _written(path: Path, chunks: Iterable[bytes]) -> Blob:
-    digest, size_bytes = hashlib.sha256(), 0
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        for chunk in chunks:
-            file.write(chunk)
-            digest.update(chunk)
-            size_bytes += len(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-    return Blob(digest.hexdigest(), size_bytes)
 
 
 def _sync_folder(folder: Path) -> None:

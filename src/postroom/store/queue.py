@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from postroom.terms.outcome import DeliveryState
 
+from .content import FrozenContent
 from .ids import new_id
 
 
@@ -28,7 +29,7 @@ class IdempotencyConflict(Exception):
 class NewMessage:
     """A message to accept; fields as the columns of `Message`. One delivery is made for each of `recipients`.
 
-    `pinned`: the client named the server.
+    `content` is what `Contents.kept` gave. `pinned`: the client named the server.
     `idempotency_scope` is the client's id; without `idempotency_key` nothing is remembered. Times are aware.
     """
 
@@ -36,8 +37,7 @@ class NewMessage:
     reverse_path: str
     from_header: str
     recipients: tuple[str, ...]
-    content_digest: str
-    content_size: int
+    content: FrozenContent
     created_at: datetime
     expires_at: datetime
     id: str = field(default_factory=new_id)
@@ -90,6 +90,7 @@ class QueuedMessage:
     purpose: str
     content_digest: str
     content_size: int
+    content: FrozenContent | None = field(repr=False)
     needs_8bit: bool
     needs_smtputf8: bool
     created_at: datetime

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 from postroom.terms.outcome import WAITING_STATES, DeliveryState, Stage
 
+from .blobs import DamagedBlob
+from .content import FrozenContent, content_of_row, one_file
 from .ids import new_id
 from .queue import (
     Claimed,
@@ -35,7 +37,9 @@ CLAIM_DELIVERIES = 200
 
 _MESSAGE_COLUMNS = (
     "m.id, m.message_id, m.reverse_path, m.from_header, m.subject, m.purpose, m.content_digest, m.content_size,"
-    " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at, m.server_id, m.pinned"
+    " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at, m.server_id, m.pinned, m.content_id,"
+    " (SELECT c.octets FROM store_content c WHERE c.id = m.content_id),"
+    " (SELECT c.layout FROM store_content c WHERE c.id = m.content_id)"
 )
 # An attempt after which the server will never take the delivery, as a stand-in may say of its sender or content.
 _REFUSED = "t.outcome = 'failed' AND t.stage <> ''"
@@ -66,15 +70,15 @@ def enqueue(connection: sqlite3.Connection, new: NewMessage) -> Enqueued:
     connection.execute(
         "INSERT INTO store_message (id, client_id, client_name, server_id, pinned, message_id, reverse_path,"
         " from_header, subject, purpose, priority, content_digest, content_size, needs_8bit, needs_smtputf8,"
-        " attachments, tags, metadata, created_at, send_at, expires_at)"
+        " attachments, tags, metadata, created_at, send_at, expires_at, content_id)"
         " VALUES (?, (SELECT id FROM store_apitoken WHERE id = ?), ?, (SELECT id FROM store_smtpserver WHERE id = ?),"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             new.id, new.client_id, new.client_name, new.server_id, new.pinned, new.message_id, new.reverse_path,
-            new.from_header, new.subject, new.purpose, new.priority, new.content_digest, new.content_size,
+            new.from_header, new.subject, new.purpose, new.priority, new.content.digest, new.content.size_bytes,
             new.needs_8bit, new.needs_smtputf8, json.dumps(new.attachments), json.dumps(new.tags),
             json.dumps(new.metadata), created_at, text_of(new.send_at) if new.send_at else None,
-            text_of(new.expires_at),
+            text_of(new.expires_at), _content_id(connection, new.content),
         ),
     )
     deliveries = tuple((new_id(), recipient) for recipient in new.recipients)
@@ -92,6 +96,16 @@ def enqueue(connection: sqlite3.Connection, new: NewMessage) -> Enqueued:
             (new.idempotency_scope, new.idempotency_key, new.request_digest, new.id, created_at),
         )
     return Enqueued(new.id, deliveries)
+
+
+def _content_id(connection: sqlite3.Connection, content: FrozenContent) -> int | None:
+    if content.is_one_file:
+        return None
+    layout = content.layout
+    return connection.execute(
+        "INSERT INTO store_content (octets, layout) VALUES (?, ?)",
+        (content.inline_octets, None if layout is None else json.dumps(layout)),
+    ).lastrowid
 
 
 def _earlier(connection: sqlite3.Connection, new: NewMessage) -> Enqueued | None:
@@ -168,7 +182,7 @@ def _claims(rows: Iterable[Sequence[Any]]) -> Claims:
 
 def _message(row: Sequence[Any]) -> QueuedMessage:
     id_, message_id, reverse_path, from_header, subject, purpose, digest, size, *flags = row[:10]
-    created_at, expires_at, home_id, pinned = row[10:]
+    created_at, expires_at, home_id, pinned, content_id, octets, layout = row[10:]
     if not isinstance(size, int):
         raise TypeError("content_size is not a number")
     return QueuedMessage(
@@ -180,6 +194,7 @@ def _message(row: Sequence[Any]) -> QueuedMessage:
         purpose=_text(purpose),
         content_digest=_text(digest),
         content_size=size,
+        content=_content(_text(digest), size, content_id, octets, layout),
         needs_8bit=bool(flags[0]),
         needs_smtputf8=bool(flags[1]),
         created_at=time_of(created_at),
@@ -187,6 +202,13 @@ def _message(row: Sequence[Any]) -> QueuedMessage:
         home_id=home_id,
         pinned=bool(pinned),
     )
+
+
+def _content(digest: str, size: int, content_id: int | None, octets: Any, layout: Any) -> FrozenContent | None:
+    try:
+        return one_file(digest, size) if content_id is None else content_of_row(octets, layout)
+    except DamagedBlob:
+        return None
 
 
 def _text(value: Any) -> str:

@@ -19,6 +19,7 @@ from postroom.pages.queries.message_detail import detail
 from postroom.pages.sealed_frame import download, frame_url, sealed
 from postroom.store import audit
 from postroom.store.blobs import Blobs, DamagedBlob
+from postroom.store.content import Contents
 from postroom.store.models import Message
 
 from .messages import back_of, cancelled, hand_of, may_operate, undo_of
@@ -147,8 +148,8 @@ def _back(request: HttpRequest, found: Message) -> str:
 
 def _octets(found: Message) -> bytes:
     """The whole message. Raises DamagedBlob."""
-    blobs = Blobs(Path(settings.DATA_DIR) / "blobs")
-    return b"".join(blobs.open(found.content_digest, found.content_size).chunks())
+    contents = Contents(Blobs(Path(settings.DATA_DIR) / "blobs"))
+    return b"".join(contents.open(found.frozen_content, found.content_digest, found.content_size).chunks())
 
 
 def _octets_or_404(found: Message) -> bytes:

@@ -3,7 +3,7 @@
 from .access import ApiToken, AuditEntry, User
 from .domain import DomainCheck
 from .instance import InstanceValue
-from .outbox import Attempt, Delivery, IdempotencyKey, Message
+from .outbox import Attempt, Content, Delivery, IdempotencyKey, Message
 from .sandbox import SandboxMessage
 from .server import ServerTest, SmtpServer
 from .tally import DeliveryTally, QueueSample
@@ -12,6 +12,7 @@ __all__ = [
     "ApiToken",
     "Attempt",
     "AuditEntry",
+    "Content",
     "Delivery",
     "DeliveryTally",
     "DomainCheck",

@@ -6,6 +6,8 @@ must not be renamed without it.
 
 from django.db import models
 
+from postroom.store.blobs import DamagedBlob
+from postroom.store.content import FrozenContent, content_from, one_file
 from postroom.store.ids import new_id
 from postroom.terms.outcome import DeliveryState
 
@@ -13,8 +15,19 @@ from .access import ApiToken
 from .server import SmtpServer
 
 
+class Content(models.Model):
+    """Inline octets that several messages may share; `layout` tells where files lie between them, null where none do.
+    Written once, removed by the sweep of contents. The layout lies before the octets, so that it is read without them.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    layout = models.JSONField(null=True)
+    octets = models.BinaryField()
+
+
 class Message(models.Model):
-    """An accepted message. Its bytes are frozen in the blob `content_digest` of `content_size` bytes.
+    """An accepted message. Its `content_size` bytes are frozen; `content_digest` as in `FrozenContent`. Without a
+    `content` they are the blob of that digest.
 
     Ids sort by the time of acceptance, and lists choose a period by them: a row made with an earlier `created_at` needs
     an id of that time (`ids.id_at`). `client_name` is a token's name, or a person's where a page handed the message in.
@@ -35,6 +48,8 @@ class Message(models.Model):
     priority = models.SmallIntegerField(default=0)
     content_digest = models.CharField(max_length=64)
     content_size = models.BigIntegerField()
+    # Neither index nor constraint: both would cost each accepted message, and the sweep reads what refers to what.
+    content = models.ForeignKey(Content, null=True, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False)
     needs_8bit = models.BooleanField(default=False)
     needs_smtputf8 = models.BooleanField(default=False)
     attachments = models.JSONField(default=list)
@@ -49,6 +64,19 @@ class Message(models.Model):
             models.Index(fields=("id", "purpose", "client_name"), name="message_list"),
             models.Index(fields=("message_id",), name="message_header_id"),
         )
+
+    @property
+    def frozen_content(self) -> FrozenContent:
+        """Raises DamagedBlob where the stored row is gone or can't be read."""
+        if self.content_id is None:
+            return one_file(self.content_digest, self.content_size)
+        try:
+            stored = self.content
+        except Content.DoesNotExist:
+            stored = None
+        if stored is None:
+            raise DamagedBlob("the stored content is gone")
+        return content_from(bytes(stored.octets), stored.layout)
 
 
 class Delivery(models.Model):
