@@ -6,6 +6,7 @@ time, because Django itself would spool any length to the disk (B6). What names 
 
 import asyncio
 import os
+from functools import lru_cache
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "postroom.settings")
@@ -29,6 +30,8 @@ from postroom.intake.exchange import (
 DJANGO_BODY_BYTES = 2 * 1024 * 1024
 # Messages with files that are read into memory at once, from people who are signed in.
 UPLOADS_AT_ONCE = 2
+# A longer Host field names nobody (RFC 1035 section 2.3.4, with a port).
+_HOST_CHARACTERS = 300
 _OTHER_HOST = (
     "Postroom does not answer to this host. Open it by the address in POSTROOM_URL. If people reach it by this host,"
     " set POSTROOM_URL to that address and start Postroom again. A reverse proxy has to hand on the Host field."
@@ -105,10 +108,15 @@ class Application:
 def _names_us(scope: Scope) -> bool:
     """Whether the request's one Host field names a host that is ours."""
     try:
-        host, _ = split_domain_port(field_of(scope, "host") or "")
+        return _is_ours((field_of(scope, "host") or "")[:_HOST_CHARACTERS], tuple(settings.ALLOWED_HOSTS))
     except Problem:
         return False
-    return bool(host) and validate_host(host, settings.ALLOWED_HOSTS)
+
+
+@lru_cache(maxsize=100)
+def _is_ours(named: str, allowed: tuple[str, ...]) -> bool:
+    host, _ = split_domain_port(named)
+    return bool(host) and validate_host(host, allowed)
 
 
 async def _refuse_host(scope: Scope, send: Send) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from postroom.terms import problem as problems
@@ -17,6 +17,17 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 # A client that stalls, or that drips, holds memory: neither may take longer than this (B6).
 IDLE_S = 30.0
 TOTAL_S = 300.0
+# What has arrived may be behind this rate by so many seconds.
+RATE_BYTES_S = 16 * 1024
+RATE_AFTER_S = 30.0
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_FIXED = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+
+
+# Where a scope keeps its header fields by name.
+_FIELDS = "postroom.fields"
 
 
 class ClientGone(Exception):
@@ -25,10 +36,15 @@ class ClientGone(Exception):
 
 def field_of(scope: Scope, name: str) -> str | None:
     """A request's header field; None when it is missing. Raises Problem when it is there twice."""
-    values = [value for key, value in scope["headers"] if key == name.encode()]
-    if len(values) > 1:
+    fields: dict[bytes, bytes] | None = scope.get(_FIELDS)
+    if fields is None:
+        fields = scope[_FIELDS] = dict(scope["headers"])
+    value = fields.get(name.encode())
+    if value is None:
+        return None
+    if len(fields) != len(scope["headers"]) and sum(key == name.encode() for key, _ in scope["headers"]) > 1:
         raise Problem(400, "malformed", "The request can't be read", f"The header field {name} is there twice.")
-    return values[0].decode("latin-1") if values else None
+    return value.decode("latin-1")
 
 
 def length_of(scope: Scope) -> int | None:
@@ -43,33 +59,52 @@ def length_of(scope: Scope) -> int | None:
 
 async def body_of(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
     """The whole body; refuses a longer one before reading more than it must. Raises Problem or ClientGone."""
+    chunks = [chunk async for chunk in chunks_of(scope, receive, limit_bytes)]
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def chunks_of(
+    scope: Scope, receive: Receive, limit_bytes: int, total_s: float | None = None
+) -> AsyncIterator[bytes]:
+    """The body as it comes. A slow one is refused: see the limits above.
+
+    `total_s` None is TOTAL_S. Raises Problem or ClientGone."""
     told = length_of(scope)
     if told is not None and told > limit_bytes:
         raise too_large(limit_bytes)
-    chunks: list[bytes] = []
-    size, deadline = 0, time.monotonic() + TOTAL_S
+    total_s = TOTAL_S if total_s is None else total_s
+    size, begun = 0, time.monotonic()
     while True:
-        wait_s = min(IDLE_S, deadline - time.monotonic())
+        left_s = min(begun + total_s, begun + RATE_AFTER_S + size / RATE_BYTES_S) - time.monotonic()
         try:
-            event = await asyncio.wait_for(receive(), max(wait_s, 0.0))
+            async with asyncio.timeout(max(min(IDLE_S, left_s), 0.0)):
+                event = await receive()
         except TimeoutError:
-            detail = f"The body has to arrive within {TOTAL_S:.0f} s, with no pause over {IDLE_S:.0f} s."
-            raise Problem(408, "too-slow", "The request came too slowly", detail) from None
+            raise _too_slow(total_s) from None
         if event["type"] == "http.disconnect":
             raise ClientGone
         chunk = event.get("body", b"")
         size += len(chunk)
         if size > limit_bytes:
             raise too_large(limit_bytes)
-        chunks.append(chunk)
+        if chunk:
+            yield chunk
         if not event.get("more_body", False):
-            return b"".join(chunks)
+            return
+
+
+def _too_slow(total_s: float) -> Problem:
+    detail = (
+        f"The body has to arrive within {total_s:.0f} s, with no pause over {IDLE_S:.0f} s,"
+        f" and at {RATE_BYTES_S // 1024} KiB/s at least."
+    )
+    return Problem(408, "too-slow", "The request came too slowly", detail)
 
 
 async def answer(send: Send, status: int, document: Any, header: dict[str, str] | None = None) -> None:
     """Send `document` as JSON, a Problem as application/problem+json."""
     kind = problems.MEDIA_TYPE if status >= 400 else "application/json"
-    octets = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    octets = _JSON(document).encode("utf-8", "backslashreplace")
     await _answer(send, status, kind, octets, header or {})
 
 
@@ -79,15 +114,11 @@ async def answer_text(send: Send, status: int, sentence: str) -> None:
 
 
 async def _answer(send: Send, status: int, kind: str, octets: bytes, header: dict[str, str]) -> None:
-    fields = {
-        "Content-Type": kind,
-        "Content-Length": str(len(octets)),
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-        **header,
-    }
-    encoded = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in fields.items()]
-    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    fields = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(octets)), *_FIXED]
+    for name, value in header.items():
+        if name != "Cache-Control":
+            fields.append((name.lower().encode(), value.encode("latin-1", "replace")))
+    await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": octets})
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 from postroom.terms.address import Mailbox, checked_name
 from postroom.terms.header import (
@@ -92,7 +93,7 @@ def _joined(chunks: Iterable[Octets]) -> tuple[Octets, ...]:
 
 
 def _header(draft: Draft, message_id: str, date: datetime) -> Iterable[str]:
-    yield f"Date: {format_datetime(date)}\r\n"
+    yield f"Date: {_date_text(date.replace(microsecond=0))}\r\n"
     yield fields.addresses("From", [_checked("from", draft.from_header)])
     for name, key in (("To", "to"), ("Cc", "cc"), ("Reply-To", "reply_to")):
         mailboxes = [_checked(key, mailbox) for mailbox in getattr(draft, key)]
@@ -110,6 +111,11 @@ def _header(draft: Draft, message_id: str, date: datetime) -> Iterable[str]:
             yield fields.structured(name, _accepted(key, checked_structured_text, text))
         else:
             yield fields.unstructured(name, _accepted(key, checked_field_text, text))
+
+
+@lru_cache(maxsize=8)
+def _date_text(date: datetime) -> str:
+    return format_datetime(date)
 
 
 def _checked(key: str, mailbox: Mailbox) -> Mailbox:
