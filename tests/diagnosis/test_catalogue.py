@@ -88,7 +88,7 @@ def test_every_rule_rests_on_an_rfc_a_vendors_page_or_two_threads() -> None:
 
 def test_every_cause_and_every_variant_can_be_reached() -> None:
     ours = {"unknown", "content-damaged", "message-row-damaged", "envelope-refused-here", "engine-stopped",
-            "port-not-allowed", "password-unreadable"}
+            "port-not-allowed", "password-unreadable", "recipient-suppressed", "recipient-complained"}
     reached = ours | {rule.cause for rule in KNOWN.rules} | {rule.alternative for rule in KNOWN.rules}
     assert set(KNOWN.causes) <= reached
     providers = {provider.slug for provider in KNOWN.providers}

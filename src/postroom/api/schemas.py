@@ -48,6 +48,9 @@ class SettingsIn(Strict):
     allow_plain_auth: StrictBool = False
     from_policy: Literal["server", "client"] = "server"
     uncertain: Literal["retry", "hold"] | None = None
+    bounce_address: Annotated[
+        StrictStr, Field(max_length=500, description="Return path for bounces; a signed token is added before the @.")
+    ] = ""
     limits: LimitsIn = LimitsIn()
 
 
@@ -110,6 +113,7 @@ class ServerOut(Schema):
     allow_plain_auth: bool
     from_policy: str
     uncertain: str | None
+    bounce_address: str
     limits: dict[str, int | None]
     enabled: bool
     is_default: bool

@@ -198,6 +198,7 @@ def _vault() -> Vault:
 
 _TEXTS = (
     "name", "description", "from_name", "from_address", "subject_prefix", "test_recipient", "ehlo_name", "ca_pem",
+    "bounce_address",
 )
 
 
@@ -256,7 +257,7 @@ def _same_destination(settings: ServerSettings, based_on: SmtpServer | ServerTes
 
 
 # What a passed test proves (`ServerSettings.fingerprint`).
-_PROVEN = frozenset((*(f.name for f in fields(Destination)), "ehlo_name", "from_address", "password"))
+_PROVEN = frozenset((*(f.name for f in fields(Destination)), "ehlo_name", "from_address", "bounce_address", "password"))
 
 
 def _note_change(server: SmtpServer, was_verified: bool, changed: Sequence[str], actor: str) -> None:

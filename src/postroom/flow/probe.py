@@ -166,8 +166,9 @@ class _Probe:
             await session.close()
 
     async def _transacted(self, session: Session, mail: Composed) -> list[RecipientResult]:
+        reverse_path = self._settings.bounce_address or mail.from_address
         envelope = Envelope(
-            mail.from_address, mail.recipients, len(mail.content), mail.needs_8bit, mail.needs_smtputf8
+            reverse_path, mail.recipients, len(mail.content), mail.needs_8bit, mail.needs_smtputf8
         )
         return await session.transact(envelope, MemoryContent(mail.content))
 

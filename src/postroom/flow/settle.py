@@ -128,6 +128,18 @@ class Settler:
             _Ending(self._held(c.lease, finding, server), _entry(server, c, Outcome.FAILED, finding)) for c in claimed
         ])
 
+    async def fail_suppressed(self, server: ServerName, claimed: Sequence[Claimed]) -> None:
+        """End deliveries to suppressed recipients; nothing was tried (S8)."""
+        endings = []
+        for each in claimed:
+            finding = finding_of_cause("recipient-suppressed", values={"recipient": each.recipient})
+            settlement = Settlement(
+                each.lease, DeliveryState.FAILED, self._now(), outcome=Outcome.FAILED, cause=finding.cause,
+                finding=finding.as_stored(), through=server.id,
+            )
+            endings.append(_Ending(settlement, _entry(server, each, Outcome.FAILED, finding)))
+        await self._commit(endings)
+
     async def hold_damaged(self, server: ServerName, damaged: Sequence[Damaged]) -> None:
         """Set deliveries apart whose rows can't be read (D9)."""
         endings = []

@@ -10,16 +10,16 @@ _OF_THE_ADDRESS = {
     "5.2.1": "RFC 3463 3.3: the mailbox is disabled",
     "5.4.4": "RFC 3463 3.5: unable to route, as for a domain that is gone",
 }
-# Codes that say nothing by themselves, so that the server's words decide: general ones; what Exchange Online answers for
-# addresses that its directory does not have; what older servers answer for any mailbox (RFC 3463 3.6).
+# Codes that say nothing by themselves, so that the server's words decide: general ones; what Exchange Online answers
+# for addresses that its directory does not have; what older servers answer for any mailbox (RFC 3463 3.6).
 _UNDECIDED = frozenset(("", "5.0.0", "5.4.1", "5.5.0"))
 # Causes (diagnosis) that are about the address.
 _ABOUT_THE_ADDRESS = frozenset(("recipient-unknown", "recipient-disabled", "dns-recipient-domain-no-mx"))
 # Causes that pass, or that are about the sender or the content, whatever code came with them.
 _NOT_THE_ADDRESS = frozenset((
     "recipient-mailbox-full", "recipient-mailbox-throttled", "recipient-greylisted", "recipient-restricted",
-    "recipient-deferred", "relay-denied", "content-spam-rejected", "message-refused-by-policy", "client-ip-on-blocklist",
-    "sender-refused-by-policy", "spf-fail", "dmarc-reject", "sandbox-recipient-unverified",
+    "recipient-deferred", "relay-denied", "content-spam-rejected", "message-refused-by-policy", "spf-fail",
+    "client-ip-on-blocklist", "sender-refused-by-policy", "dmarc-reject", "sandbox-recipient-unverified",
 ))
 
 

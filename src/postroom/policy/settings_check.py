@@ -6,7 +6,7 @@ from cryptography import x509
 
 from postroom.terms.address import AddressProblem, parse_address
 from postroom.terms.host_name import HostReading, host_reading
-from postroom.terms.limits import SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT
+from postroom.terms.limits import BOUNCE_LOCAL_PART_BYTES, SMTP_PORT, SUBMISSION_PORT, SUBMISSIONS_PORT
 from postroom.terms.problem import FieldError
 from postroom.terms.server import Auth, Security, ServerSettings
 from postroom.terms.wording import worded
@@ -143,7 +143,24 @@ def _sign_in_problems(settings: ServerSettings, password_given: bool) -> Iterato
         yield FieldError("password", "required", worded("Enter the password, or choose None under Authentication."))
 
 
+def _bounce_problems(value: str) -> Iterator[FieldError]:
+    if not value.strip():
+        return
+    try:
+        address = parse_address(value)
+    except AddressProblem as problem:
+        yield FieldError("bounce_address", "address", str(problem))
+        return
+    if address.needs_smtputf8 or len(address.local_part) > BOUNCE_LOCAL_PART_BYTES or address.domain.startswith("["):
+        text = worded(
+            "Enter an address whose part before @ has at most {most} letters and digits, such as {example}:"
+            " a token follows it.", most=BOUNCE_LOCAL_PART_BYTES, example="bounces@company.example",
+        )
+        yield FieldError("bounce_address", "too-long", text)
+
+
 def _advanced_problems(settings: ServerSettings) -> Iterator[FieldError]:
+    yield from _bounce_problems(settings.bounce_address)
     if settings.ehlo_name and host_reading(settings.ehlo_name) != HostReading(settings.ehlo_name.strip()):
         yield FieldError(
             "ehlo_name", "invalid", worded("Enter this machine's full name, such as reports.company.example.")

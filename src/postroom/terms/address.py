@@ -31,6 +31,7 @@ _INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"}
 _OTHER_DOTS = "\u3002\uff0e\uff61"
 _FINE_IN_NAMES = " \u00a0\u200d"
 _DISPLAY_NAME_CHARACTERS = 200
+_ASCII_LOWER = {ord(c): c.lower() for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _EXAMPLE = worded("Enter an address such as name@example.com.")
 _QUOTED_FORM = worded('Enter it as: "Name" <name@example.com>.')
 
@@ -97,6 +98,13 @@ def parse_address(text: str) -> Address:
             worded("The address is longer than {most} octets.", most=ADDRESS_BYTES), worded("Enter a shorter one.")
         )
     return address
+
+
+def canonical(address: str) -> str:
+    """The one form under which a bare address is remembered: as `parse_address` gives it, US-ASCII letters in lower
+    case. Local parts that differ in capitals only are one mailbox in practice (RFC 5321 section 2.4 allows otherwise).
+    """
+    return address.translate(_ASCII_LOWER)
 
 
 def parse_mailbox(text: str) -> Mailbox:

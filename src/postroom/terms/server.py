@@ -89,6 +89,7 @@ class ServerSettings:
     allow_plain_auth: bool = False
     from_policy: FromPolicy = FromPolicy.SERVER
     uncertain: UncertainPolicy | None = None
+    bounce_address: str = ""
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -112,6 +113,8 @@ class ServerSettings:
             "from_address": self.from_address,
             "secret_id": secret_id,
         }
+        if self.bounce_address:
+            proven["bounce_address"] = self.bounce_address
         return hashlib.sha256(json.dumps(proven, sort_keys=True).encode()).hexdigest()
 
     def as_json(self) -> dict[str, Any]:

@@ -37,6 +37,7 @@ LABELS: dict[str, Label] = {
     "allow_plain_auth": gettext_lazy("Allow sign-in without encryption"),
     "from_policy": gettext_lazy("From policy"),
     "uncertain": gettext_lazy("After a lost connection"),
+    "bounce_address": gettext_lazy("Return path for bounces"),
     "limits": gettext_lazy("Limits"),
     "use_unverified": gettext_lazy("Use it for deliveries before it passes a test"),
     "reason": gettext_lazy("Reason"),
@@ -47,11 +48,14 @@ _AUTH_NAMES: dict[Auth, Label] = {
 }
 _TEXTS = (
     "name", "description", "from_name", "from_address", "subject_prefix", "host", "username", "test_recipient",
-    "ehlo_name", "ca_pem",
+    "ehlo_name", "ca_pem", "bounce_address",
 )
 _LONGEST_TYPED = 100_000
 _Choice = TypeVar("_Choice", bound=StrEnum)
-_ADVANCED = ("ehlo_name", "ca_pem", "verify_certificate", "allow_plain_auth", "from_policy", "uncertain", "limits")
+_ADVANCED = (
+    "ehlo_name", "ca_pem", "verify_certificate", "allow_plain_auth", "from_policy", "uncertain", "bounce_address",
+    "limits",
+)
 
 
 @dataclass

@@ -26,7 +26,7 @@ from .smtp_servers import CRUMBS
 
 _PROVEN = (
     "from_address", "host", "port", "security", "auth", "username", "ehlo_name", "ca_pem", "verify_certificate",
-    "allow_plain_auth",
+    "allow_plain_auth", "bounce_address",
 )
 
 
