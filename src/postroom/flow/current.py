@@ -1,12 +1,16 @@
-"""What accepting a message asks of the database, read together and kept for a moment: the servers to send through."""
+"""What accepting a message asks of the database, read together and kept for a moment: the servers to send through, and
+the rules that choose among them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from postroom.policy.route import Candidate
-from postroom.store.hot_reads import smtp_servers
+from postroom.policy.rules import Rule
+from postroom.store.hot_reads import delivery_rules, smtp_servers
 from postroom.store.models import SmtpServer
 from postroom.terms.server import ServerSettings
+
+from .delivery_rules import rule_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +30,17 @@ class Current:
     """The installation at one moment."""
 
     senders: tuple[Sender, ...]
+    rules: tuple[Rule, ...] = ()
 
 
 def read_current() -> Current:
     """As it is now (blocking). Raises DatabaseError."""
-    return current_of(smtp_servers())
+    return current_of(smtp_servers(), map(rule_of, delivery_rules()))
 
 
-def current_of(servers: Iterable[SmtpServer]) -> Current:
-    """With these servers."""
-    return Current(tuple(map(_sender, servers)))
+def current_of(servers: Iterable[SmtpServer], rules: Iterable[Rule] = ()) -> Current:
+    """With these servers and rules."""
+    return Current(tuple(map(_sender, servers)), tuple(rules))
 
 
 def _sender(server: SmtpServer) -> Sender:

@@ -1,6 +1,5 @@
 """A request becomes a message that nothing but the disk can stop: checked, its server chosen, composed."""
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +8,7 @@ from pydantic import ValidationError
 
 from postroom.message.compose import Composed, compose
 from postroom.message.draft import Draft, DraftProblem
-from postroom.policy.retry import LIFETIME
+from postroom.policy.retry import lifetime_of
 from postroom.store.ids import new_id
 from postroom.terms.header import is_message_id
 from postroom.terms.problem import FieldError, too_large
@@ -17,9 +16,10 @@ from postroom.terms.wording import worded
 
 from .current import Current, Sender
 from .request import Request
-from .sending_server import ServerRefused, sending_server
+from .sending_server import Choice, ServerRefused, sending_server
 from .submitted import RECIPIENTS, SubmittedMessage, field_errors
 from .to_draft import DraftRefused, draft_of
+from .traits import traits_of
 
 LATEST_SEND = timedelta(days=366)
 _SUBJECT_CHARACTERS = 998
@@ -30,7 +30,7 @@ Arrange = Callable[[SubmittedMessage, Draft], Draft]
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A message that nothing but the disk can stop."""
+    """A message that nothing but the disk can stop. `is_bound`: no other server may carry it."""
 
     submitted: SubmittedMessage
     draft: Draft
@@ -39,6 +39,7 @@ class Ready:
     server: Sender
     accepted_at: datetime
     expires_at: datetime
+    is_bound: bool = False
 
 
 class Refused(Exception):
@@ -49,12 +50,15 @@ class Refused(Exception):
         self.errors = errors
 
 
-def ready_message(request: Request, current: Current, now: datetime, arrange: Arrange | None = None) -> Ready:
-    """The message of a request. Raises Refused, and Problem for what no other message could do better."""
+def ready_message(
+    request: Request, current: Current, now: datetime, arrange: Arrange | None = None, client_id: str = ""
+) -> Ready:
+    """The message of a request; `client_id` is that of its token. Raises Refused, and Problem for what no other message
+    could do better."""
     try:
         submitted: SubmittedMessage = _validated(request.body)
-        server = sending_server(submitted.server, current)
-        return _ready(submitted, server, now, arrange)
+        chosen = sending_server(submitted.server, current, lambda: traits_of(submitted, client_id))
+        return _ready(submitted, chosen, now, arrange)
     except ValidationError as error:
         raise Refused(field_errors(error, request.place)) from None
     except ServerRefused as refusal:
@@ -63,8 +67,8 @@ def ready_message(request: Request, current: Current, now: datetime, arrange: Ar
         raise Refused([_placed(error, request.place) for error in refusal.errors]) from None
 
 
-def _ready(submitted: SubmittedMessage, server: Sender, now: datetime, arrange: Arrange | None) -> Ready:
-    errors = _time_errors(submitted, now)
+def _ready(submitted: SubmittedMessage, chosen: Choice, now: datetime, arrange: Arrange | None) -> Ready:
+    server, errors = chosen.sender, _time_errors(submitted, now)
     try:
         draft = draft_of(submitted, server.settings)
         if arrange is not None and draft.attachments:
@@ -73,14 +77,14 @@ def _ready(submitted: SubmittedMessage, server: Sender, now: datetime, arrange: 
         raise DraftRefused((*errors, *refusal.errors)) from None
     message_id = _submitted_message_id(submitted) or _own_message_id(draft)
     try:
-        composed = compose(draft, message_id=message_id, date=now, boundary_seed=secrets.token_hex(16))
+        composed = compose(draft, message_id=message_id, date=now, boundary_seed=message_id)
     except DraftProblem as problem:
         raise DraftRefused((*errors, FieldError(problem.field, "invalid", problem.text))) from None
     errors += _size_errors(draft.subject, composed, server)
     if errors:
         raise DraftRefused(errors)
-    expires_at = submitted.expires_at or (submitted.send_at or now) + LIFETIME
-    return Ready(submitted, draft, composed, message_id, server, now, max(expires_at, now))
+    expires_at = submitted.expires_at or (submitted.send_at or now) + lifetime_of(submitted.purpose)
+    return Ready(submitted, draft, composed, message_id, server, now, max(expires_at, now), chosen.is_bound)
 
 
 def _placed(error: FieldError, place: str) -> FieldError:

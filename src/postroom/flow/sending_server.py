@@ -1,9 +1,10 @@
-"""Which server a message is accepted for: the one its client names, else that of the route."""
+"""Which server a message is accepted for: the one its client names, else that of a delivery rule, else the default."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from postroom.policy.route import route
+from postroom.policy.rules import Rule, Traits, decided
 from postroom.terms.problem import FieldError, Problem
 from postroom.terms.wording import worded
 
@@ -18,15 +19,34 @@ class ServerRefused(Exception):
         self.error = error
 
 
-def sending_server(wanted: str | None, current: Current) -> Sender:
-    """The server; mail waits where none takes deliveries just now. Raises ServerRefused, and Problem without any."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`is_bound`: no other server may carry the message, whatever happens to this one. `rule` is the one that decided,
+    None where none did."""
+
+    sender: Sender
+    is_bound: bool = False
+    rule: Rule | None = None
+
+
+def sending_server(wanted: str | None, current: Current, traits: Callable[[], Traits] = Traits) -> Choice:
+    """The server; mail waits where none takes deliveries just now. `traits` is asked only where there are rules.
+
+    Raises ServerRefused, and Problem without any server."""
     if wanted is None:
-        return _routed(current.senders)
+        return _ruled(current, traits()) if current.rules else Choice(_routed(current.senders))
     found = next((sender for sender in current.senders if wanted in (sender.id, sender.name)), None)
     if found is None or not found.may_be_named:
         text = worded("No enabled and verified SMTP server has this name or id. Leave it out to use the default one.")
         raise ServerRefused(FieldError("server", "not-found", text))
-    return found
+    return Choice(found, is_bound=True)
+
+
+def _ruled(current: Current, traits: Traits) -> Choice:
+    usable = {sender.id for sender in current.senders if sender.candidate.takes_deliveries}
+    rule = decided(current.rules, traits, usable)
+    found = next((sender for sender in current.senders if rule is not None and sender.id == rule.server_id), None)
+    return Choice(_routed(current.senders)) if found is None or rule is None else Choice(found, rule.only, rule)
 
 
 def _routed(senders: Sequence[Sender]) -> Sender:

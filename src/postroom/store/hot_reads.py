@@ -1,6 +1,6 @@
-"""The two reads that every accepted message needs, as plain SQL: the ORM takes four times as long to say the same."""
+"""The reads that accepted messages need, as plain SQL: the ORM takes four times as long to say the same."""
 
-from .models import ApiToken, SmtpServer
+from .models import ApiToken, DeliveryRule, SmtpServer
 
 
 def live_token(digest: str) -> ApiToken | None:
@@ -12,3 +12,8 @@ def live_token(digest: str) -> ApiToken | None:
 def smtp_servers() -> list[SmtpServer]:
     """All SMTP servers, in no order: one that is switched off still tells that the sandbox is not alone."""
     return list(SmtpServer.objects.raw("SELECT * FROM store_smtpserver"))
+
+
+def delivery_rules() -> list[DeliveryRule]:
+    """All delivery rules in the order in which they are asked."""
+    return list(DeliveryRule.objects.raw("SELECT * FROM store_deliveryrule ORDER BY position, id"))

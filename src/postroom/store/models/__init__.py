@@ -4,6 +4,7 @@ from .access import ApiToken, AuditEntry, User
 from .domain import DomainCheck
 from .instance import InstanceValue
 from .outbox import Attempt, Content, Delivery, IdempotencyKey, Message
+from .pace import DeliveryRule, LaneState, SendRate
 from .sandbox import SandboxMessage
 from .server import ServerTest, SmtpServer
 from .tally import DeliveryTally, QueueSample
@@ -14,13 +15,16 @@ __all__ = [
     "AuditEntry",
     "Content",
     "Delivery",
+    "DeliveryRule",
     "DeliveryTally",
     "DomainCheck",
     "IdempotencyKey",
     "InstanceValue",
+    "LaneState",
     "Message",
     "QueueSample",
     "SandboxMessage",
+    "SendRate",
     "ServerTest",
     "SmtpServer",
     "User",
