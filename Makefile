@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 UV := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11
 
 .DELETE_ON_ERROR:
-.PHONY: help run setup packages test check figures quick faults interop browser crash words lock clean pages-load
+.PHONY: help run setup packages test check figures quick faults interop browser crash words lock clean pages-load bench
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -43,7 +43,7 @@ packages: ## install the Debian packages that tests need, where this user may
 test: setup packages check quick faults interop browser crash ## everything: checks, quick tests, servers at fault, real mail servers, real browser, real kills
 
 check: setup ## style, types, layers and house limits, with figures
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff check src tests bench
 	POSTROOM_DATA=$$(mktemp -d) $(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(BIN)/python -m tests.house.figures
@@ -69,6 +69,10 @@ words: setup ## collect the texts of pages and refusals, and compile their Frenc
 
 pages-load: setup ## measure each page with 1,000 and with 100,000 messages; fails where the latter takes twice as long
 	$(BIN)/python -m tests.load.pages
+
+bench: setup ## measure side by side with what others use: PART=a,c2 ROUNDS=1 SHARE=0.1 CPU=1 DATABASE_URL=postgresql://…
+	@$(BIN)/python -m bench $(if $(PART),--part $(PART)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SHARE),--share $(SHARE)) \
+		$(if $(CPU),--cpu-only) $(if $(DATABASE_URL),--database-url $(DATABASE_URL))
 
 lock: setup ## compile the hashed locks anew from pyproject.toml, with the newest versions
 	$(UV) --upgrade --group dev pyproject.toml -o requirements/dev.txt

@@ -1,0 +1,48 @@
+"""`python -m bench`: run all parts or some, print what each measured, and write a report."""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from .figures import Part
+from .plan import Plan
+
+PARTS = {"a": "relay", "c": "single", "c2": "drain"}
+# Only when asked for: it measures nothing that could be a goal.
+EXTRA = {"profile": "profile"}
+ROOT = Path(__file__).parent
+
+
+def main() -> int:
+    args = _arguments()
+    plan = Plan(args.rounds, args.share, args.cpu_only, args.database_url, not args.without_submission)
+    names = args.part.split(",") if args.part else list(PARTS)
+    parts = [_measured(name, plan) for name in names]
+    print("\nSummary")
+    for part in parts:
+        for goal in part.goals:
+            print(f"  ({part.letter}) {goal}")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--part", default="", help=f"comma-separated, of {', '.join((*PARTS, *EXTRA))} (default: all)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured (default: %(default)s)")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the messages to send (default: all)")
+    parser.add_argument("--cpu-only", action="store_true", help="leave peers out; processor time of Postroom alone")
+    parser.add_argument("--database-url", default="", help="PostgreSQL to keep the queue in (default: SQLite)")
+    parser.add_argument("--without-submission", action="store_true", help="profile: leave the SMTP door closed")
+    parser.add_argument("--write", action="store_true", help="write bench/results/DATE.md")
+    return parser.parse_args()
+
+
+def _measured(name: str, plan: Plan) -> Part:
+    part: Part = importlib.import_module(f".parts.{(PARTS | EXTRA)[name]}", __package__).run(plan)
+    print("\n".join(part.lines()), flush=True)
+    return part
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One file for each part of the benchmark; each has `run(plan) -> Part`."""

@@ -1,0 +1,1 @@
+"""What Postroom is measured against."""
