@@ -126,7 +126,7 @@ async def test_counting_again_from_the_attempts_comes_to_the_same(
                    through=server_id),
     ])
     counted = [row for row in rows(database, CELLS) if not (row[0] == FINE_S and row[3] == "failed")]
-    statement = import_module("postroom.store.migrations.0005_overview").COUNT
+    statement = import_module("postroom.store.migrations.0005_overview").count_statement("sqlite")
     writer.submit(lambda c: (c.execute("DELETE FROM store_deliverytally"), c.execute(statement))[1].rowcount).result(5)
     assert rows(database, CELLS) == counted
 

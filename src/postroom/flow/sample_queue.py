@@ -2,8 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from django.db import connection
-
 from postroom.store import tallied
 from postroom.store.models import Delivery, Message, QueueSample
 from postroom.terms.outcome import DeliveryState
@@ -11,12 +9,6 @@ from postroom.terms.outcome import DeliveryState
 SAMPLES_KEPT = timedelta(days=35)
 # Older samples are thinned to the deepest of each half hour.
 EVERY_SAMPLE_KEPT = timedelta(days=2)
-_THIN = (
-    "DELETE FROM store_queuesample WHERE at < %s AND at NOT IN (SELECT at FROM (SELECT at,"
-    " row_number() OVER (PARTITION BY CAST(strftime('%%s', at) AS INTEGER) / 1800"
-    " ORDER BY queued + deferred DESC, at) AS place"
-    " FROM store_queuesample WHERE at < %s) WHERE place = 1)"
-)
 _FIRST_TRY = (DeliveryState.QUEUED, DeliveryState.SENDING)
 _ANOTHER_TRY = (DeliveryState.DEFERRED, DeliveryState.UNCERTAIN)
 
@@ -56,6 +48,4 @@ def forget_old_counts(now: datetime) -> None:
     """Delete counts and samples that are kept no longer, and thin the samples."""
     tallied.forget_old(now)
     QueueSample.objects.filter(at__lt=now - SAMPLES_KEPT).delete()
-    until = str((now - EVERY_SAMPLE_KEPT).replace(tzinfo=None))
-    with connection.cursor() as cursor:
-        cursor.execute(_THIN, (until, until))
+    tallied.thin_samples(now - EVERY_SAMPLE_KEPT)

@@ -1,7 +1,7 @@
 """The messages that a filter fits, counted and page by page, each found through an index in the order of acceptance.
 
 Raw statements as in `queue_sqlite`: which index leads decides whether a list of a million messages takes a millisecond
-or a second, so each statement names it. On another database only `_by` and CROSS JOIN change.
+or a second, so each statement names it.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from django.db import connection
 
 from postroom.terms.outcome import DeliveryState
 
+from .dialect import held, holds, indexed_by
 from .ids import id_at
 from .message_filter import MessageFilter, Order, Place, Segment, segments
 from .message_search import Hits
@@ -20,7 +21,8 @@ from .message_search import Hits
 # Counting goes no further: "more than 10,000" is as good for a person. A narrow filter reads rows for each it counts.
 COUNT_BOUND = 10_000
 NARROW_COUNT_BOUND = 1_000
-_LAST_ID = "~"
+# After every id, in whatever order a database puts signs: ids begin with a digit.
+_LAST_ID = "Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class MessageList:
             other = self._deliveries("o")
             marks = ", ".join(["%s"] * len(segment.but_not))
             conditions = [f"o.state IN ({marks})", f"o.message_id = {statement.key}", *other.conditions]
-            source = f"store_delivery o{_by('delivery_state')}"
+            source = f"store_delivery o{indexed_by('delivery_state')}"
             text = f"NOT EXISTS (SELECT 1 FROM {source} WHERE {' AND '.join(conditions)})"
             statement.where(text, *segment.but_not, *other.values)
         return statement
@@ -135,11 +137,11 @@ class MessageList:
         leading = self._leading_index(state, bool(about_message.conditions))
         if leading is None:
             about_message.source = f"store_message m{self._list_index()}"
-            inner = f"SELECT 1 FROM store_delivery d{_by('delivery_state')} WHERE d.message_id = m.id"
+            inner = f"SELECT 1 FROM store_delivery d{indexed_by('delivery_state')} WHERE d.message_id = m.id"
             text = " AND ".join((inner, *about_delivery.conditions))
             about_message.where(f"EXISTS ({text})", *about_delivery.values)
             return about_message
-        about_delivery.source = f"store_delivery d{_by(leading)}"
+        about_delivery.source = f"store_delivery d{indexed_by(leading)}"
         if about_message.conditions:
             about_delivery.source += " CROSS JOIN store_message m"
             about_delivery.where("m.id = d.message_id")
@@ -164,7 +166,7 @@ class MessageList:
         return "delivery_server" if wanted.server else "delivery_state"
 
     def _list_index(self) -> str:
-        return _by("" if self._hits is not None or self._wanted.client_id else "message_list")
+        return indexed_by("" if self._hits is not None or self._wanted.client_id else "message_list")
 
     def _messages(self) -> _Statement:
         wanted, statement = self._wanted, _Statement("m.id", "")
@@ -174,8 +176,7 @@ class MessageList:
             if value:
                 statement.where(f"m.{column} = %s", value)
         if wanted.tag:
-            escaped = wanted.tag.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-            statement.where("m.tags LIKE %s ESCAPE '\\'", f'%"{escaped}"%')
+            statement.where(holds("m.tags"), held(wanted.tag))
         return statement
 
     def _deliveries(self, alias: str) -> _Statement:
@@ -194,7 +195,7 @@ class MessageList:
 def causes_in_use(limit: int) -> list[str]:
     """Slugs of the causes that deliveries have, in order; each is found by a step through the index, not by a walk."""
     text = (
-        f"SELECT cause FROM store_delivery{_by('delivery_cause')} WHERE cause > %s AND NOT (cause = '')"
+        f"SELECT cause FROM store_delivery{indexed_by('delivery_cause')} WHERE cause > %s AND NOT (cause = '')"
         " ORDER BY cause LIMIT 1"
     )
     found: list[str] = []
@@ -205,10 +206,6 @@ def causes_in_use(limit: int) -> list[str]:
 
 def _bound(at: datetime | None, otherwise: str) -> str:
     return otherwise if at is None else id_at(at)
-
-
-def _by(index: str) -> str:
-    return f" INDEXED BY {index}" if index else ""
 
 
 def _rows(text: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -12,8 +12,9 @@ from typing import Any
 
 from django.db import connection
 
+from .dialect import time_mark, time_of, value_of, whole_seconds
 from .models import DeliveryTally
-from .tally import COARSE_KEPT, COARSE_S, EPOCH, FINE_KEPT, FINE_S, Ending, start_text
+from .tally import COARSE_KEPT, COARSE_S, EPOCH, FINE_KEPT, FINE_S, Ending
 
 # Up to here the fine cells are sure to be there.
 FINE_REACH = FINE_KEPT - timedelta(hours=12)
@@ -45,11 +46,12 @@ def counts(bounds: Sequence[datetime]) -> list[Count]:
 
     Counted in whole cells: of five minutes as far as these reach back, else of hours."""
     width_s = _width_s(bounds[0])
+    stretches, times = _stretches(bounds, width_s)
     found = _rows(
-        f"WITH {_stretches(bounds, width_s)} SELECT n, server_id, outcome, SUM(attempts)"
+        f"WITH {stretches} SELECT n, server_id, outcome, SUM(attempts)"
         " FROM stretch CROSS JOIN store_deliverytally"
         " WHERE width_s = %s AND starts_at >= since AND starts_at < until GROUP BY n, server_id, outcome",
-        width_s,
+        *times, width_s,
     )
     return [Count(n, server_id, Ending(ending), attempts) for n, server_id, ending, attempts in found]
 
@@ -74,10 +76,10 @@ def causes_since(since: datetime) -> list[CauseCount]:
     found = _rows(
         "SELECT cause, server_id, outcome, SUM(attempts), MIN(starts_at) FROM store_deliverytally"
         " WHERE width_s = %s AND starts_at >= %s AND cause <> '' GROUP BY cause, server_id, outcome ORDER BY 4 DESC",
-        width_s, _text(since, width_s),
+        width_s, value_of(_start(since, width_s)),
     )
     return [
-        CauseCount(cause, server_id, Ending(ending), attempts, datetime.fromisoformat(first).replace(tzinfo=UTC))
+        CauseCount(cause, server_id, Ending(ending), attempts, time_of(first))
         for cause, server_id, ending, attempts, first in found
     ]
 
@@ -92,9 +94,9 @@ def _width_s(since: datetime) -> int:
     return FINE_S if datetime.now(UTC) - since < FINE_REACH else COARSE_S
 
 
-def _text(at: datetime, width_s: int) -> str:
-    """The start of the cell that `at` lies in, as the table has it."""
-    return start_text((at - EPOCH) // timedelta(seconds=width_s) * width_s)
+def _start(at: datetime, width_s: int) -> datetime:
+    """The start of the cell that `at` lies in."""
+    return EPOCH + timedelta(seconds=(at - EPOCH) // timedelta(seconds=width_s) * width_s)
 
 
 def _rows(statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -115,14 +117,32 @@ class Depth:
 
 def depths(bounds: Sequence[datetime]) -> list[Depth]:
     """The deepest sample within each stretch from one bound to the next; stretches without samples are left out."""
+    stretches, times = _stretches(bounds, 1)
     found = _rows(
-        f"WITH {_stretches(bounds, 1)} SELECT n, CAST(at AS TEXT), MAX(queued + deferred), oldest_s"
-        " FROM stretch CROSS JOIN store_queuesample WHERE at >= since AND at < until GROUP BY n"
+        f"WITH {stretches} SELECT n, at, depth, oldest_s FROM (SELECT n, at, queued + deferred AS depth, oldest_s,"
+        " row_number() OVER (PARTITION BY n ORDER BY queued + deferred DESC, at) AS place"
+        " FROM stretch CROSS JOIN store_queuesample WHERE at >= since AND at < until) AS sample WHERE place = 1"
+        " ORDER BY n",
+        *times,
     )
-    # SQLite takes the other columns from the row that has the maximum.
-    return [Depth(n, datetime.fromisoformat(at).replace(tzinfo=UTC), depth, oldest) for n, at, depth, oldest in found]
+    return [Depth(n, time_of(at), depth, oldest) for n, at, depth, oldest in found]
 
 
-def _stretches(bounds: Sequence[datetime], width_s: int) -> str:
-    each = (f"({n}, '{_text(a, width_s)}', '{_text(b, width_s)}')" for n, (a, b) in enumerate(pairwise(bounds)))
-    return f"stretch(n, since, until) AS (VALUES {', '.join(each)})"
+def thin_samples(until: datetime) -> None:
+    """Of the samples before then keep the deepest of each half hour."""
+    at = value_of(until)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM store_queuesample WHERE at < %s AND at NOT IN (SELECT at FROM (SELECT at, row_number() OVER"
+            f" (PARTITION BY {whole_seconds('at')} / 1800 ORDER BY queued + deferred DESC, at) AS place"
+            " FROM store_queuesample WHERE at < %s) AS sample WHERE place = 1)",
+            (at, at),
+        )
+
+
+def _stretches(bounds: Sequence[datetime], width_s: int) -> tuple[str, list[Any]]:
+    """A table of the stretches for a WITH, and its values."""
+    mark, pairs = time_mark(), list(pairwise(bounds))
+    each = ", ".join(f"({n}, {mark}, {mark})" for n in range(len(pairs)))
+    times = [value_of(_start(bound, width_s)) for pair in pairs for bound in pair]
+    return f"stretch(n, since, until) AS (VALUES {each})", times
