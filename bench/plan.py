@@ -12,8 +12,8 @@ LEAST = 20
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`share` of the full number of messages is sent; with `cpu_only` peers are left out, and only processor time is
-    told, which a busy machine hardly changes. Without `database_url` Postroom keeps its queue in SQLite, and without `submission` it
-    opens no SMTP door."""
+    told, which a busy machine hardly changes. Without `database_url` Postroom keeps its queue in SQLite, and without
+    `submission` it opens no SMTP door."""
 
     rounds: int = 3
     share: float = 1.0

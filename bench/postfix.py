@@ -1,5 +1,7 @@
-"""A private Postfix as a relay: everything goes on to the sink. Its settings are the best found: processes live on, no delay
-on the way in, twenty deliveries at once, connections kept, a large active queue.
+"""A private Postfix as a relay: everything goes on to the sink.
+
+Its settings are the best found: processes live on, no delay on the way in, twenty deliveries at once, connections kept,
+a large active queue.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """A message door as most would write it: one django-ninja view, a schema that validates, one durable insert by the ORM.
 
-It asks for no token and keeps no idempotency key, so it does less than Postroom's. SQLite as Django's manual advises for
-servers: WAL, every commit synced. Served by granian over WSGI, its best server where this was measured.
+It asks for no token and keeps no idempotency key, so it does less than Postroom's. SQLite as Django's manual advises
+for servers: WAL, every commit synced. Served by granian over WSGI, its best server where this was measured.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Put on PYTHONPATH by the part `profile`: every Python process that starts then knows what its functions compute.
 
-Each thread has a profile of its own by its own processor time, so that waiting counts for nothing. When a file `ask-LABEL`
-appears in the folder BENCH_PROFILE, all that was counted so far is written beside it as ROLE.LABEL.THREAD.
+Each thread has a profile of its own by its own processor time, so that waiting counts for nothing. When a file
+`ask-LABEL` appears in the folder BENCH_PROFILE, all that was counted so far is written beside it as ROLE.LABEL.THREAD.
 """
 
 import cProfile
