@@ -1,7 +1,8 @@
 """The whole suite's ground: a data directory of its own for each test process, set before Django loads.
 
 Workers of pytest-xdist inherit the environment of their parent, so the settings module is named here and nowhere else,
-and taken out of the environment again once Django stands on this process's own directory.
+and taken out of the environment again once Django stands on this process's own directory. TEST_DATABASE=postgresql puts
+Django on a private PostgreSQL in place of SQLite.
 """
 
 import atexit
@@ -24,11 +25,15 @@ atexit.register(shutil.rmtree, DATA, ignore_errors=True)
 for name in [name for name in os.environ if name.startswith("POSTROOM_")]:
     del os.environ[name]
 os.environ["POSTROOM_DATA"] = str(DATA)
+if os.environ.get("TEST_DATABASE") == "postgresql":
+    from tests.rig.postgresql import session_cluster
+
+    os.environ["POSTROOM_DATABASE_URL"] = session_cluster().url(f"suite_{os.getpid()}")
 os.environ["DJANGO_SETTINGS_MODULE"] = "postroom.settings"
 django.setup()
 del os.environ["DJANGO_SETTINGS_MODULE"]
 
-# The test database is the file that the code under test opens by itself; each worker has its own directory for it.
+# The test database is the one that the code under test opens by itself; each worker has its own directory or server.
 settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(settings.DATABASES["default"]["NAME"])
 
 hypothesis.settings.register_profile("postroom", deadline=None, database=None, print_blob=True)

@@ -7,6 +7,7 @@ from csp.constants import NONE, SELF
 
 from postroom.policy.ports import Ports
 from postroom.policy.web_host import allowed_hosts
+from postroom.store.database import django_database
 from postroom.store.vault import Vault
 
 DATA_DIR = Path(os.environ.get("POSTROOM_DATA", "data")).absolute()
@@ -35,17 +36,7 @@ INSTALLED_APPS = [
     "postroom.pages.apps.PagesConfig",
 ]
 AUTH_USER_MODEL = "store.User"
-DATABASES = {
-    "default": {
-        "ENGINE": "postroom.store.sqlite",
-        "NAME": DATA_DIR / "postroom.sqlite3",
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
-        },
-    }
-}
+DATABASES = {"default": django_database(os.environ.get("POSTROOM_DATABASE_URL", ""), DATA_DIR)}
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"

@@ -89,7 +89,7 @@ def _count_anew() -> None:
 
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM store_deliverytally")
-        cursor.execute(import_module("postroom.store.migrations.0005_overview").COUNT)
+        cursor.execute(import_module("postroom.store.migrations.0005_overview").count_statement(connection.vendor))
 
 
 def _sample(scene: _Scene, days: int) -> None:

@@ -4,8 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Protocol
 
-from django.conf import settings
-
+from .database import sqlite_file
 from .writer import connect
 
 
@@ -35,4 +34,4 @@ class SqliteChange:
 
 def open_change() -> Change:
     """Of the database of Django's settings."""
-    return SqliteChange(Path(str(settings.DATABASES["default"]["NAME"])))
+    return SqliteChange(sqlite_file())

@@ -4,8 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from django.conf import settings
-
+from .database import sqlite_file
 from .queue import Queue
 from .queue_sqlite import SqliteQueue
 from .token_use import mark_used
@@ -41,4 +40,4 @@ class SqliteOutbox:
 
 def open_outbox() -> Outbox:
     """The outbox in the database of Django's settings."""
-    return SqliteOutbox(Path(str(settings.DATABASES["default"]["NAME"])))
+    return SqliteOutbox(sqlite_file())
