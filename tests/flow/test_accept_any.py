@@ -8,7 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postroom.flow.accept import Request, _ready, _Refused
+from postroom.flow.current import current_of
+from postroom.flow.ready import Refused, ready_message
+from postroom.flow.request import Request
 from postroom.store.models import SmtpServer
 from postroom.terms.problem import Problem
 from postroom.terms.server import ServerSettings
@@ -57,10 +59,10 @@ message = st.fixed_dictionaries(
 )
 
 
-def refusal_or_message(body: Any) -> email.message.Message | _Refused | Problem:
+def refusal_or_message(body: Any) -> email.message.Message | Refused | Problem:
     try:
-        ready = _ready(Request(body), [SERVER], NOW)
-    except (_Refused, Problem) as refusal:
+        ready = ready_message(Request(body), current_of([SERVER]), NOW)
+    except (Refused, Problem) as refusal:
         return refusal
     content = ready.composed.content
     rest = content.replace(b"\r\n", b"")
@@ -75,7 +77,7 @@ def refusal_or_message(body: Any) -> email.message.Message | _Refused | Problem:
 @settings(max_examples=100)
 def test_any_json_is_refused_by_field(body: Any) -> None:
     refusal = refusal_or_message(body)
-    assert isinstance(refusal, _Refused | Problem)
+    assert isinstance(refusal, Refused | Problem)
     assert refusal.errors
 
 
@@ -83,7 +85,7 @@ def test_any_json_is_refused_by_field(body: Any) -> None:
 @settings(max_examples=400)
 def test_any_message_is_well_formed_or_refused_by_field(body: dict[str, Any]) -> None:
     made = refusal_or_message(body)
-    if isinstance(made, _Refused | Problem):
+    if isinstance(made, Refused | Problem):
         assert made.errors
         return
     names = [name.lower() for name in made]

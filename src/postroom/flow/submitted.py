@@ -107,23 +107,19 @@ class SubmittedMessage(_Strict):
         StrictStr | None,
         Field(alias="from", max_length=1_000, description="Used as the server's From policy says."),
     ] = None
-    to: Annotated[
-        Mailboxes,
-        Field(default_factory=list, description='"Name <name@example.com>", a list, or text with commas.'),
-    ]
-    cc: Annotated[Mailboxes, Field(default_factory=list)]
-    bcc: Annotated[Mailboxes, Field(default_factory=list, description="In the envelope only, never in the message.")]
-    reply_to: Annotated[Mailboxes, Field(default_factory=list)]
+    to: Mailboxes = Field(default_factory=list, description='"Name <name@example.com>", a list, or text with commas.')
+    cc: Mailboxes = Field(default_factory=list)
+    bcc: Mailboxes = Field(default_factory=list, description="In the envelope only, never in the message.")
+    reply_to: Mailboxes = Field(default_factory=list)
     subject: Annotated[StrictStr, Field(max_length=998)] = ""
     text: Annotated[StrictStr | None, Field(description="Made from html when missing.")] = None
     html: Annotated[
         StrictStr | None, Field(description=f"With over {HTML_CHARACTERS:,} characters it needs a text along with it.")
     ] = None
-    headers: Annotated[
-        dict[StrictStr, StrictStr],
-        Field(default_factory=dict, max_length=100, description="Further header fields. A valid Message-ID is kept."),
-    ]
-    attachments: Annotated[list[SubmittedAttachment], Field(default_factory=list, max_length=ATTACHMENTS)]
+    headers: dict[StrictStr, StrictStr] = Field(
+        default_factory=dict, max_length=100, description="Further header fields. A valid Message-ID is kept."
+    )
+    attachments: list[SubmittedAttachment] = Field(default_factory=list, max_length=ATTACHMENTS)
     purpose: Literal["notification", "report", "communication", "alert"] = "notification"
     priority: Annotated[StrictInt, Field(ge=-10, le=10, description="Higher goes first.")] = 0
     send_at: Time | None = None
@@ -131,11 +127,10 @@ class SubmittedMessage(_Strict):
         Time | None, Field(description="Not sent after that; two days after send_at when missing.")
     ] = None
     server: Annotated[StrictStr | None, Field(max_length=100, description="Name or id of an SMTP server.")] = None
-    tags: Annotated[list[Label], Field(default_factory=list, max_length=20)]
-    metadata: Annotated[
-        dict[Label, PlainValue],
-        Field(default_factory=dict, max_length=50, description="Kept with the message, never sent."),
-    ]
+    tags: list[Label] = Field(default_factory=list, max_length=20)
+    metadata: dict[Label, PlainValue] = Field(
+        default_factory=dict, max_length=50, description="Kept with the message, never sent."
+    )
     template: NotYet = None
     data: NotYet = None
 

@@ -23,23 +23,28 @@ class DraftRefused(Exception):
 def draft_of(submitted: SubmittedMessage, settings: ServerSettings) -> Draft:
     """The draft to compose. Raises DraftRefused."""
     errors: list[FieldError] = []
-    keys = ("to", "cc", "bcc", "reply_to")
-    lists = {key: _mailboxes(key, getattr(submitted, key), parse_mailboxes, errors) for key in keys}
-    given = _mailboxes("from", [submitted.from_] if submitted.from_ else [], _one, errors)
-    if not any(submitted_list for submitted_list in (submitted.to, submitted.cc, submitted.bcc)):
+    to, cc, bcc, reply_to = (
+        _mailboxes(key, texts, parse_mailboxes, errors) if texts else ()
+        for key, texts in (
+            ("to", submitted.to), ("cc", submitted.cc), ("bcc", submitted.bcc), ("reply_to", submitted.reply_to)
+        )
+    )
+    given = _mailboxes("from", [submitted.from_], _one, errors) if submitted.from_ else ()
+    if not (submitted.to or submitted.cc or submitted.bcc):
         errors.append(FieldError("to", "required", worded("Enter at least one recipient in to, cc or bcc.")))
     if submitted.text is None and submitted.html is None:
         errors.append(FieldError("text", "required", worded("Enter a body: text, html or both.")))
-    errors += _twice(submitted.headers)
-    sender, reply_to = _sender(settings, given[0] if given else None, lists["reply_to"], errors)
+    if submitted.headers:
+        errors += _twice(submitted.headers)
+    sender, answer_to = _sender(settings, given[0] if given else None, reply_to, errors)
     if errors or sender is None:
         raise DraftRefused(errors)
     return Draft(
         from_header=sender,
-        to=lists["to"],
-        cc=lists["cc"],
-        bcc=lists["bcc"],
-        reply_to=reply_to,
+        to=to,
+        cc=cc,
+        bcc=bcc,
+        reply_to=answer_to,
         subject=prefixed_subject(settings.subject_prefix, submitted.subject),
         text=submitted.text,
         html=submitted.html,

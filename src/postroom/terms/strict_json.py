@@ -21,9 +21,7 @@ def strict_json(octets: bytes) -> Any:
     if len(octets) > VALUES and _most_values(octets) > VALUES:
         raise JsonProblem(f"The body has more than {VALUES:,} values.")
     try:
-        value = json.loads(
-            octets.decode(), object_pairs_hook=_object, parse_constant=_refused_constant, parse_float=_finite
-        )
+        value = _read(octets.decode())
     except UnicodeDecodeError:
         raise JsonProblem("The body isn't UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -34,7 +32,7 @@ def strict_json(octets: bytes) -> Any:
         raise
     except ValueError:
         raise JsonProblem("The body has a number that is too long.") from None
-    if _is_deeper(value, DEPTH):
+    if octets.count(b"{") + octets.count(b"[") > DEPTH and _is_deeper(value, DEPTH):
         raise JsonProblem(f"The body nests deeper than {DEPTH} levels.")
     return value
 
@@ -64,6 +62,9 @@ def _finite(text: str) -> float:
     if math.isinf(value):
         raise JsonProblem("The body has a number that is too large.")
     return value
+
+
+_read = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refused_constant, parse_float=_finite).decode
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

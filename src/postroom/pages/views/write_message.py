@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from postroom.flow.accept import Acceptor, Person, Ready, previewed
+from postroom.flow.accept import Acceptor, previewed
+from postroom.flow.ready import Ready
+from postroom.flow.request import Person
 from postroom.pages.access import operator_only, person
 from postroom.pages.forms.write_message import WriteForm, labels
 from postroom.pages.queries import sandbox as content_queries
@@ -86,7 +88,7 @@ def _preview(request: HttpRequest, form: WriteForm, ready: Ready, drafts: Drafts
         "read": read,
         "frame": url,
         "recipients": len(ready.composed.recipients),
-        "size_bytes": len(ready.composed.content),
+        "size_bytes": ready.composed.size_bytes,
     }
     return render(request, "pages/write_message_preview.html", context)
 
