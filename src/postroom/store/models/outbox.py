@@ -32,6 +32,7 @@ class Message(models.Model):
     Ids sort by the time of acceptance, and lists choose a period by them: a row made with an earlier `created_at` needs
     an id of that time (`ids.id_at`). `client_name` is a token's name, or a person's where a page handed the message in.
     `server` was chosen at acceptance; `pinned` when the client named it: then no other server ever carries the message.
+    `list_name` is the list that the recipient can leave, "" for mail that is no subscription.
     """
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
@@ -46,6 +47,7 @@ class Message(models.Model):
     subject = models.CharField(max_length=998, blank=True)
     purpose = models.CharField(max_length=16, default="notification")
     priority = models.SmallIntegerField(default=0)
+    list_name = models.CharField(max_length=100, blank=True, db_default="")
     content_digest = models.CharField(max_length=64)
     content_size = models.BigIntegerField()
     # Neither index nor constraint: both would cost each accepted message, and the sweep reads what refers to what.
