@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 from django.conf import settings
+from tests.bounced import NOW, SETTINGS, complaint, dsn, sent
 
-from bounced import NOW, SETTINGS, complaint, dsn, sent
 from postroom.flow.bounce import BOUNCES_PER_DELIVERY, Verdict, Way, take_report
 from postroom.flow.return_path import delivery_in, is_per_recipient, reverse_path_of
 from postroom.store.activity_log import ActivityLog
