@@ -70,9 +70,9 @@ words: setup ## collect the texts of pages and refusals, and compile their Frenc
 pages-load: setup ## measure each page with 1,000 and with 100,000 messages; fails where the latter takes twice as long
 	$(BIN)/python -m tests.load.pages
 
-bench: setup ## measure side by side with what others use: PART=a,c2 ROUNDS=1 SHARE=0.1 CPU=1 DATABASE_URL=postgresql://…
+bench: setup ## measure side by side with what others use: PART=a,c2 ROUNDS=1 SHARE=0.1 CPU=1 POSTGRESQL=1
 	@$(BIN)/python -m bench $(if $(PART),--part $(PART)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SHARE),--share $(SHARE)) \
-		$(if $(CPU),--cpu-only) $(if $(DATABASE_URL),--database-url $(DATABASE_URL))
+		$(if $(CPU),--cpu-only) $(if $(POSTGRESQL),--postgresql)
 
 lock: setup ## compile the hashed locks anew from pyproject.toml, with the newest versions
 	$(UV) --upgrade --group dev pyproject.toml -o requirements/dev.txt

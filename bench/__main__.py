@@ -8,7 +8,9 @@ from pathlib import Path
 from .figures import Part
 from .plan import Plan
 
-PARTS = {"a": "relay", "c": "single", "c2": "drain"}
+PARTS = {
+    "a": "relay", "b": "batch", "c": "single", "c2": "drain", "d": "round_trips",
+}
 # Only when asked for: it measures nothing that could be a goal.
 EXTRA = {"profile": "profile"}
 ROOT = Path(__file__).parent
@@ -16,7 +18,7 @@ ROOT = Path(__file__).parent
 
 def main() -> int:
     args = _arguments()
-    plan = Plan(args.rounds, args.share, args.cpu_only, args.database_url, not args.without_submission)
+    plan = Plan(args.rounds, args.share, args.cpu_only, args.postgresql, not args.without_submission)
     names = args.part.split(",") if args.part else list(PARTS)
     parts = [_measured(name, plan) for name in names]
     print("\nSummary")
@@ -32,7 +34,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured (default: %(default)s)")
     parser.add_argument("--share", type=float, default=1.0, help="share of the messages to send (default: all)")
     parser.add_argument("--cpu-only", action="store_true", help="leave peers out; processor time of Postroom alone")
-    parser.add_argument("--database-url", default="", help="PostgreSQL to keep the queue in (default: SQLite)")
+    parser.add_argument("--postgresql", action="store_true", help="keep Postroom's queue in PostgreSQL, not in SQLite")
     parser.add_argument("--without-submission", action="store_true", help="profile: leave the SMTP door closed")
     parser.add_argument("--write", action="store_true", help="write bench/results/DATE.md")
     return parser.parse_args()

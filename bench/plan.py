@@ -1,4 +1,4 @@
-"""What one run of the benchmark does: how often, how much, where, on which database."""
+"""What one run of the benchmark does: how often, how much, on which database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.rig.postgresql import session_cluster
+
 LEAST = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`share` of the full number of messages is sent; with `cpu_only` peers are left out, and only processor time is
-    told, which a busy machine hardly changes. Without `database_url` Postroom keeps its queue in SQLite, and without
+    told, which a busy machine hardly changes. With `postgresql` Postroom keeps its queue there, else in SQLite; without
     `submission` it opens no SMTP door."""
 
     rounds: int = 3
     share: float = 1.0
     cpu_only: bool = False
-    database_url: str = ""
+    postgresql: bool = False
     submission: bool = True
 
     def of(self, messages: int, least: int = LEAST) -> int:
@@ -28,6 +30,10 @@ class Plan:
     def seconds(self, full_s: float) -> float:
         """That long, or the share of it."""
         return max(0.5, full_s * self.share)
+
+    def fresh_database(self) -> str:
+        """The URL of an empty database of PostgreSQL; "" where SQLite is to be used."""
+        return session_cluster().url(session_cluster().create()) if self.postgresql else ""
 
     @contextmanager
     def folder(self) -> Iterator[Path]:

@@ -97,7 +97,7 @@ def running(plan: Plan, folder: Path, *, submission: bool = False, **environment
         environment |= {
             "POSTROOM_SUBMISSION": f"127.0.0.1:{port}", "POSTROOM_SUBMISSION_TRUST": "127.0.0.0/8",
         }
-    if plan.database_url:
-        environment["POSTROOM_DATABASE_URL"] = plan.database_url
+    if database := plan.fresh_database():
+        environment["POSTROOM_DATABASE_URL"] = database
     with running_postroom(Installation(folder / "postroom", **environment)) as run:
         yield Postroom(run, port)
