@@ -79,8 +79,10 @@ class Spool:
     """A blob on its way: `write` its octets, then `finish`; whoever does not must `discard`, as leaving the context
     does. Not for several threads at once."""
 
-    def __init__(self, temporary: Path, take: Callable[[Path, Blob], None]) -> None:
-        self._temporary, self._take = temporary, take
+    def __init__(
+        self, temporary: Path, take: Callable[[Path, Blob], None], is_kept: Callable[[Blob], bool]
+    ) -> None:
+        self._temporary, self._take, self._is_kept = temporary, take, is_kept
         self._digest = hashlib.sha256()
         self.size_bytes = 0
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -93,12 +95,16 @@ class Spool:
         self.size_bytes += len(chunk)
 
     def finish(self) -> Blob:
-        """The blob, after file and folder are synced. Raises OSError; then nothing is kept."""
+        """The blob, after file and folder are synced. Raises OSError; then nothing is kept. Octets that are there
+        already are not stored, or synced, once more."""
         try:
+            blob = Blob(self._digest.hexdigest(), self.size_bytes)
+            if self._is_kept(blob):
+                self.discard()
+                return blob
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-            blob = Blob(self._digest.hexdigest(), self.size_bytes)
             self._take(self._temporary, blob)
         except BaseException:
             self.discard()
@@ -137,7 +143,7 @@ class Blobs:
     def spool(self) -> "Spool":
         """A blob whose octets come one after the other (blocking). Raises OSError when the disk refuses."""
         self._make_folder(self._arriving)
-        return Spool(self._arriving / secrets.token_hex(16), self._take)
+        return Spool(self._arriving / secrets.token_hex(16), self._take, self.keep)
 
     def _take(self, temporary: Path, blob: Blob) -> None:
         """Give a complete, synced file its name, durably."""
@@ -151,6 +157,19 @@ class Blobs:
         """Count the blob as put just now, where it is there, so that nobody discards it meanwhile."""
         with self._holding(fcntl.LOCK_SH), suppress(FileNotFoundError):
             os.utime(self._path(digest))
+
+    def keep(self, blob: Blob) -> bool:
+        """As `renew`; whether it is there, whole by its length and durably under its name. Raises OSError."""
+        path = self._path(blob.digest)
+        with self._holding(fcntl.LOCK_SH):
+            try:
+                os.utime(path)
+                is_whole = path.stat().st_size == blob.size_bytes
+            except FileNotFoundError:
+                return False
+        # Whoever gave it its name may not have come to this yet.
+        _sync_folder(path.parent)
+        return is_whole
 
     def open(self, digest: str, size_bytes: int) -> "StoredContent | MemoryContent":
         """The blob, after reading all of it once; raises DamagedBlob when it is not what was stored.
