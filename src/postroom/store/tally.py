@@ -59,12 +59,17 @@ class Tally:
             self._cells[(s.at - EPOCH) // _FINE, s.through, ending, s.cause] += 1
 
     def finish(self, connection: sqlite3.Connection) -> None:
-        cells: Counter[tuple[int, str, str, str, str]] = Counter()
+        rows = [(width_s, start_text(starts_s), *rest) for width_s, starts_s, *rest in self.cells()]
+        connection.executemany(_ADD, rows)
+
+    def cells(self) -> list[tuple[int, int, str, str, str, int]]:
+        """(width in seconds, start in seconds since 1970, server, ending, cause, attempts) of what was counted."""
+        cells: Counter[tuple[int, int, str, str, str]] = Counter()
         for (number, server_id, ending, cause), attempts in self._cells.items():
             for width_s in WIDTHS_S:
                 starts_s = number * FINE_S // width_s * width_s
-                cells[width_s, start_text(starts_s), server_id, ending, cause] += attempts
-        connection.executemany(_ADD, [(*cell, attempts) for cell, attempts in cells.items()])
+                cells[width_s, starts_s, server_id, ending, cause] += attempts
+        return [(*cell, attempts) for cell, attempts in cells.items()]
 
 
 def ending_of(outcome: str, state: str, stage: str, *, moved: bool) -> str:

@@ -82,7 +82,9 @@ class Message(models.Model):
 
 
 class Delivery(models.Model):
-    """One recipient of a message. `fence` grows with every claim; a settlement with an older fence is refused (U8)."""
+    """One recipient of a message. `fence` grows with every claim; a settlement with an older fence is refused (U8).
+
+    `lease_holder` names the engine that claimed it, where several work on one database."""
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="deliveries")
@@ -95,6 +97,7 @@ class Delivery(models.Model):
     attempt_count = models.IntegerField(default=0)
     fence = models.BigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
+    lease_holder = models.CharField(max_length=64, null=True)
     uncertain_count = models.IntegerField(default=0)
     server = models.ForeignKey(SmtpServer, null=True, on_delete=models.SET_NULL, db_index=False)
     last_reply = models.TextField(blank=True)
