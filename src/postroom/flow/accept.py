@@ -19,13 +19,16 @@ from postroom.store.blobs import Blobs
 from postroom.store.content import INLINE_BYTES, BlobPart, Contents, FrozenContent
 from postroom.store.models import ApiToken, IdempotencyKey
 from postroom.store.queue import Enqueued, IdempotencyConflict, NewMessage, Queue
+from postroom.store.uploads import uploads_of
 from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.header import file_label
 from postroom.terms.outcome import DeliveryState
 from postroom.terms.problem import FieldError, Problem, invalid_fields
 
+from .attached import Attached, Filed
 from .current import Current, read_current
 from .fresh import Fresh
+from .queue_room import QueueRoom, queue_room
 from .ready import Ready, Refused, ready_message
 from .request import Client, Request, batch_requests, key_conflict, scope_of, single_request
 from .storage_problem import storage_problem
@@ -33,6 +36,8 @@ from .storage_problem import storage_problem
 # A batch names so many faults at most; the rest come with the next try.
 ERRORS = 50
 FILES_AT_ONCE = 8
+_ID_CHARACTERS = 100
+_SMALL = Attached()
 T = TypeVar("T")
 
 
@@ -56,8 +61,12 @@ class Acceptor:
     `executor` runs what blocks (database reads, composing, writing files). Every method raises Problem.
     """
 
-    def __init__(self, queue: Queue, blobs: Blobs, executor: Executor | None = None) -> None:
+    def __init__(
+        self, queue: Queue, blobs: Blobs, executor: Executor | None = None, room: QueueRoom | None = None
+    ) -> None:
         self._queue = queue
+        self._room = room or queue_room()
+        self._blobs = blobs
         self._contents = Contents(blobs)
         self._executor = executor
         self._current: Fresh[None, Current] = Fresh(lambda _: read_current(), executor)
@@ -69,10 +78,12 @@ class Acceptor:
     async def accept_small(self, body: Any, client: Client, idempotency_key: str | None = None) -> Accepted:
         """As `accept`, for a body of a few KiB: composed in the event loop, with servers that were read within the last
         second. What can't be taken like that is looked at again thoroughly before it is refused."""
+        if isinstance(body, dict) and "unsubscribe" in body:  # its link is a row of its own
+            return await self.accept(body, client, idempotency_key)
         request = single_request(body, idempotency_key)
         try:
             current = self._current.young(None) or await self._current.get(None)
-            ready = _ready(request, current, client) if current is not None else None
+            ready = _ready(request, current, client, _SMALL) if current is not None else None
         except (Refused, Problem, DatabaseError):
             ready = None
         if ready is None or ready.composed.size_bytes > INLINE_BYTES:
@@ -86,7 +97,8 @@ class Acceptor:
         return await self._accepted(batch_requests(body, idempotency_key), client)
 
     async def _accepted(self, requests: Sequence[Request], client: Client) -> list[Accepted]:
-        checked = await self._in_thread(lambda: _checked(requests, client))
+        await self._room.check(_client_id(client), len(requests))
+        checked = await self._in_thread(lambda: _checked(requests, client, self._blobs))
         # Several files are synced at once: each waits for the disk, not for the processor.
         many = any(isinstance(item, Ready) and item.composed.size_bytes > INLINE_BYTES for _, item in checked)
         count = min(FILES_AT_ONCE, len(checked)) if many else 1
@@ -109,6 +121,11 @@ class Acceptor:
             raise storage_problem(error) from error
 
     async def _enqueued(self, items: Sequence[NewMessage | Enqueued]) -> list[Accepted]:
+        new = [item for item in items if isinstance(item, NewMessage)]
+        if new:
+            count, client_id = sum(len(item.recipients) for item in new), new[0].client_id or ""
+            await self._room.check(client_id, count)
+            self._room.note(client_id, count)
         if len(items) == 1:
             return [await self._one_enqueued(items[0])]
         results = await asyncio.gather(*map(self._one_enqueued, items), return_exceptions=True)
@@ -135,28 +152,36 @@ def previewed(body: Any) -> Ready:
 _Checked = tuple[Request, Enqueued | Ready]
 
 
-def _checked(requests: Sequence[Request], client: Client) -> list[_Checked]:
-    """Each request composed, or what it was answered before. Raises Problem when any of them can't be taken."""
+def _checked(requests: Sequence[Request], client: Client, blobs: Blobs) -> list[_Checked]:
+    """Each request composed, its large files stored, or what it was answered before. Raises Problem when any of them
+    can't be taken."""
     ready: list[_Checked] = []
     errors: list[FieldError] = []
     try:
         current = read_current()
+        attached = Filed(blobs, uploads_of(scope_of(client), _blob_ids(requests), timezone.now()))
         for request in requests:
             try:
-                ready.append((request, _earlier(request, client) or _ready(request, current, client)))
+                ready.append((request, _earlier(request, client) or _ready(request, current, client, attached)))
             except Refused as refusal:
                 errors += refusal.errors
     except DatabaseError as error:
         connection.close()
         raise storage_problem(StorageBusy(str(error))) from error
+    except OSError as error:
+        raise storage_problem(error) from error
     if errors:
         raise invalid_fields(errors[:ERRORS])
     return ready
 
 
 def _ready(request: Request, current: Current, client: Client) -> Ready:
-    client_id = client.id if isinstance(client, ApiToken) else ""
-    return ready_message(request, current, timezone.now(), client_id=client_id)
+    return ready_message(request, current, timezone.now(), client_id=_client_id(client))
+
+
+def _client_id(client: Client) -> str:
+    """Whom rules and the room in the queue know; "" for people and the command line."""
+    return client.id if isinstance(client, ApiToken) else ""
 
 
 def _content(ready: Ready) -> FrozenContent:
@@ -182,6 +207,7 @@ def _new_message(request: Request, ready: Ready, client: Client, content: Frozen
         subject=draft.subject,
         purpose=submitted.purpose,
         priority=submitted.priority,
+        list_name=submitted.unsubscribe or "",
         needs_8bit=composed.needs_8bit,
         needs_smtputf8=composed.needs_smtputf8,
         attachments=[

@@ -1,6 +1,5 @@
 """A request becomes a message that nothing but the disk can stop: checked, its server chosen, composed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,18 +13,19 @@ from postroom.terms.header import is_message_id
 from postroom.terms.problem import FieldError, too_large
 from postroom.terms.wording import worded
 
+from .attached import Attached
 from .current import Current, Sender
 from .request import Request
 from .sending_server import Choice, ServerRefused, sending_server
 from .submitted import RECIPIENTS, SubmittedMessage, field_errors
 from .to_draft import DraftRefused, draft_of
 from .traits import traits_of
+from .unsubscribe import of_list
 
 LATEST_SEND = timedelta(days=366)
 _SUBJECT_CHARACTERS = 998
 _validated = SubmittedMessage.__pydantic_validator__.validate_python
-# What may become of a draft before it is composed, such as large files kept apart from the message.
-Arrange = Callable[[SubmittedMessage, Draft], Draft]
+_NOTHING_STORED = Attached()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,14 @@ class Refused(Exception):
 
 
 def ready_message(
-    request: Request, current: Current, now: datetime, arrange: Arrange | None = None, client_id: str = ""
+    request: Request, current: Current, now: datetime, attached: Attached = _NOTHING_STORED, client_id: str = ""
 ) -> Ready:
     """The message of a request; `client_id` is that of its token. Raises Refused, and Problem for what no other message
     could do better."""
     try:
         submitted: SubmittedMessage = _validated(request.body)
         chosen = sending_server(submitted.server, current, lambda: traits_of(submitted, client_id))
-        return _ready(submitted, chosen, now, arrange)
+        return _ready(submitted, chosen, now, attached)
     except ValidationError as error:
         raise Refused(field_errors(error, request.place)) from None
     except ServerRefused as refusal:
@@ -67,10 +67,12 @@ def ready_message(
         raise Refused([_placed(error, request.place) for error in refusal.errors]) from None
 
 
-def _ready(submitted: SubmittedMessage, chosen: Choice, now: datetime, arrange: Arrange | None) -> Ready:
-    server, errors = chosen.sender, _time_errors(submitted, now)
+def _ready(submitted: SubmittedMessage, chosen: Choice, now: datetime, attached: Attached) -> Ready:
+    server, errors = chosen.sender, time_errors(submitted, now)
     try:
         draft = draft_of(submitted, server.settings)
+        if submitted.unsubscribe is not None:
+            draft = of_list(draft, submitted.unsubscribe, now)
         if arrange is not None and draft.attachments:
             draft = arrange(submitted, draft)
     except DraftRefused as refusal:
@@ -91,7 +93,7 @@ def _placed(error: FieldError, place: str) -> FieldError:
     return FieldError(place + error.field, error.code, error.text, error.suggestion) if place else error
 
 
-def _time_errors(submitted: SubmittedMessage, now: datetime) -> list[FieldError]:
+def time_errors(submitted: SubmittedMessage, now: datetime) -> list[FieldError]:
     errors = []
     if submitted.send_at is not None and submitted.send_at > now + LATEST_SEND:
         errors.append(FieldError(

@@ -90,14 +90,17 @@ class _Strict(BaseModel):
 
 
 class SubmittedAttachment(_Strict):
-    """A file sent along. Its name is a label: folders, controls and invisible characters are dropped from it."""
+    """A file sent along: `content_base64`, or the `blob` of an upload. Its name is a label: folders, controls and
+    invisible characters are dropped from it."""
 
     filename: Annotated[StrictStr, Field(max_length=1_000)] = "attachment"
     content_type: Annotated[StrictStr, Field(max_length=200, description="Guessed from the name when empty.")] = ""
-    content_base64: Octets
+    content_base64: Octets | None = None
     content_id: Annotated[StrictStr, Field(max_length=200, description="What HTML refers to as cid:…")] = ""
     inline: StrictBool = False
-    blob: NotYet = None
+    blob: Annotated[
+        StrictStr | None, Field(max_length=100, description="The id that POST /api/v1/blobs answered.")
+    ] = None
 
 
 class SubmittedMessage(_Strict):
@@ -127,6 +130,10 @@ class SubmittedMessage(_Strict):
         Time | None, Field(description="Not sent after that; two days after send_at when missing.")
     ] = None
     server: Annotated[StrictStr | None, Field(max_length=100, description="Name or id of an SMTP server.")] = None
+    unsubscribe: Annotated[
+        StrictStr | None,
+        Field(max_length=100, description="The list that the one recipient can leave by a link in the header."),
+    ] = None
     tags: list[Label] = Field(default_factory=list, max_length=20)
     metadata: dict[Label, PlainValue] = Field(
         default_factory=dict, max_length=50, description="Kept with the message, never sent."

@@ -48,6 +48,7 @@ class NewMessage:
     subject: str = ""
     purpose: str = "notification"
     priority: int = 0
+    list_name: str = ""
     needs_8bit: bool = False
     needs_smtputf8: bool = False
     attachments: list[Any] = field(default_factory=list)
@@ -103,7 +104,8 @@ class QueuedMessage:
 class Claimed:
     """A delivery under lease. `attempt_count` counts this attempt; `transacting` tells that content may have left;
     `tried` are the servers of the attempts just before, from each of which the delivery moved on at once, and those
-    that refused its sender or content before."""
+    that refused its sender or content before. `suppressed` is why its recipient gets no mail: where it is not "",
+    nothing may be sent (S8)."""
 
     lease: Lease
     recipient: str
@@ -113,6 +115,7 @@ class Claimed:
     message: QueuedMessage
     transacting: bool = False
     tried: tuple[str, ...] = ()
+    suppressed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from .queue import (
     QueuedMessage,
     Settlement,
 )
+from .suppressed import SUPPRESSED_SQLITE
 from .tally import Tally
 from .writer import GroupWriter
 
@@ -39,7 +40,7 @@ _MESSAGE_COLUMNS = (
     "m.id, m.message_id, m.reverse_path, m.from_header, m.subject, m.purpose, m.content_digest, m.content_size,"
     " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at, m.server_id, m.pinned, m.content_id,"
     " (SELECT c.octets FROM store_content c WHERE c.id = m.content_id),"
-    " (SELECT c.layout FROM store_content c WHERE c.id = m.content_id)"
+    f" (SELECT c.layout FROM store_content c WHERE c.id = m.content_id), {SUPPRESSED_SQLITE}"
 )
 # An attempt after which the server will never take the delivery, as a stand-in may say of its sender or content.
 _REFUSED = "t.outcome = 'failed' AND t.stage <> ''"
@@ -69,16 +70,17 @@ def enqueue(connection: sqlite3.Connection, new: NewMessage) -> Enqueued:
     # A client or server deleted meanwhile becomes NULL: a broken reference would fail the whole group's commit.
     connection.execute(
         "INSERT INTO store_message (id, client_id, client_name, server_id, pinned, message_id, reverse_path,"
-        " from_header, subject, purpose, priority, content_digest, content_size, needs_8bit, needs_smtputf8,"
+        " from_header, subject, purpose, priority, list_name, content_digest, content_size, needs_8bit, needs_smtputf8,"
         " attachments, tags, metadata, created_at, send_at, expires_at, content_id)"
         " VALUES (?, (SELECT id FROM store_apitoken WHERE id = ?), ?, (SELECT id FROM store_smtpserver WHERE id = ?),"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             new.id, new.client_id, new.client_name, new.server_id, new.pinned, new.message_id, new.reverse_path,
-            new.from_header, new.subject, new.purpose, new.priority, new.content.digest, new.content.size_bytes,
-            new.needs_8bit, new.needs_smtputf8, json.dumps(new.attachments), json.dumps(new.tags),
-            json.dumps(new.metadata), created_at, text_of(new.send_at) if new.send_at else None,
-            text_of(new.expires_at), _content_id(connection, new.content),
+            new.from_header, new.subject, new.purpose, new.priority, new.list_name,
+            new.content.digest, new.content.size_bytes, new.needs_8bit, new.needs_smtputf8,
+            json.dumps(new.attachments), json.dumps(new.tags), json.dumps(new.metadata), created_at,
+            text_of(new.send_at) if new.send_at else None, text_of(new.expires_at),
+            _content_id(connection, new.content),
         ),
     )
     deliveries = tuple((new_id(), recipient) for recipient in new.recipients)
@@ -166,15 +168,15 @@ def _due(connection: sqlite3.Connection, server_id: str, state: str, now: str) -
 
 def _claims(rows: Iterable[Sequence[Any]]) -> Claims:
     """Rows of (delivery id, recipient, server id, fence, attempts, uncertain, attempt id, stage, servers tried, message
-    columns…)."""
+    columns…, why it is suppressed)."""
     claimed: list[Claimed] = []
     damaged: list[Damaged] = []
     for row in rows:
         lease = Lease(row[0], row[6], row[3])
         try:
-            message, tried = _message(row[9:]), tuple(str(row[8] or "").split())
-            was_begun = row[7] == Stage.MESSAGE
-            claimed.append(Claimed(lease, _text(row[1]), row[2], row[4], row[5], message, was_begun, tried))
+            message, tried = _message(row[9:-1]), tuple(str(row[8] or "").split())
+            was_begun, stopped_by = row[7] == Stage.MESSAGE, row[-1] or ""
+            claimed.append(Claimed(lease, _text(row[1]), row[2], row[4], row[5], message, was_begun, tried, stopped_by))
         except (ValueError, TypeError) as error:
             damaged.append(Damaged(lease, str(row[1]), str(row[2]), f"the stored row can't be read: {error}"))
     return Claims(tuple(claimed), tuple(damaged))
