@@ -122,10 +122,11 @@ class Acceptor:
 
     async def _enqueued(self, items: Sequence[NewMessage | Enqueued]) -> list[Accepted]:
         new = [item for item in items if isinstance(item, NewMessage)]
-        if new:
-            count, client_id = sum(len(item.recipients) for item in new), new[0].client_id or ""
-            await self._room.check(client_id, count)
-            self._room.note(client_id, count)
+        client_id, count = (new[0].client_id if new else None) or "", sum(len(item.recipients) for item in new)
+        async with self._room.taken(client_id, count):
+            return await self._all_enqueued(items)
+
+    async def _all_enqueued(self, items: Sequence[NewMessage | Enqueued]) -> list[Accepted]:
         if len(items) == 1:
             return [await self._one_enqueued(items[0])]
         results = await asyncio.gather(*map(self._one_enqueued, items), return_exceptions=True)
@@ -175,8 +176,19 @@ def _checked(requests: Sequence[Request], client: Client, blobs: Blobs) -> list[
     return ready
 
 
-def _ready(request: Request, current: Current, client: Client) -> Ready:
-    return ready_message(request, current, timezone.now(), client_id=_client_id(client))
+def _ready(request: Request, current: Current, client: Client, attached: Attached) -> Ready:
+    return ready_message(request, current, timezone.now(), attached, client_id=_client_id(client))
+
+
+def _blob_ids(requests: Sequence[Request]) -> set[str]:
+    """Uploads that are named, as far as can be told before what was submitted is checked."""
+    found: set[str] = set()
+    for request in requests:
+        listed = request.body.get("attachments") if isinstance(request.body, dict) else None
+        for item in listed if isinstance(listed, list) else ():
+            if isinstance(item, dict) and isinstance(item.get("blob"), str):
+                found.add(item["blob"][:_ID_CHARACTERS])
+    return found
 
 
 def _client_id(client: Client) -> str:

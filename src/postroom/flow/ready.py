@@ -70,11 +70,9 @@ def ready_message(
 def _ready(submitted: SubmittedMessage, chosen: Choice, now: datetime, attached: Attached) -> Ready:
     server, errors = chosen.sender, time_errors(submitted, now)
     try:
-        draft = draft_of(submitted, server.settings)
+        draft = draft_of(submitted, server.settings, attached)
         if submitted.unsubscribe is not None:
             draft = of_list(draft, submitted.unsubscribe, now)
-        if arrange is not None and draft.attachments:
-            draft = arrange(submitted, draft)
     except DraftRefused as refusal:
         raise DraftRefused((*errors, *refusal.errors)) from None
     message_id = _submitted_message_id(submitted) or _own_message_id(draft)

@@ -9,6 +9,7 @@ from postroom.terms.problem import FieldError
 from postroom.terms.server import FromPolicy, ServerSettings
 from postroom.terms.wording import worded
 
+from .attached import Attached, AttachmentsRefused
 from .submitted import SubmittedMessage
 
 
@@ -20,8 +21,8 @@ class DraftRefused(Exception):
         self.errors = tuple(errors)
 
 
-def draft_of(submitted: SubmittedMessage, settings: ServerSettings) -> Draft:
-    """The draft to compose. Raises DraftRefused."""
+def draft_of(submitted: SubmittedMessage, settings: ServerSettings, attached: Attached) -> Draft:
+    """The draft to compose. Raises DraftRefused, and OSError where `attached` stores files."""
     errors: list[FieldError] = []
     to, cc, bcc, reply_to = (
         _mailboxes(key, texts, parse_mailboxes, errors) if texts else ()
@@ -37,6 +38,7 @@ def draft_of(submitted: SubmittedMessage, settings: ServerSettings) -> Draft:
     if submitted.headers:
         errors += _twice(submitted.headers)
     sender, answer_to = _sender(settings, given[0] if given else None, reply_to, errors)
+    attachments = _attachments(submitted, attached, errors) if submitted.attachments else ()
     if errors or sender is None:
         raise DraftRefused(errors)
     return Draft(
@@ -49,11 +51,18 @@ def draft_of(submitted: SubmittedMessage, settings: ServerSettings) -> Draft:
         text=submitted.text,
         html=submitted.html,
         headers=tuple((name, text) for name, text in submitted.headers.items() if name.lower() != "message-id"),
-        attachments=tuple(
-            Attachment(a.filename, a.content_base64, a.content_type, a.content_id, a.inline)
-            for a in submitted.attachments
-        ),
+        attachments=attachments,
     )
+
+
+def _attachments(
+    submitted: SubmittedMessage, attached: Attached, errors: list[FieldError]
+) -> tuple[Attachment, ...]:
+    try:
+        return () if errors else attached.attachments(submitted.attachments)
+    except AttachmentsRefused as refusal:
+        errors += refusal.errors
+        return ()
 
 
 def _twice(headers: Mapping[str, str]) -> list[FieldError]:

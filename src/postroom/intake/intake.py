@@ -1,4 +1,4 @@
-"""The hot door: `POST /api/v1/messages` and `/api/v1/messages/batch`, on bare ASGI in front of Django.
+"""The hot door: `POST /api/v1/messages`, `/api/v1/messages/batch` and `/api/v1/blobs`, on bare ASGI before Django.
 
 Order of work: who asks, may they, how large; only then is the body read. 202 is sent after the queue's commit is
 synced (D1). A small message is read, composed and queued in the event loop, without a thread of its own and without a
@@ -21,7 +21,8 @@ from postroom.terms.strict_json import JsonProblem, strict_json
 
 from .clients import Clients
 from .exchange import ClientGone, Receive, Scope, Send, answer, answer_problem, body_of, field_of, length_of
-from .large_bodies import LARGE_BYTES, LargeBodies
+from .large_bodies import LARGE_BYTES, Arrivals, LargeBodies
+from .uploads import BLOBS, Uploads
 
 MESSAGES = "/api/v1/messages"
 BATCH = "/api/v1/messages/batch"
@@ -45,13 +46,16 @@ class Intake:
         self._acceptor: Acceptor | None = None
         self._clients: Clients | None = None
         self._large: LargeBodies | None = None
+        self._uploads: Uploads | None = None
 
     def start(self) -> None:
         outbox = self._outbox = open_outbox()
         threads = self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="intake")
         self._acceptor = Acceptor(outbox.queue, Blobs(self._blobs), threads)
         self._clients = Clients(outbox, threads)
-        self._large = LargeBodies(self._blobs.with_name("arriving"), threads)
+        arrivals = Arrivals()
+        self._large = LargeBodies(self._blobs.with_name("arriving"), arrivals, threads)
+        self._uploads = Uploads(self._blobs, arrivals, threads)
 
     def stop(self) -> None:
         """Finish what was begun."""
@@ -59,16 +63,16 @@ class Intake:
             self._threads.shutdown(wait=True)
         if self._outbox is not None:
             self._outbox.close()
-        self._outbox = self._threads = self._acceptor = self._clients = self._large = None
+        self._outbox = self._threads = self._acceptor = self._clients = self._large = self._uploads = None
 
     @staticmethod
     def takes(scope: Scope) -> bool:
         """Whether a request is this door's."""
-        return scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in (MESSAGES, BATCH)
+        return scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in (MESSAGES, BATCH, BLOBS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            document = await self._accepted(scope, receive)
+            status, document = await self._taken_in(scope, receive)
         except Problem as problem:
             await answer_problem(send, problem)
         except ClientGone:
@@ -78,13 +82,21 @@ class Intake:
             detail = "The fault is written to the log of Postroom. Send the message again with its Idempotency-Key."
             await answer_problem(send, Problem(500, "fault", "Postroom failed", detail))
         else:
-            await answer(send, 202, document)
+            await answer(send, status, document)
 
-    async def _accepted(self, scope: Scope, receive: Receive) -> dict[str, Any]:
-        acceptor, clients, large = self._acceptor, self._clients, self._large
-        if acceptor is None or clients is None or large is None:
-            raise Problem(503, "stopping", "Postroom is stopping", "Send it again in a minute.", retry_after_s=10)
+    async def _taken_in(self, scope: Scope, receive: Receive) -> tuple[int, dict[str, Any]]:
+        clients, uploads = self._clients, self._uploads
+        if clients is None or uploads is None:
+            raise _stopping()
         client = await clients.authorized(scope)
+        if scope["path"] == BLOBS:
+            return 201, await uploads.taken(scope, receive, client)
+        return 202, await self._accepted(scope, receive, client)
+
+    async def _accepted(self, scope: Scope, receive: Receive, client: ApiToken) -> dict[str, Any]:
+        acceptor, large = self._acceptor, self._large
+        if acceptor is None or large is None:
+            raise _stopping()
         _check_type(scope)
         key = field_of(scope, "idempotency-key")
         told = length_of(scope)
@@ -107,6 +119,10 @@ class Intake:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _stopping() -> Problem:
+    return Problem(503, "stopping", "Postroom is stopping", "Send it again in a minute.", retry_after_s=10)
 
 
 def _json(octets: bytes) -> Any:

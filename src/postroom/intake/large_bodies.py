@@ -50,10 +50,10 @@ class Arrivals:
 class LargeBodies:
     """Reads large bodies by way of files in one folder, which nobody else sees."""
 
-    def __init__(self, folder: Path, executor: Executor) -> None:
+    def __init__(self, folder: Path, arrivals: Arrivals, executor: Executor) -> None:
         self._folder = folder
         self._executor = executor
-        self._arrivals = Arrivals()
+        self._arrivals = arrivals
         self._working = asyncio.Semaphore(LARGE_AT_ONCE)
 
     @asynccontextmanager

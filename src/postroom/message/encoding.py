@@ -9,6 +9,24 @@ _LINE_CHARACTERS = 76
 _BLOCK_BYTES = _LINE_BYTES * 1024
 
 
+class Base64Encoder:
+    """Encodes octets that come in pieces cut anywhere; the lines do not depend on where."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, octets: bytes) -> Iterator[bytes]:
+        """The lines that are complete now, some 1,000 at a time."""
+        octets = self._rest + octets if self._rest else octets
+        whole = len(octets) - len(octets) % _LINE_BYTES
+        self._rest = octets[whole:]
+        yield from _blocks(memoryview(octets)[:whole])
+
+    def end(self) -> bytes:
+        """The last line, when there is one."""
+        return binascii.b2a_base64(self._rest, newline=False) + b"\r\n" if self._rest else b""
+
+
 def base64_size(size_bytes: int) -> int:
     """The length of that many octets in base64 with its line ends."""
     lines = -(-size_bytes // _LINE_BYTES)
@@ -17,19 +35,16 @@ def base64_size(size_bytes: int) -> int:
 
 def base64_lines(octets: bytes) -> Iterator[bytes]:
     """`octets` in whole lines, some 1,000 at a time."""
-    yield from base64_stream((octets,))
+    return base64_stream((octets,))
 
 
 def base64_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """As `base64_lines`, of octets that come in pieces cut anywhere."""
-    rest = b""
+    """As `base64_lines`, of octets that come in pieces."""
+    encoder = Base64Encoder()
     for chunk in chunks:
-        octets = rest + chunk if rest else chunk
-        whole = len(octets) - len(octets) % _LINE_BYTES
-        yield from _blocks(memoryview(octets)[:whole])
-        rest = octets[whole:]
-    if rest:
-        yield binascii.b2a_base64(rest, newline=False) + b"\r\n"
+        yield from encoder.feed(chunk)
+    if last := encoder.end():
+        yield last
 
 
 def _blocks(octets: memoryview) -> Iterator[bytes]:
