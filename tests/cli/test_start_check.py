@@ -11,6 +11,7 @@ BROKEN = {
     "database-url-unsupported": {"POSTROOM_DATABASE_URL": "postgres://db.example/postroom"},
     "submission-unsupported": {"POSTROOM_SUBMISSION": "127.0.0.1:2525"},
     "smtp-ports-invalid": {"POSTROOM_SMTP_PORTS": "25,x"},
+    "queue-limit-invalid": {"POSTROOM_QUEUE_LIMIT": "many"},
     "dns-invalid": {"POSTROOM_DNS": "dns.example"},
     "url-invalid": {"POSTROOM_URL": "mail.example.org"},
 }

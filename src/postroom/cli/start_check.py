@@ -61,6 +61,13 @@ def _environment_problems(environment: Mapping[str, str]) -> Iterator[StartProbl
                 f"POSTROOM_SMTP_PORTS: {error}",
                 "Separate ports and ranges by commas, such as 25,465,587,2525 or 587,10000-10010.",
             )
+    for name in ("POSTROOM_QUEUE_LIMIT", "POSTROOM_QUEUE_LIMIT_PER_CLIENT"):
+        typed = environment.get(name, "1")
+        if not (typed.isascii() and typed.isdigit() and 1 <= int(typed) <= 10**12):
+            yield StartProblem(
+                "queue-limit-invalid", f"{name} {typed!r} is not a number of deliveries",
+                "Give a number of at least 1, or leave it out for the default.",
+            )
     if "POSTROOM_DNS" in environment:
         try:
             name_servers(environment["POSTROOM_DNS"])
