@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.conf import settings
 
 from postroom.store.blobs import Blobs
@@ -13,9 +14,12 @@ from postroom.store.content import Contents, one_file
 from postroom.store.ids import new_id
 from postroom.store.models import Message
 from postroom.store.queue import NewMessage
+from postroom.store.queue_sqlite import text_of
 from postroom.store.writer import connect
 from postroom.terms.server import ServerSettings
 
+# A file of SQLite, or how psycopg reaches a database.
+Database = Path | str
 NOW = datetime(2026, 11, 22, 9, 30, 0, 250_000, tzinfo=UTC)
 
 
@@ -29,7 +33,7 @@ def copy_schema(path: Path) -> Path:
     return path
 
 
-def add_server(database: Path, server: ServerSettings | None = None, **columns: Any) -> str:
+def add_server(database: Database, server: ServerSettings | None = None, **columns: Any) -> str:
     """Insert a server that may be used unverified; its id."""
     server = server or ServerSettings(name="Relay", host="127.0.0.1", port=2525)
     row = {
@@ -38,11 +42,9 @@ def add_server(database: Path, server: ServerSettings | None = None, **columns: 
         "use_unverified": True, "unverified_reason": "test", "verified_fingerprint": "", "verified_by": "",
         "created_at": "2026-11-22 09:00:00", "updated_at": "2026-11-22 09:00:00", **columns,
     }
-    connection = connect(database)
-    connection.execute(
-        f"INSERT INTO store_smtpserver ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", tuple(row.values())
+    rows(
+        database, f"INSERT INTO store_smtpserver ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", *row.values()
     )
-    connection.close()
     return str(row["id"])
 
 
@@ -63,8 +65,17 @@ def octets_of(message: Message, blobs: Path) -> bytes:
     return b"".join(content.chunks())
 
 
-def rows(database: Path, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    connection = sqlite3.connect(database)
-    found = connection.execute(statement, parameters).fetchall()
-    connection.close()
-    return found
+def rows(database: Database, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """What a statement finds, or nothing of one that writes. Times are texts as SQLite has them."""
+    if isinstance(database, Path):
+        connection = connect(database)
+        found = connection.execute(statement, parameters).fetchall()
+        connection.close()
+        return found
+    with psycopg.connect(database, autocommit=True) as server:
+        done = server.execute(statement.replace("?", "%s"), parameters)
+        return [tuple(map(_as_on_sqlite, row)) for row in done.fetchall()] if done.description else []
+
+
+def _as_on_sqlite(value: Any) -> Any:
+    return text_of(value) if isinstance(value, datetime) else value

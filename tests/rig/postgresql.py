@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from functools import cache
@@ -59,6 +60,20 @@ class Cluster:
         name = f"fresh_{os.getpid()}_{self._made}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def migrated(self) -> str:
+        """The name of a fresh database with Postroom's schema."""
+        name = self.create()
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("POSTROOM_")}
+        with tempfile.TemporaryDirectory() as data:
+            environment = {
+                **kept, "POSTROOM_DATA": data, "POSTROOM_DATABASE_URL": self.url(name),
+                "DJANGO_SETTINGS_MODULE": "postroom.settings",
+            }
+            words = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]
+            done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
         return name
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""The queue's contract on SQLite."""
+"""The queue's contract, asked of both databases."""
 
 import asyncio
 from dataclasses import replace
@@ -6,14 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.conf import settings
-from tests.outbox import NOW, add_server, new_message, rows
+from tests.outbox import NOW, Database, add_server, new_message, rows
 
 from postroom.store import queue_sqlite
+from postroom.store.database import conninfo, is_postgresql, sqlite_file
 from postroom.store.models import Attempt, Delivery
-from postroom.store.queue import Claimed, IdempotencyConflict, Lease, Settlement
-from postroom.store.queue_sqlite import SqliteQueue, text_of, time_of
-from postroom.store.writer import GroupWriter, connect
+from postroom.store.outbox import SqliteOutbox, open_outbox
+from postroom.store.queue import Claimed, IdempotencyConflict, Lease, Queue, Settlement
+from postroom.store.queue_sqlite import text_of, time_of
+from postroom.store.writer import connect
 from postroom.terms.outcome import DeliveryState
 from postroom.terms.server import ServerSettings
 
@@ -21,7 +22,7 @@ LEASE_END = NOW + timedelta(seconds=60)
 
 
 async def claimed_by(
-    queue: SqliteQueue, server_id: str, *, after_s: float = 0, limit: int = 100
+    queue: Queue, server_id: str, *, after_s: float = 0, limit: int = 100
 ) -> tuple[Claimed, ...]:
     now = NOW + timedelta(seconds=after_s)
     return (await queue.claim(server_id, now=now, lease_until=now + timedelta(seconds=60), limit=limit)).claimed
@@ -31,7 +32,7 @@ def sent(lease: Lease) -> Settlement:
     return Settlement(lease, DeliveryState.SENT, NOW, outcome="sent", stage="message", reply_code=250, reply="250 ok")
 
 
-async def test_a_message_becomes_one_delivery_for_each_recipient(queue: SqliteQueue, server_id: str) -> None:
+async def test_a_message_becomes_one_delivery_for_each_recipient(queue: Queue, server_id: str) -> None:
     enqueued = await queue.enqueue(new_message(server_id, "ann@example.org", "bob@example.org"))
     claimed = await claimed_by(queue, server_id)
     assert [(c.lease.delivery_id, c.recipient) for c in claimed] == list(enqueued.deliveries)
@@ -39,7 +40,7 @@ async def test_a_message_becomes_one_delivery_for_each_recipient(queue: SqliteQu
 
 
 async def test_a_claim_records_the_attempt_and_the_lease_in_its_own_commit(
-    queue: SqliteQueue, server_id: str, database: Path
+    queue: Queue, server_id: str, database: Database
 ) -> None:
     await queue.enqueue(new_message(server_id))
     (claimed,) = await claimed_by(queue, server_id)
@@ -51,7 +52,7 @@ async def test_a_claim_records_the_attempt_and_the_lease_in_its_own_commit(
     ]
 
 
-async def test_no_delivery_is_claimed_twice_however_many_ask(queue: SqliteQueue, server_id: str) -> None:
+async def test_no_delivery_is_claimed_twice_however_many_ask(queue: Queue, server_id: str) -> None:
     await asyncio.gather(*(queue.enqueue(new_message(server_id)) for _ in range(100)))
     claims = await asyncio.gather(*(claimed_by(queue, server_id, limit=20) for _ in range(8)))
     ids = [c.lease.delivery_id for claim in claims for c in claim]
@@ -59,7 +60,7 @@ async def test_no_delivery_is_claimed_twice_however_many_ask(queue: SqliteQueue,
 
 
 async def test_a_late_settlement_is_refused_by_the_fence_of_a_newer_attempt(
-    queue: SqliteQueue, server_id: str, database: Path
+    queue: Queue, server_id: str, database: Database
 ) -> None:
     await queue.enqueue(new_message(server_id))
     (first,) = await claimed_by(queue, server_id)
@@ -73,7 +74,7 @@ async def test_a_late_settlement_is_refused_by_the_fence_of_a_newer_attempt(
 
 
 async def test_an_abandoned_lease_shows_up_and_can_be_settled_and_tried_again(
-    queue: SqliteQueue, server_id: str, database: Path
+    queue: Queue, server_id: str, database: Database
 ) -> None:
     await queue.enqueue(new_message(server_id))
     (claimed,) = await claimed_by(queue, server_id)
@@ -88,7 +89,7 @@ async def test_an_abandoned_lease_shows_up_and_can_be_settled_and_tried_again(
 
 
 async def test_what_left_for_the_server_is_marked_before_and_read_with_the_abandoned(
-    queue: SqliteQueue, server_id: str
+    queue: Queue, server_id: str
 ) -> None:
     await queue.enqueue(new_message(server_id, "ann@example.org", "bob@example.org"))
     ann, bob = await claimed_by(queue, server_id)
@@ -97,7 +98,7 @@ async def test_what_left_for_the_server_is_marked_before_and_read_with_the_aband
     assert set(found.claimed) == {replace(ann, transacting=True), bob}
 
 
-async def test_a_renewed_lease_is_not_abandoned(queue: SqliteQueue, server_id: str) -> None:
+async def test_a_renewed_lease_is_not_abandoned(queue: Queue, server_id: str) -> None:
     await queue.enqueue(new_message(server_id))
     (claimed,) = await claimed_by(queue, server_id)
     await queue.renew([claimed.lease], LEASE_END + timedelta(seconds=60))
@@ -105,7 +106,7 @@ async def test_a_renewed_lease_is_not_abandoned(queue: SqliteQueue, server_id: s
 
 
 async def test_released_deliveries_are_due_again_and_count_no_attempt(
-    queue: SqliteQueue, server_id: str, database: Path
+    queue: Queue, server_id: str, database: Database
 ) -> None:
     await queue.enqueue(new_message(server_id))
     (claimed,) = await claimed_by(queue, server_id)
@@ -116,7 +117,7 @@ async def test_released_deliveries_are_due_again_and_count_no_attempt(
     assert again.lease.fence == claimed.lease.fence + 1
 
 
-async def test_claims_take_the_urgent_first_and_leave_what_is_not_due(queue: SqliteQueue, server_id: str) -> None:
+async def test_claims_take_the_urgent_first_and_leave_what_is_not_due(queue: Queue, server_id: str) -> None:
     await queue.enqueue(new_message(server_id, "slow@example.org", priority=-1))
     await queue.enqueue(new_message(server_id, "later@example.org", send_at=NOW + timedelta(hours=1)))
     await queue.enqueue(new_message(server_id, "urgent@example.org", priority=5))
@@ -126,13 +127,13 @@ async def test_claims_take_the_urgent_first_and_leave_what_is_not_due(queue: Sql
     assert [c.recipient for c in await claimed_by(queue, server_id, after_s=3601)] == ["later@example.org"]
 
 
-async def test_a_claim_is_for_one_server(queue: SqliteQueue, server_id: str, database: Path) -> None:
+async def test_a_claim_is_for_one_server(queue: Queue, server_id: str, database: Database) -> None:
     await queue.enqueue(new_message(server_id))
     other = add_server(database, ServerSettings(name="Other"))
     assert await claimed_by(queue, other) == ()
 
 
-async def test_waiting_deliveries_without_a_server_go_to_the_one_assigned(queue: SqliteQueue, server_id: str) -> None:
+async def test_waiting_deliveries_without_a_server_go_to_the_one_assigned(queue: Queue, server_id: str) -> None:
     await queue.enqueue(new_message(None))
     assert await claimed_by(queue, server_id) == ()
     assert await queue.assign(server_id) == 1
@@ -140,17 +141,17 @@ async def test_waiting_deliveries_without_a_server_go_to_the_one_assigned(queue:
 
 
 async def test_a_server_deleted_while_the_message_arrived_leaves_the_message_waiting(
-    queue: SqliteQueue, server_id: str, database: Path
+    queue: Queue, server_id: str, database: Database
 ) -> None:
     first = queue.enqueue(new_message("01DELETED0000000000000000A"))
     second = queue.enqueue(new_message(server_id))
     await asyncio.gather(first, second)
-    found = rows(database, "SELECT server_id FROM store_delivery ORDER BY rowid")
+    found = rows(database, "SELECT server_id FROM store_delivery ORDER BY id")
     assert found == [(None,), (server_id,)]
 
 
 async def test_fifty_equal_requests_with_one_key_are_one_message(
-    queue: SqliteQueue, server_id: str, database: Path
+    queue: Queue, server_id: str, database: Database
 ) -> None:
     messages = [
         new_message(server_id, idempotency_scope="client", idempotency_key="k", request_digest="d") for _ in range(50)
@@ -161,7 +162,7 @@ async def test_fifty_equal_requests_with_one_key_are_one_message(
     assert rows(database, "SELECT count(*) FROM store_message") == [(1,)]
 
 
-async def test_a_key_used_with_another_request_is_a_conflict(queue: SqliteQueue, server_id: str) -> None:
+async def test_a_key_used_with_another_request_is_a_conflict(queue: Queue, server_id: str) -> None:
     key = {"idempotency_scope": "client", "idempotency_key": "k"}
     await queue.enqueue(new_message(server_id, request_digest="one", **key))
     with pytest.raises(IdempotencyConflict):
@@ -170,9 +171,10 @@ async def test_a_key_used_with_another_request_is_a_conflict(queue: SqliteQueue,
     assert not (await queue.enqueue(other)).replayed
 
 
-async def test_a_damaged_row_is_set_apart_and_stops_no_other(
-    queue: SqliteQueue, server_id: str, database: Path
-) -> None:
+async def test_a_damaged_row_is_set_apart_and_stops_no_other(sqlite_database: Path) -> None:
+    """PostgreSQL keeps types by itself."""
+    database, outbox = sqlite_database, SqliteOutbox(sqlite_database)
+    queue, server_id = outbox.queue, add_server(database)
     broken = await queue.enqueue(new_message(server_id, "broken@example.org"))
     await queue.enqueue(new_message(server_id, "whole@example.org"))
     connection = connect(database)
@@ -183,21 +185,19 @@ async def test_a_damaged_row_is_set_apart_and_stops_no_other(
     assert [d.recipient for d in claims.damaged] == ["broken@example.org"]
     held = Settlement(claims.damaged[0].lease, DeliveryState.HELD, NOW, cause="stored-message-damaged")
     assert await queue.settle([held]) == [True]
+    outbox.close()
 
 
 async def test_overdue_deliveries_end_without_an_attempt_unless_they_were_claimed_meanwhile(
-    queue: SqliteQueue, server_id: str, database: Path
+    queue: Queue, server_id: str, database: Database
 ) -> None:
     await queue.enqueue(new_message(server_id, "ann@example.org", "bob@example.org", expires_at=NOW))
     overdue = await queue.overdue(NOW, 10)
     assert [o.recipient for o in overdue] == ["ann@example.org", "bob@example.org"]
-    queue_row = "UPDATE store_delivery SET state = 'sending', fence = fence + 1 WHERE recipient = 'ann@example.org'"
-    connection = connect(database)
-    connection.execute(queue_row)
-    connection.close()
+    rows(database, "UPDATE store_delivery SET state = 'sending', fence = fence + 1 WHERE recipient = 'ann@example.org'")
     ends = [Settlement(o.lease, DeliveryState.FAILED, NOW, cause="queue-expired") for o in overdue]
     assert await queue.expire(ends) == [False, True]
-    assert rows(database, "SELECT state, cause FROM store_delivery ORDER BY rowid") == [
+    assert rows(database, "SELECT state, cause FROM store_delivery ORDER BY id") == [
         ("sending", ""), ("failed", "queue-expired")
     ]
 
@@ -210,18 +210,17 @@ def test_times_compare_as_texts_and_come_back_as_they_went() -> None:
 
 @pytest.mark.django_db(transaction=True)
 async def test_pages_read_the_same_rows_through_the_orm() -> None:
-    database = Path(settings.DATABASES["default"]["NAME"])
-    server_id = add_server(database)
-    writer = GroupWriter(database)
+    server_id = await asyncio.to_thread(add_server, conninfo() if is_postgresql() else sqlite_file())
+    outbox = open_outbox()
     try:
-        queue = SqliteQueue(writer)
+        queue = outbox.queue
         await queue.enqueue(new_message(server_id, metadata={"a": 1}, tags=["x"]))
         (claimed,) = await claimed_by(queue, server_id)
         finding = {"cause": "mailbox-full"}
         end = Settlement(claimed.lease, DeliveryState.FAILED, NOW, outcome="failed", finding=finding)
         await queue.settle([end])
     finally:
-        writer.close()
+        outbox.close()
     delivery = await Delivery.objects.select_related("message", "server").aget()
     attempt = await Attempt.objects.aget()
     assert (delivery.state, delivery.updated_at, delivery.finding) == ("failed", NOW, finding)
@@ -231,7 +230,7 @@ async def test_pages_read_the_same_rows_through_the_orm() -> None:
 
 
 async def test_a_claim_brings_the_recipients_of_a_message_together_within_its_bounds(
-    queue: SqliteQueue, server_id: str
+    queue: Queue, server_id: str
 ) -> None:
     await queue.enqueue(new_message(server_id, *(f"r{n}@example.org" for n in range(150))))
     for number in range(3):
@@ -243,8 +242,8 @@ async def test_a_claim_brings_the_recipients_of_a_message_together_within_its_bo
     ]
 
 
-def test_a_claim_reads_its_rows_in_the_order_of_an_index(database: Path) -> None:
-    connection = connect(database)
+def test_a_claim_reads_its_rows_in_the_order_of_an_index(sqlite_database: Path) -> None:
+    connection = connect(sqlite_database)
     seen: list[str] = []
     connection.set_trace_callback(seen.append)
     queue_sqlite.claim(connection, "s", NOW, NOW, 1)
@@ -257,7 +256,7 @@ def test_a_claim_reads_its_rows_in_the_order_of_an_index(database: Path) -> None
 
 
 async def test_a_settlement_moves_the_delivery_in_its_commit_and_the_next_claim_knows_who_tried(
-    queue: SqliteQueue, server_id: str, database: Path
+    queue: Queue, server_id: str, database: Database
 ) -> None:
     other = add_server(database, ServerSettings(name="Other"), is_default=False)
     await queue.enqueue(new_message(server_id))
@@ -276,7 +275,7 @@ async def test_a_settlement_moves_the_delivery_in_its_commit_and_the_next_claim_
     assert third.tried == ()
 
 
-async def test_a_late_settlement_moves_nothing(queue: SqliteQueue, server_id: str, database: Path) -> None:
+async def test_a_late_settlement_moves_nothing(queue: Queue, server_id: str, database: Database) -> None:
     other = add_server(database, ServerSettings(name="Other"), is_default=False)
     await queue.enqueue(new_message(server_id))
     (first,) = await claimed_by(queue, server_id)
@@ -288,7 +287,7 @@ async def test_a_late_settlement_moves_nothing(queue: SqliteQueue, server_id: st
 
 
 async def test_what_waits_is_passed_on_but_not_what_is_pinned_uncertain_under_lease_or_not_due(
-    queue: SqliteQueue, server_id: str, database: Path
+    queue: Queue, server_id: str, database: Database
 ) -> None:
     other = add_server(database, ServerSettings(name="Other"), is_default=False)
     await queue.enqueue(new_message(server_id, "leased@example.org"))
@@ -297,18 +296,16 @@ async def test_what_waits_is_passed_on_but_not_what_is_pinned_uncertain_under_le
     await queue.enqueue(new_message(server_id, "pinned@example.org", pinned=True))
     await queue.enqueue(new_message(server_id, "later@example.org", send_at=NOW + timedelta(hours=1)))
     await queue.enqueue(new_message(server_id, "unsure@example.org"))
-    connection = connect(database)
-    connection.execute("UPDATE store_delivery SET uncertain_count = 1 WHERE recipient = 'unsure@example.org'")
-    connection.close()
+    rows(database, "UPDATE store_delivery SET uncertain_count = 1 WHERE recipient = 'unsure@example.org'")
     assert await queue.pass_on(server_id, other, NOW, 1) == 1
     assert await queue.pass_on(server_id, other, NOW, 100) == 1
     assert await queue.pass_on(server_id, "01GONE", NOW, 100) == 0
-    moved = rows(database, "SELECT recipient FROM store_delivery WHERE server_id = ? ORDER BY rowid", other)
+    moved = rows(database, "SELECT recipient FROM store_delivery WHERE server_id = ? ORDER BY id", other)
     assert moved == [("free@example.org",), ("more@example.org",)]
 
 
 async def test_what_another_server_refused_is_not_passed_on_to_it_again(
-    queue: SqliteQueue, server_id: str, database: Path
+    queue: Queue, server_id: str, database: Database
 ) -> None:
     other = add_server(database, ServerSettings(name="Other"), is_default=False)
     await queue.enqueue(new_message(other))
@@ -321,13 +318,13 @@ async def test_what_another_server_refused_is_not_passed_on_to_it_again(
     assert await queue.pass_on(server_id, other, NOW, 100) == 0
 
 
-async def test_what_names_a_server_that_is_gone_goes_to_no_other(queue: SqliteQueue, server_id: str) -> None:
+async def test_what_names_a_server_that_is_gone_goes_to_no_other(queue: Queue, server_id: str) -> None:
     await queue.enqueue(new_message(None, pinned=True))
     assert await queue.assign(server_id) == 0
 
 
 async def test_who_refused_sender_or_content_stays_known_after_the_delivery_waited(
-    queue: SqliteQueue, database: Path
+    queue: Queue, database: Database
 ) -> None:
     other = add_server(database, ServerSettings(name="Other"), is_default=False)
     await queue.enqueue(new_message(other))
@@ -341,7 +338,7 @@ async def test_who_refused_sender_or_content_stays_known_after_the_delivery_wait
     assert again.tried == (other,)
 
 
-async def test_a_connection_that_broke_is_no_refusal(queue: SqliteQueue, server_id: str, database: Path) -> None:
+async def test_a_connection_that_broke_is_no_refusal(queue: Queue, server_id: str, database: Database) -> None:
     other = add_server(database, ServerSettings(name="Other"), is_default=False)
     await queue.enqueue(new_message(other))
     (claimed,) = await claimed_by(queue, other)

@@ -2,23 +2,20 @@
 
 import asyncio
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from tests.outbox import NOW, add_server, new_message
+from tests.outbox import NOW, Database, add_server, new_message, rows
 
 from postroom.store.ids import new_id
 from postroom.store.queue import Queue
-from postroom.store.writer import connect
 
 
-def suppress(database: Path, address: str, reason: str = "hard-bounce", list_name: str = "") -> None:
-    connection = connect(database)
-    connection.execute(
+def suppress(database: Database, address: str, reason: str = "hard-bounce", list_name: str = "") -> None:
+    rows(
+        database,
         "INSERT INTO store_suppression (id, address, list_name, reason, since) VALUES (?, ?, ?, ?, '2026-11-22')",
-        (new_id(), address, list_name, reason),
+        new_id(), address, list_name, reason,
     )
-    connection.close()
 
 
 def claimed(queue: Queue, server: str) -> dict[str, str]:
@@ -28,7 +25,7 @@ def claimed(queue: Queue, server: str) -> dict[str, str]:
 
 
 def test_s8_who_is_suppressed_after_the_message_was_accepted_is_told_by_the_claim(
-    queue: Queue, database: Path
+    queue: Queue, database: Database
 ) -> None:
     server = add_server(database)
     asyncio.run(queue.enqueue(new_message(server, "ann@example.org", "Ben@example.org", "carl@example.org")))
@@ -44,7 +41,7 @@ def test_s8_who_is_suppressed_after_the_message_was_accepted_is_told_by_the_clai
     ],
 )
 def test_who_left_a_list_gets_what_is_not_of_that_list(
-    queue: Queue, database: Path, list_name: str, of_message: str, expected: str
+    queue: Queue, database: Database, list_name: str, of_message: str, expected: str
 ) -> None:
     server = add_server(database)
     suppress(database, "ann@example.org", "unsubscribe", list_name)

@@ -18,6 +18,11 @@ from postroom.store.tally import COARSE_S, FINE_S, Ending, Tally, ending_of
 from postroom.store.writer import GroupWriter, StorageUnknown
 from postroom.terms.outcome import DeliveryState, Outcome, Stage
 
+
+@pytest.fixture
+def database(sqlite_database: Path) -> Path:
+    return sqlite_database
+
 CELLS = "SELECT width_s, starts_at, server_id, outcome, cause, attempts FROM store_deliverytally ORDER BY 1, 2, 4"
 
 

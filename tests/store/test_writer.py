@@ -11,6 +11,11 @@ from postroom.store.write_lock import WriteLock
 from postroom.store.writer import GroupWriter, StorageBusy, StorageUnknown, connect
 
 
+@pytest.fixture
+def database(sqlite_database: Path) -> Path:
+    return sqlite_database
+
+
 def insert(name: str):
     def work(connection: sqlite3.Connection) -> str:
         connection.execute(

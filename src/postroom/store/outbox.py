@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from .database import sqlite_file
+from .database import conninfo, is_postgresql, sqlite_file
 from .queue import Queue
 from .queue_sqlite import SqliteQueue
 from .token_use import mark_used
@@ -38,6 +38,11 @@ class SqliteOutbox:
         self._writer.close()
 
 
-def open_outbox() -> Outbox:
-    """The outbox in the database of Django's settings."""
+def open_outbox(engine: str = "") -> Outbox:
+    """The outbox in the database of Django's settings; `engine` is the name of the engine that claims from it."""
+    if is_postgresql():
+        # Its driver takes a while to load.
+        from .outbox_postgres import PostgresOutbox
+
+        return PostgresOutbox(conninfo(), engine)
     return SqliteOutbox(sqlite_file())

@@ -1,0 +1,164 @@
+"""Claiming on PostgreSQL: rows that nobody else has under way, leased with their attempt in one statement.
+
+`FOR UPDATE SKIP LOCKED` lets engines claim beside each other: what one has locked, others pass by.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from postroom.terms.outcome import WAITING_STATES, Stage
+
+from .blobs import DamagedBlob
+from .content import FrozenContent, content_from, one_file
+from .ids import new_id
+from .queue import Claimed, Claims, Damaged, Lease, QueuedMessage
+from .suppressed import SUPPRESSED_POSTGRESQL
+from .writer_postgres import Connection
+
+CLAIM_DELIVERIES = 200
+WAITING = ", ".join(f"'{state}'" for state in WAITING_STATES)
+
+# An attempt after which the server will never take the delivery, as a stand-in may say of its sender or content.
+REFUSED = "t.outcome = 'failed' AND t.stage <> ''"
+_TRIED = (
+    "CASE WHEN d.attempt_count <= {first} THEN '' ELSE (SELECT string_agg(t.server_id, ' ') FROM store_attempt t"
+    f" WHERE t.delivery_id = d.id AND ({REFUSED} OR t.moved_to <> '' AND t.number > COALESCE((SELECT max(w.number)"
+    " FROM store_attempt w WHERE w.delivery_id = d.id AND w.ended_at IS NOT NULL AND w.moved_to = ''), 0))) END"
+)
+_MESSAGE = (
+    "m.id, m.message_id, m.reverse_path, m.from_header, m.subject, m.purpose, m.content_digest, m.content_size,"
+    " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at, m.server_id, m.pinned, m.content_id, c.octets,"
+    " c.layout"
+)
+_DUE = (
+    "SELECT d.id, d.message_id FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
+    f" WHERE d.server_id = %s AND d.state IN ({WAITING}) AND d.due_at <= %s AND m.expires_at > %s"
+    " AND NOT d.id = ANY(%s) ORDER BY d.priority DESC, d.due_at, d.id LIMIT %s FOR UPDATE OF d SKIP LOCKED"
+)
+_LEASE = (
+    "WITH chosen AS (SELECT * FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS chosen(id, attempt_id, place)),"
+    " d AS (UPDATE store_delivery d SET state = 'sending', fence = fence + 1, attempt_count = attempt_count + 1,"
+    " lease_until = %s, lease_holder = %s, updated_at = %s FROM chosen WHERE d.id = chosen.id"
+    " RETURNING d.id, d.message_id, d.recipient, d.server_id, d.fence, d.attempt_count, d.uncertain_count,"
+    " chosen.attempt_id, chosen.place),"
+    " begun AS (INSERT INTO store_attempt (id, delivery_id, number, server_id, server_name, started_at, outcome,"
+    " stage, enhanced_code, reply, cause) SELECT d.attempt_id, d.id, d.attempt_count, s.id, s.name, %s, '', '', '',"
+    " '', '' FROM d JOIN store_smtpserver s ON s.id = d.server_id)"
+    " SELECT d.id, d.recipient, d.server_id, d.fence, d.attempt_count, d.uncertain_count, d.attempt_id, '',"
+    f" {_TRIED.format(first=1)}, {SUPPRESSED_POSTGRESQL}, {_MESSAGE} FROM d JOIN store_message m ON m.id = d.message_id"
+    " LEFT JOIN store_content c ON c.id = m.content_id ORDER BY d.place"
+)
+_ABANDONED = (
+    "SELECT d.id, d.recipient, d.server_id, d.fence, d.attempt_count, d.uncertain_count, COALESCE(a.id, ''), a.stage,"
+    f" '', '', {_MESSAGE} FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
+    " LEFT JOIN store_content c ON c.id = m.content_id"
+    " LEFT JOIN store_attempt a ON a.delivery_id = d.id AND a.number = d.attempt_count AND a.ended_at IS NULL"
+    " WHERE d.state = 'sending' AND (d.lease_until IS NULL OR d.lease_until < %s OR d.lease_holder = %s)"
+    " ORDER BY d.id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One claim. `holder` is the engine's name."""
+
+    server_id: str
+    now: datetime
+    lease_until: datetime
+    limit: int
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Who asks for what was left under a lease: leases over at `now`, and those of `holder` when that is named."""
+
+    now: datetime
+    holder: str | None
+
+
+def claim(connection: Connection, wanted: list[Wanted]) -> list[Claims]:
+    return [_claim(connection, each) for each in wanted]
+
+
+def _claim(connection: Connection, wanted: Wanted) -> Claims:
+    ids = _due(connection, wanted)
+    if not ids:
+        return Claims()
+    attempts = [new_id() for _ in ids]
+    rows = connection.execute(
+        _LEASE, (ids, attempts, wanted.lease_until, wanted.holder, wanted.now, wanted.now), binary=True
+    )
+    return _claims(rows)
+
+
+def _due(connection: Connection, wanted: Wanted) -> list[str]:
+    """Lock what is due, of at most `limit` messages. One row more than that is asked for: when it shows that a message
+    has several recipients, all of them are."""
+    found: list[tuple[str, str]] = []
+    most = min(wanted.limit + 1, CLAIM_DELIVERIES)
+    while len(found) < most and wanted.limit > 0:
+        known = [id_ for id_, _ in found]
+        parameters = (wanted.server_id, wanted.now, wanted.now, known, most - len(found))
+        rows = connection.execute(_DUE, parameters).fetchall()
+        found += [(str(id_), str(message)) for id_, message in rows]
+        if not rows or len({message for _, message in found}) in (len(found), wanted.limit + 1):
+            break
+        most = CLAIM_DELIVERIES
+    messages: set[str] = set()
+    chosen = []
+    for id_, message in found:
+        messages.add(message)
+        if len(messages) > wanted.limit:
+            break
+        chosen.append(id_)
+    return chosen
+
+
+def abandoned(connection: Connection, asked: list[Left]) -> list[Claims]:
+    return [
+        _claims(connection.execute(_ABANDONED, (each.now, each.holder), binary=True)) for each in asked
+    ]
+
+
+def _claims(rows: Iterable[Sequence[Any]]) -> Claims:
+    """Rows of (delivery id, recipient, server id, fence, attempts, uncertain, attempt id, stage, servers tried, why
+    suppressed, message columns…)."""
+    claimed: list[Claimed] = []
+    damaged: list[Damaged] = []
+    for row in rows:
+        lease = Lease(row[0], row[6], row[3])
+        try:
+            message, tried = _message(row[10:]), tuple((row[8] or "").split())
+            was_begun = row[7] == Stage.MESSAGE
+            claimed.append(Claimed(lease, row[1], row[2], row[4], row[5], message, was_begun, tried, row[9] or ""))
+        except (ValueError, TypeError) as error:
+            damaged.append(Damaged(lease, str(row[1]), str(row[2]), f"the stored row can't be read: {error}"))
+    return Claims(tuple(claimed), tuple(damaged))
+
+
+def _message(row: Sequence[Any]) -> QueuedMessage:
+    (
+        id_, message_id, reverse_path, from_header, subject, purpose, digest, size, needs_8bit, needs_smtputf8,
+        created_at, expires_at, home_id, pinned, content_id, octets, layout,
+    ) = row
+    return QueuedMessage(
+        id=id_, message_id=message_id, reverse_path=reverse_path, from_header=from_header, subject=subject,
+        purpose=purpose, content_digest=digest, content_size=size,
+        content=_content(digest, size, content_id, octets, layout), needs_8bit=needs_8bit,
+        needs_smtputf8=needs_smtputf8, created_at=created_at.astimezone(UTC), expires_at=expires_at.astimezone(UTC),
+        home_id=home_id, pinned=pinned,
+    )
+
+
+def _content(digest: str, size: int, content_id: int | None, octets: Any, layout: Any) -> FrozenContent | None:
+    if content_id is None:
+        return one_file(digest, size)
+    if not isinstance(octets, bytes):
+        return None
+    try:
+        return content_from(octets, layout)
+    except (DamagedBlob, TypeError):
+        return None
