@@ -39,7 +39,11 @@ class Connection(asyncio.Protocol):
         self._tls: TlsLayer | None = None
         self._tls_error: ssl.SSLError | None = None
         self._loss: WireFault | None = None
-        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+        self._ends_at = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
         self._is_full = False
         self._held: bytearray | None = bytearray()
 
@@ -55,7 +59,7 @@ class Connection(asyncio.Protocol):
             self._tls_error = error
             if self._tls is not None and self._tls.is_open:
                 self._lose(WireFault("reset", f"TLS: {(error.reason or str(error)).replace('_', ' ').lower()}"))
-        self._changed.set()
+        self._wake()
 
     def eof_received(self) -> bool:
         self._lose(WireFault("closed", "connection closed"))
@@ -76,7 +80,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_full = False
-        self._changed.set()
+        self._wake()
 
     # Taking in.
 
@@ -139,17 +143,51 @@ class Connection(asyncio.Protocol):
     def _lose(self, fault: WireFault) -> None:
         if self._loss is None:
             self._loss = fault
-        self._changed.set()
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        self._wake()
 
-    # Waiting.
+    # Waiting. One timer serves all waits of a connection: it is set anew only when it rings too early, or is due too
+    # late, so that a reply that comes in time costs none.
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def _change(self, ends_at: float) -> None:
-        self._changed.clear()
-        async with asyncio.timeout_at(ends_at):
-            await self._changed.wait()
+        """Waits until anything happens. Raises TimeoutError at `ends_at`."""
+        self._waiter = self._loop.create_future()
+        self._ends_at = ends_at
+        if self._alarm is None or self._alarm_at > ends_at:
+            self._set_alarm()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm, self._alarm_at = self._loop.call_at(self._ends_at, self._ring), self._ends_at
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._loop.time() < self._ends_at:
+            self._set_alarm()
+        else:
+            self._waiter.set_exception(TimeoutError())
 
     async def reply(self, ends_at: float) -> Reply:
         """The next reply. Raises WireFault, TimeoutError at `ends_at`."""
+        if not self._parser.replies:
+            await self.heard(ends_at)
+        return self.taken()
+
+    async def heard(self, ends_at: float) -> None:
+        """Waits until a reply can be taken. Raises WireFault, TimeoutError at `ends_at`."""
         while not self._parser.replies:
             if self._parser.fault is not None:
                 await self._evidence(ends_at)
@@ -158,12 +196,24 @@ class Connection(asyncio.Protocol):
             if self._loss is not None:
                 raise WireFault(self._loss.kind, self._loss.text, self._parser.pending_octets)
             await self._change(ends_at)
+
+    def taken(self) -> Reply:
+        """The oldest reply that waits; there must be one (`has_reply`)."""
         self._outstanding -= 1
         return self._parser.replies.popleft()
 
+    @property
+    def has_reply(self) -> bool:
+        return bool(self._parser.replies)
+
+    @property
+    def next_code(self) -> int | None:
+        """The code of the oldest reply that waits, None where none does."""
+        return self._parser.replies[0].code if self._parser.replies else None
+
     async def _evidence(self, ends_at: float) -> None:
         """Waits briefly for the rest of what is not SMTP."""
-        at = min(ends_at, asyncio.get_running_loop().time() + EVIDENCE_S)
+        at = min(ends_at, self._loop.time() + EVIDENCE_S)
         try:
             while self._loss is None and len(self._parser.octets) < 64 and b"\n" not in self._parser.octets:
                 await self._change(at)
@@ -270,7 +320,7 @@ class Connection(asyncio.Protocol):
 
     async def _not_tls(self, at_s: float, ends_at: float) -> TlsEnded:
         assert self._tls is not None
-        at = min(ends_at, asyncio.get_running_loop().time() + EVIDENCE_S)
+        at = min(ends_at, self._loop.time() + EVIDENCE_S)
         try:
             while self._loss is None and len(self._tls.first_octets) < 200 and b"\n" not in self._tls.first_octets:
                 await self._change(at)
@@ -314,7 +364,7 @@ class Connection(asyncio.Protocol):
         self._lose(WireFault("closed", "closed by us"))
         self._transport.close()
         if self._transport.get_write_buffer_size():
-            asyncio.get_running_loop().call_later(LINGER_S, self._transport.abort)
+            self._loop.call_later(LINGER_S, self._transport.abort)
 
     def abort(self) -> None:
         """Closes at once: what was not sent never leaves, so content without its final dot stays without it."""

@@ -11,6 +11,9 @@ from .deadlines import Clock
 from .failure import SessionFailed, WireFault
 from .recorder import Recorder
 
+_KNOWN_REPLIES = 64
+FAREWELL = "the server closed the session"
+
 
 class Dialogue:
     """What is said on a connection. Replies it returns are redacted; `raw` is the last one as it came.
@@ -24,6 +27,7 @@ class Dialogue:
         self.clock = clock
         self.redaction = redaction
         self.raw: Reply | None = None
+        self._shown: dict[Reply, Reply] = {}
 
     async def hear(self, stage: Stage, timeout_s: float, since_s: float | None = None) -> Reply:
         """The next reply, within `timeout_s` from now."""
@@ -41,44 +45,59 @@ class Dialogue:
 
     def noted(self, reply: Reply, stage: Stage, began_s: float | None = None) -> Reply:
         """Writes a reply down and gives it back redacted."""
-        self.raw, shown = reply, self.redaction.reply(reply)
+        self.raw, shown = reply, self.shown(reply)
         now_s = self.recorder.now_s()
         waited_s = 0.0 if began_s is None else now_s - began_s
         self.recorder.add(ReplyReceived(now_s, shown, stage, waited_s))
         return shown
 
+    def shown(self, reply: Reply) -> Reply:
+        """The reply redacted. A server says the same few over and over, and looking for a password in them is dear."""
+        if not self.redaction.hides:
+            return reply
+        shown = self._shown.get(reply)
+        if shown is None:
+            if len(self._shown) >= _KNOWN_REPLIES:
+                self._shown.clear()
+            shown = self._shown[reply] = self.redaction.reply(reply)
+        return shown
+
     def broken(self, stage: Stage, fault: WireFault) -> WireFault:
         """Writes the fault down and gives it back."""
-        text, octets = self.redaction.text(fault.text), self.redaction.octets(fault.octets)
-        self.recorder.add(PeerFault(self.recorder.now_s(), stage, fault.kind, text, octets))
-        return WireFault(fault.kind, text, octets)
+        event = self.peer_fault(stage, fault)
+        self.recorder.add(event)
+        return WireFault(fault.kind, event.text, event.octets)
+
+    def unrest(self) -> WireFault | Reply | None:
+        """What came although nobody asked: the server's farewell, or a fault; None where all is quiet (P5)."""
+        if self.connection.is_quiet:
+            return None
+        unasked = self.connection.unasked()
+        if unasked is not None:
+            if unasked.code == 421:
+                return unasked
+            return WireFault("unsolicited", f"a reply that nobody asked for: {unasked}"[:500])
+        if not self.connection.is_open:
+            return WireFault("closed", "connection closed")
+        return WireFault("unsolicited", "octets that nobody asked for", self.connection.pending_octets)
 
     def check_quiet(self, stage: Stage) -> None:
-        """Before a command: nothing may have come that nobody asked for (P5). A farewell raises SessionFailed."""
-        unasked = self.connection.unasked()
-        if unasked is None and self.connection.is_quiet:
-            return
-        if unasked is not None and unasked.code == 421:
-            shown = self.noted(unasked, stage)
-            raise SessionFailed(stage, shown, "the server closed the session")
-        if unasked is not None:
-            fault = WireFault("unsolicited", f"a reply that nobody asked for: {unasked}"[:500])
-        elif not self.connection.is_open:
-            fault = WireFault("closed", "connection closed")
-        else:
-            fault = WireFault("unsolicited", "octets that nobody asked for", self.connection.pending_octets)
-        raise self.broken(stage, fault)
+        """Before a command: nothing may have come that nobody asked for. A farewell raises SessionFailed."""
+        unrest = self.unrest()
+        if isinstance(unrest, WireFault):
+            raise self.broken(stage, unrest)
+        if unrest is not None:
+            raise SessionFailed(stage, self.noted(unrest, stage), FAREWELL)
+
+    def peer_fault(self, stage: Stage, fault: WireFault) -> PeerFault:
+        """The fault as an event, redacted."""
+        text, octets = self.redaction.text(fault.text), self.redaction.octets(fault.octets)
+        return PeerFault(self.recorder.now_s(), stage, fault.kind, text, octets)
 
     def say(self, octets: bytes, label: str | None = None) -> None:
         """Sends a command line; the trace gets `label` in its place when one is given."""
         self.recorder.add(CommandSent(self.recorder.now_s(), command.shown(octets) if label is None else label))
         self.connection.send(octets, 1)
-
-    def say_together(self, lines: list[bytes]) -> None:
-        """Sends command lines in one write (RFC 2920)."""
-        for line in lines:
-            self.recorder.add(CommandSent(self.recorder.now_s(), command.shown(line)))
-        self.connection.send(b"".join(lines), len(lines))
 
     async def ask(self, octets: bytes, stage: Stage, timeout_s: float, label: str | None = None) -> Reply:
         """One command and its reply."""

@@ -1,23 +1,25 @@
 """Sessions: the one way by which mail leaves, for tests and deliveries alike.
 
-`open_session` resolves, connects, greets, secures and authenticates; `Session.transact` carries one message to its
-forward-paths. Everything that happens is in the recorder's trace; nothing in it is secret.
+`open_session` resolves, connects, greets, secures and authenticates; `Session.carry` takes one message after the other,
+`transact` a single one. Everything that happens is in the recorder's trace; nothing in it is secret.
 """
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+from postroom.policy.manners import Manners
 from postroom.smtp import command
-from postroom.smtp.client import Transaction, lacking_extension
 from postroom.smtp.content import Content
 from postroom.smtp.redaction import Redaction
 from postroom.smtp.text import printable
 from postroom.smtp.trace import Note, OurRefusal, TlsEnded
 from postroom.terms.envelope import Envelope, RecipientResult
-from postroom.terms.outcome import Outcome, Stage
+from postroom.terms.outcome import Stage
 from postroom.terms.reply import Reply
 from postroom.terms.server import Auth, Security, ServerSettings
 
+from .cargo import Cargo, Ended, Shipment
+from .carriage import Carriage
 from .connection import Connection
 from .deadlines import Clock, Deadlines
 from .dial import dial
@@ -27,7 +29,6 @@ from .look import chain_after_failure
 from .opening import Opening
 from .recorder import Recorder
 from .resolve import canonical_host, resolve
-from .transmission import Transmission
 
 __all__ = ["Deadlines", "Recorder", "Session", "SessionFailed", "open_session"]
 
@@ -48,11 +49,33 @@ class Session:
         self.extensions: Mapping[str, tuple[str, ...]] = opening.shown_extensions
         self.mechanism: str | None = opening.mechanism
         self.tls: TlsEnded | None = opening.tls
+        self.carried = 0
+        self._heard_s = dialogue.recorder.now_s()
 
     @property
     def is_usable(self) -> bool:
         """True when another transaction may begin: the connection stands, and nobody spoke out of turn (P5)."""
         return not self._botched and self._dialogue.connection.is_open and self._dialogue.connection.is_quiet
+
+    async def carry(self, cargo: Cargo, manners: Manners, *, tells: bool = False) -> None:
+        """One transaction after the other, until the cargo has no more (now) or the session is over. Nothing the peer
+        does raises; what it shows of its manners is noted there. With `tells` the recorder is told all of it.
+
+        What a shipment raises, and the cargo does not deal with, passes through after the connection is dropped without
+        another final dot; so does cancellation.
+        """
+        carriage = Carriage(
+            self._dialogue, self._deadlines, self._extensions, manners, cargo, is_fresh=self.carried == 0, tells=tells
+        )
+        carriage.heard_s = self._heard_s
+        try:
+            if not await carriage.run():
+                self._end()
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            self.carried, self._heard_s = self.carried + carriage.carried, carriage.heard_s
 
     async def transact(
         self,
@@ -60,34 +83,22 @@ class Session:
         content: Content,
         *,
         before_final_dot: Callable[[], Awaitable[None]] | None = None,
+        manners: Manners | None = None,
     ) -> list[RecipientResult]:
         """One transaction: a result per forward-path, in order. Nothing the peer does raises.
 
-        `before_final_dot` is awaited when all content but the final dot is on its way: from its return on the outcome
-        may be uncertain (U10).
+        `before_final_dot` is awaited when all content but its end is on its way: from its return on the outcome may be
+        uncertain (U10).
 
         Raises ValueError before anything is sent for an envelope that cannot be said in commands (P3). What `content`
         raises passes through after the connection is dropped without a final dot; so does cancellation.
         """
-        lacking = lacking_extension(envelope, self._extensions)
-        if lacking is not None:
-            reason, text = lacking
-            recorder = self._dialogue.recorder
-            recorder.stage_started(Stage.SENDER)
-            recorder.add(OurRefusal(recorder.now_s(), Stage.SENDER, reason, text))
-            recorder.stage_ended(Stage.SENDER, False, text)
-            return [RecipientResult(p, Outcome.FAILED, Stage.SENDER, None, text) for p in envelope.forward_paths]
-        transaction = Transaction(envelope, self._extensions)
-        try:
-            usable = await Transmission(self._dialogue, self._deadlines, transaction, before_final_dot).carry(content)
-        except BaseException:
-            self._end()
-            raise
-        if not usable:
-            self._end()
-        elif transaction.needs_reset:
-            await self._reset()
-        return transaction.results()
+        single = _Single(Shipment(envelope, content, before_final_dot))
+        await self.carry(single, manners or Manners(), tells=True)
+        if single.error is not None:
+            raise single.error
+        assert single.results is not None
+        return single.results
 
     async def answer_to(self, reverse_path: str, forward_path: str) -> Reply | None:
         """The reply that decides a transaction of this envelope, which ends before DATA; None where none came.
@@ -124,6 +135,32 @@ class Session:
             await self._dialogue.aside(command.QUIT, Stage.MESSAGE, QUIT_TIMEOUT_S)
         self._botched = True
         self._dialogue.connection.close()
+
+
+class _Single:
+    """One shipment, whose results are kept."""
+
+    def __init__(self, shipment: Shipment) -> None:
+        self._shipment: Shipment | None = shipment
+        self.results: list[RecipientResult] | None = None
+        self.error: Exception | None = None
+
+    def next(self, *, overlapped: bool) -> Shipment | None:
+        shipment, self._shipment = self._shipment, None
+        return None if overlapped else shipment
+
+    def ended(self, _: Shipment, ended: Ended) -> None:
+        self.results = ended.results
+
+    def put_back(self, _: Shipment, ended: Ended, *, careful: bool) -> None:  # noqa: ARG002  there is no next time
+        self.results = ended.results
+
+    def refused(self, _: Shipment, error: Exception) -> bool:
+        self.error = error
+        return True
+
+    def left(self, _: Shipment) -> None:
+        return
 
 
 async def open_session(

@@ -2,8 +2,10 @@
 
 Contract: `commands()` gives what to send next, a group at once where the server offers PIPELINING (RFC 2920), and what
 is then awaited; `receive` takes the replies in order. When `wants_content` turns true the content is sent, `dotted()`
-is called once the final dot has left, and the last reply is received. `lose` ends a transaction whose connection is
-gone. Then `results` holds one result per forward-path, in order. Nothing a server replies raises.
+is called once its end is about to leave (the final dot, or BDAT LAST), and the last reply is received. With `chunked`
+there is no DATA: content is due after RCPT (RFC 3030), and may leave, and be `dotted()`, together with the commands.
+`lose` ends a transaction whose connection is gone. Then `results` holds one result per forward-path, in order. Nothing
+a server replies raises.
 
 What a reply means: its class decides, its scope is that of the command (RFC 5321 section 4.2.1): a refused MAIL, DATA
 or final dot is everybody's who was not refused before, a refused RCPT is one forward-path's. 421 is the server's
@@ -21,19 +23,30 @@ from postroom.terms.reply import Reply
 from . import command
 from .extensions import size_limit_of
 
-_CLOSING = 421
+CLOSING = 421
 
 
 class Transaction:
     """See the contract above. Raises ValueError at construction for an envelope that cannot be said in commands."""
 
-    def __init__(self, envelope: Envelope, extensions: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        envelope: Envelope,
+        extensions: Mapping[str, tuple[str, ...]],
+        *,
+        grouped: bool | None = None,
+        chunked: bool = False,
+    ) -> None:
         self._paths = envelope.forward_paths
         self._decided: list[RecipientResult | None] = [None] * len(self._paths)
         self._accepted: list[int] = []
         self._awaited: deque[tuple[Stage, int]] = deque()
-        self._to_send = _groups(envelope, extensions)
+        is_grouped = "PIPELINING" in extensions if grouped is None else grouped
+        self._to_send = _groups(envelope, extensions, is_grouped, chunked)
         self._sender_refused = False
+        self.is_chunked = chunked
+        self.replies = 0
+        self.first_reply: Reply | None = None
         self.data_granted = False
         self.dot_sent = False
         self.needs_reset = False
@@ -56,17 +69,25 @@ class Transaction:
         return self._sender_refused or (at_data and not self._accepted)
 
     @property
+    def awaits(self) -> bool:
+        """Whether a reply is due."""
+        return bool(self._awaited)
+
+    @property
+    def due(self) -> int:
+        """How many replies are due."""
+        return len(self._awaited)
+
+    @property
+    def was_never_begun(self) -> bool:
+        """True when the server has said nothing to it, or only good-bye, and no content can have been taken."""
+        farewell = self.first_reply is not None and self.first_reply.code == CLOSING
+        return farewell or (self.replies == 0 and not self.dot_sent)
+
+    @property
     def awaited(self) -> Stage | None:
         """Stage of the next reply that is due."""
         return self._awaited[0][0] if self._awaited else None
-
-    def has_passed(self, stage: Stage) -> bool:
-        """True when the stage came to what it is for, for at least one forward-path."""
-        if stage is Stage.SENDER:
-            return not (self._sender_refused or self.is_over)
-        if stage is Stage.RECIPIENT:
-            return bool(self._accepted) and not self.is_over
-        return any(result is not None and result.outcome is Outcome.SENT for result in self._decided)
 
     @property
     def refusal(self) -> Reply | None:
@@ -80,7 +101,9 @@ class Transaction:
     @property
     def wants_content(self) -> bool:
         """The server waits for content, and somebody is to get it."""
-        return self.data_granted and not self.dot_sent and bool(self._accepted) and not self.is_over
+        if self.dot_sent or not self._accepted or self.closing or self.misplaced is not None:
+            return False
+        return self.data_granted or (self.is_chunked and not self._awaited and not self._to_send)
 
     @property
     def wants_lone_dot(self) -> bool:
@@ -92,7 +115,14 @@ class Transaction:
         self.dot_sent = True
         self._awaited.append((Stage.MESSAGE, -1))
 
+    def chunk_sent(self) -> None:
+        """A chunk that is not the last one has left (RFC 3030): its reply is due."""
+        self._awaited.append((Stage.MESSAGE, -1))
+
     def receive(self, reply: Reply) -> None:
+        if self.replies == 0:
+            self.first_reply = reply
+        self.replies += 1
         stage, index = self._awaited.popleft()
         if stage is Stage.SENDER:
             self._receive_sender(reply)
@@ -100,9 +130,11 @@ class Transaction:
             self._receive_recipient(reply, index)
         elif self.dot_sent:
             self._receive_final(reply)
+        elif self.is_chunked:
+            self._receive_chunk(reply)
         else:
             self._receive_data(reply)
-        if reply.code == _CLOSING:
+        if reply.code == CLOSING:
             self.closing = True
             self._decide_rest(Outcome.DEFERRED, stage, reply, "")
 
@@ -114,7 +146,7 @@ class Transaction:
 
     def lose(self, stage: Stage, reason: str, reply: Reply | None = None) -> None:
         """The connection is gone or useless: uncertain after the final dot, deferred before it."""
-        uncertain = self.dot_sent and bool(self._accepted)
+        uncertain = self.dot_sent and (bool(self._accepted) or self.awaited in (Stage.SENDER, Stage.RECIPIENT))
         self._decide_rest(Outcome.UNCERTAIN if uncertain else Outcome.DEFERRED, stage, reply, reason)
         self.closing = True
 
@@ -152,8 +184,16 @@ class Transaction:
         else:
             self._decide_rest(_refusal(reply), Stage.MESSAGE, reply, "")
 
+    def _receive_chunk(self, reply: Reply) -> None:
+        if reply.is_intermediate:
+            self._misplace(reply, Stage.MESSAGE)
+        elif not reply.is_positive:
+            self._decide_rest(_refusal(reply), Stage.MESSAGE, reply, "")
+            self._accepted.clear()
+
     def _receive_final(self, reply: Reply) -> None:
-        self.needs_reset = False
+        # RFC 3030 section 2 leaves open what a server thinks of the transaction after a refused chunk.
+        self.needs_reset = self.is_chunked and not reply.is_positive and not self._sender_refused
         if reply.is_positive:
             self._decide_rest(Outcome.SENT, Stage.MESSAGE, reply, "")
         elif reply.is_intermediate:
@@ -184,7 +224,7 @@ def _says_too_many(reply: Reply) -> bool:
 
 
 def _groups(
-    envelope: Envelope, extensions: Mapping[str, tuple[str, ...]]
+    envelope: Envelope, extensions: Mapping[str, tuple[str, ...]], grouped: bool, chunked: bool
 ) -> "deque[list[tuple[Stage, int, bytes]]]":
     """The commands of a transaction, in the groups that may be sent together."""
     if not envelope.forward_paths:
@@ -198,8 +238,9 @@ def _groups(
         parameters.append("SMTPUTF8")
     steps = [(Stage.SENDER, -1, command.mail(envelope.reverse_path, tuple(parameters)))]
     steps += [(Stage.RECIPIENT, i, command.rcpt(path)) for i, path in enumerate(envelope.forward_paths)]
-    steps.append((Stage.MESSAGE, -1, command.DATA))
-    return deque([steps] if "PIPELINING" in extensions else [[step] for step in steps])
+    if not chunked:
+        steps.append((Stage.MESSAGE, -1, command.DATA))
+    return deque([steps] if grouped else [[step] for step in steps])
 
 
 def lacking_extension(envelope: Envelope, extensions: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:

@@ -60,6 +60,11 @@ def auth_answer(answer: str) -> bytes:
     return _line(answer, AUTH_LINE_BYTES)
 
 
+def bdat(size_bytes: int, *, last: bool) -> bytes:
+    """The command before a chunk of so many octets (RFC 3030 section 2)."""
+    return b"BDAT %d%s\r\n" % (size_bytes, b" LAST" if last else b"")
+
+
 DATA = b"DATA\r\n"
 RSET = b"RSET\r\n"
 QUIT = b"QUIT\r\n"

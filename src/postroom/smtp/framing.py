@@ -16,6 +16,8 @@ from postroom.terms.limits import REPLY_BYTES, REPLY_LINE_BYTES, REPLY_LINES
 from postroom.terms.reply import Reply
 
 FAULT_OCTETS = 512
+# A server says the same few lines over and over: replies of one line are read once.
+_KNOWN_LINES = 64
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?\Z", re.DOTALL)
 # What a line may look like before its fifth octet has come.
 _LINE_START = re.compile(rb"(?:[2-5](?:[0-9](?:[0-9](?:[ \-\r].*)?)?)?)?\Z", re.DOTALL)
@@ -40,6 +42,7 @@ class ReplyParser:
         self._lines: list[str] = []
         self._code = 0
         self._size = 0
+        self._known: dict[bytes, Reply] = {}
 
     @property
     def octets(self) -> bytes:
@@ -62,16 +65,30 @@ class ReplyParser:
             return
         start = 0
         while (end := octets.find(b"\n", start)) >= 0:
-            self._buffer += octets[start:end]
+            line = octets[start:end]
             start = end + 1
-            line = bytes(self._buffer)
-            self._buffer.clear()
+            if self._buffer:
+                line = bytes(self._buffer + line)
+                self._buffer.clear()
+            known = None if self._lines else self._known.get(line)
+            if known is not None:
+                self.replies.append(known)
+                continue
             self._take_line(line[:-1] if line.endswith(b"\r") else line)
             if self.fault is not None:
                 self.feed(octets[start:])
                 return
+            if self.replies and not self._lines and len(self.replies[-1].lines) == 1:
+                self._remember(line, self.replies[-1])
+        if start == len(octets) and not self._buffer:
+            return
         self._buffer += octets[start : start + REPLY_LINE_BYTES + 1]
         self._check_unfinished()
+
+    def _remember(self, line: bytes, reply: Reply) -> None:
+        if len(self._known) >= _KNOWN_LINES:
+            self._known.clear()
+        self._known[line] = reply
 
     def _take_line(self, line: bytes) -> None:
         if len(line) > REPLY_LINE_BYTES:

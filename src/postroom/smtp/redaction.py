@@ -31,6 +31,11 @@ class Redaction:
     def __init__(self, username: str = "", password: str = "") -> None:
         self._pattern = _pattern(username, password) if password else None
 
+    @property
+    def hides(self) -> bool:
+        """Whether there is anything to hide."""
+        return self._pattern is not None
+
     def text(self, text: str) -> str:
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
 

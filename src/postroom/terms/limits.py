@@ -29,6 +29,9 @@ RCPT_TIMEOUT_S = 300.0
 DATA_TIMEOUT_S = 120.0
 DATA_BLOCK_TIMEOUT_S = 180.0
 FINAL_DOT_TIMEOUT_S = 600.0
+# No RFC figure: how long a server that never showed that it bears the next envelope with the end of a content may take
+# to answer that envelope; nothing of the message has left then, and it is sent again in the plainer way.
+UNPROVEN_PIPELINING_TIMEOUT_S = 15.0
 # No RFC figure: Postfix's smtp_connect_timeout is 30 s; two addresses are raced 250 ms apart (RFC 8305 section 5).
 CONNECT_TIMEOUT_S = 30.0
 CONNECTION_ATTEMPT_DELAY_S = 0.25

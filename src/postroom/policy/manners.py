@@ -1,0 +1,106 @@
+"""What a server may be trusted with beyond one command at a time: PIPELINING (RFC 2920) and CHUNKING (RFC 3030).
+
+A server that offers PIPELINING gets the next envelope together with the end of a content (section 3.1). Some that
+offer it don't bear that, or not even an envelope in one write: they throw away what came too early, refuse it as out of
+order, answer something else, or hang up. Until one has shown that it keeps its word, such a failure is put down to it:
+what was affected is sent again in the plainer way, and for `FORGET_AFTER` nothing else is tried. One that hangs up for
+a reason of its own does so twice before it is suspected.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from postroom.terms.reply import Reply
+
+FORGET_AFTER = timedelta(days=30)
+# RFC 5321 section 4.2.4: unknown, bad and misplaced commands, which is what pieces of commands look like.
+_OUT_OF_ORDER_CODES = frozenset((500, 502, 503))
+_NO_CHUNKING_CODES = frozenset((500, 501, 502, 503, 504))
+_OUT_OF_ORDER = re.compile(
+    r"synchroni[sz]ation|pipelin|out of (order|sequence)|bad sequence|sequence of commands", re.IGNORECASE
+)
+# RFC 3463 section 3.2: "other address status" is about a sender; it is no answer to a content.
+_ABOUT_A_SENDER = frozenset(("2.1.0",))
+
+
+class Pipelining(StrEnum):
+    """What may leave in one write: the end of a content with the next envelope, an envelope, or one command."""
+
+    MESSAGES = "messages"
+    ENVELOPE = "envelope"
+    NONE = "none"
+
+
+_PLAINER = {Pipelining.MESSAGES: Pipelining.ENVELOPE, Pipelining.ENVELOPE: Pipelining.NONE}
+
+
+@dataclass(slots=True)
+class Manners:
+    """Of one server; `reason` says what made it less than all. `changed` until somebody stores it."""
+
+    pipelining: Pipelining = Pipelining.MESSAGES
+    chunking: bool = True
+    reason: str = ""
+    changed: bool = False
+    proven: set[Pipelining] = field(default_factory=set)
+    chunking_proven: bool = False
+    _hung_up: set[Pipelining] = field(default_factory=set)
+
+    def kept(self, used: Pipelining) -> None:
+        """It answered what was sent in this way as it should."""
+        self.proven.add(used)
+
+    def is_proven(self, used: Pipelining) -> bool:
+        return used in self.proven
+
+    def broke(self, used: Pipelining, what: str) -> None:
+        """It did not bear what was sent in this way."""
+        if used is self.pipelining and used in _PLAINER and used not in self.proven:
+            self.pipelining, self.reason, self.changed = _PLAINER[used], what, True
+
+    def hung_up(self, used: Pipelining, what: str) -> None:
+        """It ended the connection instead of an answer: the first time, that may have been for any reason."""
+        if used in self._hung_up:
+            self.broke(used, what)
+        self._hung_up.add(used)
+
+    def refused_chunks(self, reply: Reply) -> None:
+        """It offers CHUNKING and does not know BDAT."""
+        self.chunking, self.reason, self.changed = False, f"it refused BDAT: {reply}"[:300], True
+
+    def as_json(self, at: datetime, key: str) -> dict[str, Any]:
+        """As the server's row keeps it. `key` names the settings under which it was learned."""
+        return {
+            "pipelining": str(self.pipelining), "chunking": self.chunking, "reason": self.reason,
+            "at": at.isoformat(), "key": key,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any] | None, now: datetime, key: str) -> Self:
+        """Inverse of `as_json`; full trust where nothing is known, or what is known is old or of other settings."""
+        if not values or values.get("key") != key:
+            return cls()
+        if now - datetime.fromisoformat(values["at"]) > FORGET_AFTER:
+            return cls()
+        return cls(Pipelining(values["pipelining"]), bool(values["chunking"]), str(values["reason"]))
+
+
+def is_out_of_order(reply: Reply) -> bool:
+    """Whether a reply says that the command came when it should not."""
+    if reply.is_positive or reply.is_intermediate:
+        return False
+    return reply.code in _OUT_OF_ORDER_CODES or _OUT_OF_ORDER.search(reply.text) is not None
+
+
+def knows_no_chunks(reply: Reply) -> bool:
+    """Whether a refused chunk tells that the server does not know BDAT, rather than dislike the content."""
+    return reply.code in _NO_CHUNKING_CODES
+
+
+def answers_another_command(reply: Reply) -> bool:
+    """Whether what came as the reply to a content can only be the one to a later MAIL."""
+    return reply.enhanced in _ABOUT_A_SENDER
