@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from .plan import Plan
 
 PARTS = {
     "a": "relay", "b": "batch", "c": "single", "c2": "drain", "d": "round_trips",
+    "e": "attachments", "f": "depth",
 }
 # Only when asked for: it measures nothing that could be a goal.
 EXTRA = {"profile": "profile"}
@@ -18,6 +20,7 @@ ROOT = Path(__file__).parent
 
 def main() -> int:
     args = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # in good order: what was started is ended
     plan = Plan(args.rounds, args.share, args.cpu_only, args.postgresql, not args.without_submission)
     names = args.part.split(",") if args.part else list(PARTS)
     parts = [_measured(name, plan) for name in names]

@@ -6,13 +6,14 @@ It spends some 20 µs on a request, so that on the other core a server of many t
 import asyncio
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
 import uvloop
 
 ANSWERED_WITHIN_S = 120.0
+Heard = Callable[[bytes], None]
 
 
 @dataclass(slots=True)
@@ -36,20 +37,24 @@ class Answers:
         return sorted(self.taken_s)[int(len(self.taken_s) * 0.99)] * 1_000
 
 
-def load(port: int, requests: Iterator[bytes], connections: int, seconds: float = float("inf")) -> Answers:
+def load(
+    port: int, requests: Iterator[bytes], connections: int, seconds: float = float("inf"), heard: Heard | None = None
+) -> Answers:
     """Send `requests` over so many connections, each one after the answer to the one before, until they or the time are
-    used up."""
-    return uvloop.run(_load(port, requests, connections, seconds))
+    used up. `heard` is told the body of each answer."""
+    return uvloop.run(_load(port, requests, connections, seconds, heard))
 
 
-async def _load(port: int, requests: Iterator[bytes], connections: int, seconds: float) -> Answers:
+async def _load(
+    port: int, requests: Iterator[bytes], connections: int, seconds: float, heard: Heard | None
+) -> Answers:
     loop, answers = asyncio.get_running_loop(), Answers()
     begun_s = time.perf_counter()
     clients = []
     for _ in range(connections):
         ended = loop.create_future()
         await loop.create_connection(
-            lambda ended=ended: _Client(requests, answers, begun_s + seconds, ended), "127.0.0.1", port
+            lambda ended=ended: _Client(requests, answers, begun_s + seconds, ended, heard), "127.0.0.1", port
         )
         clients.append(ended)
     async with asyncio.timeout(min(seconds, ANSWERED_WITHIN_S) + ANSWERED_WITHIN_S):
@@ -60,9 +65,15 @@ async def _load(port: int, requests: Iterator[bytes], connections: int, seconds:
 
 class _Client(asyncio.Protocol):
     def __init__(
-        self, requests: Iterator[bytes], answers: Answers, until_s: float, ended: "asyncio.Future[None]"
+        self,
+        requests: Iterator[bytes],
+        answers: Answers,
+        until_s: float,
+        ended: "asyncio.Future[None]",
+        heard: Heard | None,
     ) -> None:
         self._requests, self._answers, self._until_s, self._ended = requests, answers, until_s, ended
+        self._tell = heard
         self._heard = b""
         self._asked_s = 0.0
 
@@ -80,6 +91,8 @@ class _Client(asyncio.Protocol):
             self._answers.taken_s.append(now_s - self._asked_s)
         else:
             self._answers.refused.append(head.partition(b"\r\n")[0].decode(errors="replace") + " " + str(body[:300]))
+        if self._tell is not None:
+            self._tell(body)
         self._heard = b""
         if now_s < self._until_s:
             self._ask()
