@@ -6,6 +6,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 
 from postroom.policy.ports import Ports
+from postroom.policy.submission import TrustedNetworks, endpoints
 from postroom.policy.web_host import allowed_hosts
 from postroom.store.database import django_database
 from postroom.store.vault import Vault
@@ -17,6 +18,10 @@ PUBLIC_URL = os.environ.get("POSTROOM_URL", "http://127.0.0.1:8025").rstrip("/")
 SMTP_PORTS = Ports.parse(os.environ.get("POSTROOM_SMTP_PORTS", "25,465,587,2525"))
 QUEUE_LIMIT = int(os.environ.get("POSTROOM_QUEUE_LIMIT", "2000000"))
 QUEUE_LIMIT_PER_CLIENT = int(os.environ.get("POSTROOM_QUEUE_LIMIT_PER_CLIENT", "1000000"))
+SUBMISSION = endpoints(os.environ.get("POSTROOM_SUBMISSION", ""))
+SUBMISSION_TRUST = TrustedNetworks.parse(os.environ.get("POSTROOM_SUBMISSION_TRUST", ""))
+SUBMISSION_CERTIFICATE = os.environ.get("POSTROOM_SUBMISSION_CERTIFICATE", "")
+SUBMISSION_KEY = os.environ.get("POSTROOM_SUBMISSION_KEY", "")
 
 VAULT = Vault(DATA_DIR / "keys")
 VAULT.ensure_key()

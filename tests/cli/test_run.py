@@ -90,11 +90,11 @@ def test_a_damaged_database_is_refused_without_a_traceback(tmp_path: Path) -> No
 
 
 def test_broken_settings_are_refused_before_anything_is_made(tmp_path: Path) -> None:
-    installation = Installation(tmp_path / "data", POSTROOM_SMTP_PORTS="99999", POSTROOM_SUBMISSION="127.0.0.1:2525")
+    installation = Installation(tmp_path / "data", POSTROOM_SMTP_PORTS="99999", POSTROOM_SUBMISSION="mail:25")
     done = installation.command("run", "--port", "0")
     assert done.returncode == 1
     assert "[smtp-ports-invalid]" in done.stderr
-    assert "[submission-unsupported]" in done.stderr
+    assert "[submission-invalid]" in done.stderr
     assert not (tmp_path / "data" / "keys").exists()
 
 

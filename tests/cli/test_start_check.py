@@ -9,7 +9,9 @@ from postroom.cli.start_check import start_problems
 
 BROKEN = {
     "database-url-unsupported": {"POSTROOM_DATABASE_URL": "postgres://db.example/postroom"},
-    "submission-unsupported": {"POSTROOM_SUBMISSION": "127.0.0.1:2525"},
+    "submission-invalid": {"POSTROOM_SUBMISSION": "mail.example.org:587"},
+    "submission-trust-invalid": {"POSTROOM_SUBMISSION_TRUST": "10.1.0.0/8"},
+    "submission-certificate-unusable": {"POSTROOM_SUBMISSION_CERTIFICATE": "/nowhere/mail.pem"},
     "smtp-ports-invalid": {"POSTROOM_SMTP_PORTS": "25,x"},
     "queue-limit-invalid": {"POSTROOM_QUEUE_LIMIT": "many"},
     "dns-invalid": {"POSTROOM_DNS": "dns.example"},
@@ -34,6 +36,16 @@ def test_an_address_that_links_could_not_use_is_refused(url: str, tmp_path: Path
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     environment = {name: value for settings in BROKEN.values() for name, value in settings.items()}
     assert {p.id for p in start_problems(environment, tmp_path)} == set(BROKEN)
+
+
+@pytest.mark.parametrize("addresses", ["127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "mail.example.org:25", "[::1]"])
+def test_what_can_not_be_listened_on_is_refused(addresses: str, tmp_path: Path) -> None:
+    assert [p.id for p in start_problems({"POSTROOM_SUBMISSION": addresses}, tmp_path)] == ["submission-invalid"]
+
+
+def test_a_key_without_its_certificate_is_refused(tmp_path: Path) -> None:
+    [problem] = start_problems({"POSTROOM_SUBMISSION_KEY": "/nowhere/key.pem"}, tmp_path)
+    assert problem.id == "submission-certificate-unusable"
 
 
 def test_good_settings_have_no_problem_and_make_a_private_directory(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ import signal
 import sqlite3
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from . import submission
 from .children import Child, ChildNeverReady
 from .data_lock import DataDirectoryTaken, locked_data_directory
 from .instance import DATABASE, add_data_argument, data_directory, load_django
@@ -43,6 +45,13 @@ def run(args: argparse.Namespace) -> int:
         listener = listening_socket(args.host, args.port)
     except ListenRefused as error:
         return _refuse(StartProblem("address-not-available", error.reason, error.hint))
+    try:
+        opened = submission.opened_sockets(os.environ)
+    except ListenRefused as error:
+        hint = f"Choose another address or port in {submission.ADDRESSES}."
+        return _refuse(StartProblem("submission-address-not-available", error.reason, hint))
+    if opened:
+        os.environ[submission.ADDRESSES] = submission.as_setting(opened)
     if "POSTROOM_URL" not in os.environ:
         os.environ["POSTROOM_URL"] = _local_url(args.host, port_of(listener))
         if args.host in _EVERY_NETWORK:
@@ -50,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     problem = _prepare(data)
     if problem is not None:
         return _refuse(problem)
-    return asyncio.run(_supervise(listener, lock))
+    return asyncio.run(_supervise(listener, opened, lock))
 
 
 def _refuse(*problems: StartProblem) -> int:
@@ -86,18 +95,22 @@ def _prepare(data: Path) -> StartProblem | None:
     return None
 
 
-async def _supervise(listener: Listener, lock: int) -> int:
+async def _supervise(listener: Listener, opened: Sequence[submission.Opened], lock: int) -> int:
     """Run the children until a signal asks for the end. Exit status 1 when they could not be started."""
     children = [
         Child("web", ["--listen-fd", str(listener.fileno())], [listener.fileno(), lock]),
         Child("engine", [], [lock]),
         Child("sandbox", [], [lock]),
     ]
+    if opened:
+        descriptors = [o.listener.fileno() for o in opened]
+        children.append(Child("submission", ["--submission-fds", submission.as_argument(opened)], [*descriptors, lock]))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, _asked_to_stop, stop, children)
     kept = [asyncio.create_task(child.keep_running()) for child in children]
-    ready = asyncio.create_task(_announce(children))
+    said = submission.announced(os.environ, opened) if opened else []
+    ready = asyncio.create_task(_announce(children, said))
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([stopped, *kept], return_when=asyncio.FIRST_COMPLETED)
     ready.cancel()
@@ -120,8 +133,10 @@ def _asked_to_stop(stop: asyncio.Event, children: list[Child]) -> None:
     stop.set()
 
 
-async def _announce(children: list[Child]) -> None:
+async def _announce(children: list[Child], said: Sequence[str]) -> None:
     await asyncio.gather(*(child.ready.wait() for child in children))
+    for line in said:
+        _say(line)
     _say(f"Postroom is ready at {os.environ['POSTROOM_URL']}")
 
 

@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_argument(parser)
     parser.add_argument("--host", default="127.0.0.1", help="web: address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8025, help="web: port to listen on (default: %(default)s)")
+    parser.add_argument("--submission-fds", help=argparse.SUPPRESS)
     for name in ("--listen-fd", "--lifeline-fd", "--ready-fd"):
         parser.add_argument(name, type=int, help=argparse.SUPPRESS)
 
@@ -81,8 +82,39 @@ def _serve_sandbox(_: argparse.Namespace, ready: Ready) -> int:
     return 0
 
 
+def _serve_submission(args: argparse.Namespace, ready: Ready) -> int:
+    import os
+
+    from postroom.net.listening import Listened
+    from postroom.submission.door import door_over
+    from postroom.submission.main import serve
+
+    from . import submission
+    from .listener import ListenRefused
+
+    try:
+        if args.submission_fds:
+            sockets = submission.inherited(args.submission_fds)
+        else:
+            opened = submission.opened_sockets(os.environ)
+            sockets = [Listened(o.listener, o.endpoint.is_encrypted) for o in opened]
+        if not sockets:
+            print(f"Set {submission.ADDRESSES}, such as {submission.ADDRESSES}=127.0.0.1:2525.", file=sys.stderr)
+            return 1
+        door = door_over(sockets)
+    except ListenRefused as error:
+        print(f"{error.reason}. Choose another address in {submission.ADDRESSES}.", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"The certificate of the submission door can't be used: {error}", file=sys.stderr)
+        return 1
+    serve(door, ready)
+    return 0
+
+
 _ROLES: dict[str, Callable[[argparse.Namespace, Ready], int]] = {
     "web": _serve_web,
     "engine": _serve_engine,
     "sandbox": _serve_sandbox,
+    "submission": _serve_submission,
 }

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from postroom.net.server_tls import server_context
 from postroom.policy.ports import Ports
+from postroom.policy.submission import TrustedNetworks, endpoints
 from postroom.store.vault import Vault, VaultError
 from postroom.terms.name_servers import name_servers
 
+from . import submission
 from .instance import DATABASE
 
 # Django 5.2 needs it.
@@ -46,12 +49,7 @@ def _environment_problems(environment: Mapping[str, str]) -> Iterator[StartProbl
             "POSTROOM_DATABASE_URL is set, but this version keeps everything in SQLite in the data directory",
             "Unset POSTROOM_DATABASE_URL.",
         )
-    if environment.get("POSTROOM_SUBMISSION"):
-        yield StartProblem(
-            "submission-unsupported",
-            "POSTROOM_SUBMISSION is set, but this version takes no mail over SMTP",
-            "Unset POSTROOM_SUBMISSION; hand over mail through the HTTP API or `postroom send`.",
-        )
+    yield from _submission_problems(environment)
     if "POSTROOM_SMTP_PORTS" in environment:
         try:
             Ports.parse(environment["POSTROOM_SMTP_PORTS"])
@@ -81,6 +79,34 @@ def _environment_problems(environment: Mapping[str, str]) -> Iterator[StartProbl
             "url-invalid",
             f"POSTROOM_URL {environment['POSTROOM_URL']!r} is not the address of a web site",
             "Give the address that people type, such as https://mail.example.org, without anything after the host.",
+        )
+
+
+def _submission_problems(environment: Mapping[str, str]) -> Iterator[StartProblem]:
+    try:
+        endpoints(environment.get(submission.ADDRESSES, ""))
+    except ValueError as error:
+        yield StartProblem(
+            "submission-invalid", f"{submission.ADDRESSES}: {error}",
+            "Give addresses and ports to listen on, such as 127.0.0.1:2525 or 0.0.0.0:587,0.0.0.0:465.",
+        )
+    try:
+        TrustedNetworks.parse(environment.get(submission.TRUST, ""))
+    except ValueError as error:
+        yield StartProblem(
+            "submission-trust-invalid", f"{submission.TRUST}: {error}",
+            "Give the networks that may submit without a sign-in, such as 127.0.0.0/8,10.1.0.0/16.",
+        )
+    certificate, key = environment.get(submission.CERTIFICATE), environment.get(submission.KEY)
+    try:
+        if key and not certificate:
+            raise OSError(f"{submission.KEY} is set without {submission.CERTIFICATE}")
+        if certificate:
+            server_context(Path(certificate), Path(key or certificate))
+    except OSError as error:
+        yield StartProblem(
+            "submission-certificate-unusable", f"{submission.CERTIFICATE}: {error.strerror or error}",
+            "Name PEM files that this user may read: the certificate with its chain, and the key that belongs to it.",
         )
 
 

@@ -16,14 +16,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="list the tokens; their texts are not kept")
     revoke = actions.add_parser("revoke", help="end every live token of that name or id")
     revoke.add_argument("name", metavar="NAME")
-    for action in (create, listing, revoke):
+    trust = actions.add_parser("trust-local", help="let the revoked client “local” of trusted networks submit again")
+    for action in (create, listing, revoke, trust):
         add_data_argument(action)
 
 
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    actions = {"create": _created, "list": _listed, "revoke": _revoked}
+    actions = {"create": _created, "list": _listed, "revoke": _revoked, "trust-local": _trusted}
     return actions[args.action](args)
 
 
@@ -61,3 +62,12 @@ def _revoked(args: argparse.Namespace) -> int:
     if not tokens:
         print("There is no live token of that name or id. See: postroom token list", file=sys.stderr)
     return 0 if tokens else 1
+
+
+def _trusted(_: argparse.Namespace) -> int:
+    from postroom.flow.local_client import trust_again
+
+    if trust_again(ACTOR):
+        return 0
+    print("The client “local” is not revoked. POSTROOM_SUBMISSION_TRUST makes it at the start.", file=sys.stderr)
+    return 1

@@ -26,7 +26,8 @@ class Refusal(Exception):
 
 @dataclass(slots=True)
 class ReceivedEnvelope:
-    """`reverse_path` is "" for the null one. `size_bytes` is what the client declared, 0 for nothing.
+    """`reverse_path` is "" for the null one, and for a name without a domain, as cron jobs have; that is not
+    `is_answerable`. `size_bytes` is what the client declared, 0 for nothing.
 
     `ret` and `envid` are of MAIL, `notify` and `orcpt` of those RCPT that had them, by forward-path (RFC 3461)."""
 
@@ -34,6 +35,7 @@ class ReceivedEnvelope:
     size_bytes: int = 0
     is_8bit: bool = False
     is_smtputf8: bool = False
+    is_answerable: bool = True
     ret: str = ""
     envid: str = ""
     forward_paths: list[str] = field(default_factory=list)
@@ -47,8 +49,9 @@ def envelope_of(argument: bytes) -> ReceivedEnvelope:
     envelope = ReceivedEnvelope("")
     for name, value in parameters:
         _take_mail_parameter(envelope, name, value)
-    # A name without a domain, as cron jobs have: nobody could answer it.
-    envelope.reverse_path = address_of(path, envelope.is_smtputf8) if b"@" in path else ""
+    envelope.is_answerable = b"@" in path or not path
+    if b"@" in path:
+        envelope.reverse_path = address_of(path, envelope.is_smtputf8)
     return envelope
 
 

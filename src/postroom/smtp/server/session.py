@@ -46,29 +46,9 @@ class ServerSession:
     `takes_sign_in`: whether AUTH is offered; `needs_tls` where that, too, waits for TLS. `may_encrypt`: STARTTLS."""
 
     __slots__ = (
-        "_answer_due",
-        "_auth_tries",
-        "_chunk_left",
-        "_chunks",
-        "_content",
-        "_errors",
-        "_events",
-        "_held",
-        "_idle_commands",
-        "_is_last_chunk",
-        "_judge",
-        "_may_encrypt",
-        "_needs_tls",
-        "_profile",
-        "_sign_in",
-        "_size",
-        "_takes_sign_in",
-        "client_name",
-        "ended",
-        "envelope",
-        "is_encrypted",
-        "is_extended",
-        "is_signed_in",
+        "_answer_due", "_auth_tries", "_chunk_left", "_chunks", "_content", "_errors", "_events", "_held",
+        "_idle_commands", "_is_last_chunk", "_judge", "_may_encrypt", "_needs_tls", "_profile", "_sign_in", "_size",
+        "_takes_sign_in", "client_name", "ended", "envelope", "is_encrypted", "is_extended", "is_signed_in",
         "outgoing",
     )
 
@@ -136,6 +116,11 @@ class ServerSession:
     @property
     def is_in_content(self) -> bool:
         return self._content is not None or self._chunk_left > 0
+
+    @property
+    def content_bytes(self) -> int:
+        """How much of the present content has come."""
+        return self._size
 
     def sent(self) -> bytes:
         """What is to be sent now, once."""
@@ -383,6 +368,7 @@ class ServerSession:
             self._reset()
             self._refuse(replies.too_large(self._profile.size_bytes))
         else:
+            self._chunks = None
             self._answer_due = True
             self._events.append(ContentEnds())
 

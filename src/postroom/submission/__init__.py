@@ -1,0 +1,1 @@
+"""The door for mail over SMTP (RFC 6409)."""

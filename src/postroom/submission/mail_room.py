@@ -1,0 +1,62 @@
+"""What all connections of the submission door share: the queue, clients and servers as they are now, and threads."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+from django.utils import timezone
+
+from postroom.flow.current import Current, read_current
+from postroom.flow.fresh import Fresh
+from postroom.flow.local_client import DIGEST
+from postroom.flow.tokens import client_of_digest, use_is_worth_noting
+from postroom.store.blobs import Blobs
+from postroom.store.models import ApiToken
+from postroom.store.outbox import Outbox
+from postroom.store.writer import StorageBusy
+
+from .door import House
+from .storage_room import StorageRoom
+
+# They read the database and write files: most of their time is spent waiting for the disk.
+_THREADS = 4
+_log = structlog.get_logger("postroom.submission")
+
+
+class MailRoom:
+    """Belongs to one event loop."""
+
+    def __init__(self, outbox: Outbox, house: House) -> None:
+        self.house, self._outbox, self.queue = house, outbox, outbox.queue
+        self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="submission")
+        self.blobs = Blobs(house.data / "blobs")
+        self.storage = StorageRoom(house.data)
+        self.clients: Fresh[str, ApiToken] = Fresh(client_of_digest, self.executor)
+        self.current: Fresh[None, Current] = Fresh(lambda _: read_current(), self.executor)
+        self._working: set[asyncio.Future[Any]] = set()
+
+    def trusted_digest(self, address: str) -> str | None:
+        """Whose mail it is that comes from that address without a sign-in; None where nobody vouches for it."""
+        return DIGEST if address in self.house.trusted else None
+
+    def keep(self, work: "asyncio.Future[Any]") -> None:
+        """Work that goes on although its client leaves (U3)."""
+        self._working.add(work)
+        work.add_done_callback(self._working.discard)
+
+    def note_use(self, client: ApiToken) -> None:
+        """Write down that a client was here, at most once a minute."""
+        if not use_is_worth_noting(client):
+            return
+        client.last_used_at = now = timezone.now()
+        try:
+            self._outbox.note_use(client.pk, now)
+        except StorageBusy:
+            _log.info("the use of a token was not noted: the database is busy")
+
+    async def close(self) -> None:
+        """Finish what was accepted."""
+        while self._working:
+            await asyncio.wait(tuple(self._working))
+        self.executor.shutdown(wait=True)

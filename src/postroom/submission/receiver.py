@@ -1,0 +1,154 @@
+"""One client of the submission door: who it is, what it may send, and its messages on their way into the queue.
+
+A message of a few KiB is accepted in the event loop and costs no task and no thread; it is answered when the commit
+that holds it is synced (D1). A large one, or one whose client or servers were not read within the last second, waits.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+import structlog
+from django.db import DatabaseError
+from django.utils import timezone
+
+from postroom.flow.accept_raw import Arrival, Origin, header_size, raw_message, refusal_reply
+from postroom.flow.arriving import Arrived, Arriving
+from postroom.flow.current import Current
+from postroom.flow.storage_problem import storage_problem
+from postroom.flow.tokens import digest_of, may
+from postroom.message.raw_field import RawProblem
+from postroom.net.incoming import Incoming
+from postroom.smtp.server import replies
+from postroom.smtp.server.envelope import ReceivedEnvelope
+from postroom.store.models import ApiToken
+from postroom.store.queue import Enqueued
+from postroom.terms.problem import Problem
+
+from .mail_room import MailRoom
+
+_log = structlog.get_logger("postroom.submission")
+
+
+class Receiver:
+    """Takes the mail of one connection; implements `net.incoming.Receiver`."""
+
+    __slots__ = ("_arriving", "_digest", "_envelope", "_incoming", "_room")
+
+    def __init__(self, room: MailRoom, incoming: Incoming) -> None:
+        self._room, self._incoming = room, incoming
+        self._digest = room.trusted_digest(incoming.address)
+        self._arriving: Arriving | None = None
+        self._envelope: ReceivedEnvelope | None = None
+
+    # Before the content.
+
+    def sender_refusal(self, reverse_path: str, size_bytes: int) -> bytes:
+        del reverse_path
+        if self._digest is None:
+            return replies.SIGN_IN_NEEDED
+        if not self._room.storage.is_there(size_bytes):
+            return replies.NO_ROOM
+        return b""
+
+    def recipient_refusal(self, forward_path: str) -> bytes:
+        del forward_path
+        return b""
+
+    def sign_in(self, username: str, password: str) -> None:
+        self._room.keep(asyncio.ensure_future(self._signed_in(username, digest_of(password))))
+
+    async def _signed_in(self, username: str, digest: str | None) -> None:
+        try:
+            client = None if digest is None else await self._room.clients.get(digest)
+        except DatabaseError as error:
+            _log.error("a sign-in could not be checked", error=str(error))
+            self._incoming.sign_in_refused(replies.SIGN_IN_LATER)
+            return
+        if client is None or not may(client, "send"):
+            _log.warning("sign-in refused", address=self._incoming.address, username=username[:100])
+            self._incoming.sign_in_refused(replies.SIGN_IN_REFUSED)
+            return
+        self._digest = digest
+        self._room.note_use(client)
+        self._incoming.signed_in()
+
+    # The content.
+
+    def begin(self, envelope: ReceivedEnvelope) -> None:
+        self._envelope = envelope
+        room, incoming = self._room, self._incoming
+        self._arriving = Arriving(room.blobs, room.executor, header_size, incoming.hold, incoming.go_on)
+
+    def take(self, octets: bytes) -> None:
+        if self._arriving is not None:
+            self._arriving.take(octets)
+
+    def drop(self) -> None:
+        arriving, self._arriving = self._arriving, None
+        if arriving is not None:
+            arriving.drop()
+
+    def end(self) -> None:
+        arriving, self._arriving = self._arriving, None
+        envelope, room = self._envelope, self._room
+        assert arriving is not None
+        assert envelope is not None
+        small = arriving.arrived_small()
+        client, current = room.clients.young(self._digest or ""), room.current.young(None)
+        if small is not None and client is not None and current is not None:
+            self._accept(envelope, small, client, current)
+        else:
+            room.keep(asyncio.ensure_future(self._accept_later(envelope, arriving)))
+
+    async def _accept_later(self, envelope: ReceivedEnvelope, arriving: Arriving) -> None:
+        room = self._room
+        try:
+            arrived = await arriving.arrived()
+            client = await room.clients.get(self._digest or "")
+            current = await room.current.get(None)
+        except (RawProblem, OSError, DatabaseError) as error:
+            self._refuse(error)
+            return
+        if client is None or current is None:
+            self._incoming.answer(replies.CLIENT_REVOKED)
+        else:
+            self._accept(envelope, arrived, client, current)
+
+    def _accept(self, envelope: ReceivedEnvelope, arrived: Arrived, client: ApiToken, current: Current) -> None:
+        recipients = tuple(dict.fromkeys(envelope.forward_paths))
+        arrival = Arrival(
+            envelope, recipients, client, self._origin(), arrived.octets, arrived.body, arrived.is_body_ascii
+        )
+        try:
+            enqueuing: Awaitable[Enqueued] = self._room.queue.enqueue(raw_message(arrival, current, timezone.now()))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client hears that its message was not taken
+            self._refuse(error)
+            return
+        future = asyncio.ensure_future(enqueuing)
+        self._room.keep(future)
+        future.add_done_callback(self._enqueued)
+        self._room.note_use(client)
+
+    def _enqueued(self, future: "asyncio.Future[Enqueued]") -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None or future.cancelled():
+            self._refuse(error)
+        else:
+            self._incoming.answer(f"250 2.0.0 Accepted as {future.result().id}\r\n".encode("ascii"))
+
+    def _refuse(self, error: Any) -> None:
+        told = storage_problem(error) if isinstance(error, BaseException) else error
+        if isinstance(told, RawProblem | Problem):
+            self._incoming.answer(replies.text_reply(*refusal_reply(told)))
+        elif isinstance(told, DatabaseError):
+            self._incoming.answer(replies.STORAGE_BUSY)
+        else:
+            _log.error("a message could not be accepted", exc_info=error)
+            self._incoming.answer(replies.FAULT)
+
+    def _origin(self) -> Origin:
+        incoming = self._incoming
+        address = incoming.address
+        literal = f"[IPv6:{address.partition('%')[0]}]" if ":" in address else f"[{address}]"
+        return Origin(incoming.client_name, literal, self._room.house.host_name, incoming.protocol)
