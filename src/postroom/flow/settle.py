@@ -53,6 +53,17 @@ NOBODY = ServerName("", "")
 
 
 @dataclass(frozen=True, slots=True)
+class Transacted:
+    """What one transaction came to. `explain` makes the finding of a result; equal replies are explained once. `wait_s`
+    replaces the usual pause before the next attempt at this server: the time for which it is left alone."""
+
+    pairs: Sequence[tuple[Claimed, RecipientResult]]
+    explain: Explain
+    seconds: float
+    wait_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Ending:
     """A settlement and its line of the activity log."""
 
@@ -86,23 +97,35 @@ class Settler:
         wait_s: float | None = None,
         standings: Standings = tuple,
     ) -> None:
-        """End the attempts of one transaction, each recipient by its own result (U6).
+        """`settle_transactions` for a single one."""
+        transacted = (Transacted(pairs, explain, seconds, wait_s),)
+        await self.settle_transactions(server, transacted, standings=standings)
 
-        `explain` makes the finding of a result; equal replies are explained once. `wait_s` replaces the usual pause
-        before the next attempt at this server: the time for which it is left alone. `standings` tells how all servers
-        are now: where one of them takes over, it does so in the same commit."""
+    async def settle_transactions(
+        self, server: ServerName, transacted: Sequence[Transacted], *, standings: Standings = tuple
+    ) -> None:
+        """End the attempts of some transactions in one commit, each recipient by its own result (U6).
+
+        `standings` tells how all servers are now: where one of them takes over, it does so in the same commit."""
+        endings: list[_Ending] = []
+        for transaction in transacted:
+            endings += self._endings(server, transaction, standings)
+        await self._commit(endings)
+
+    def _endings(self, server: ServerName, transaction: Transacted, standings: Standings) -> list[_Ending]:
+        pairs = transaction.pairs
         servers = standings() if any(result.outcome is not Outcome.SENT for _, result in pairs) else ()
         findings: dict[tuple[object, ...], Finding] = {}
         endings = []
         for claimed, result in pairs:
-            finding = None
+            finding, move = None, None
             if result.outcome is not Outcome.SENT:
                 key = (result.outcome, result.stage, result.reply, result.reason)
-                finding = findings.get(key) or findings.setdefault(key, explain(result))
-            move = move_after(result, _whereabouts(server, claimed), servers)
-            made = self._decision(server, claimed, result, move, wait_s)
-            endings.append(self._ending(server, claimed, result, finding, seconds, made, move))
-        await self._commit(endings)
+                finding = findings.get(key) or findings.setdefault(key, transaction.explain(result))
+                move = move_after(result, _whereabouts(server, claimed), servers)
+            made = self._decision(server, claimed, result, move, transaction.wait_s)
+            endings.append(self._ending(server, claimed, result, finding, transaction.seconds, made, move))
+        return endings
 
     async def pass_on(self, server_id: str, to: str) -> int:
         """Move what is due at a server to another one; how many deliveries."""

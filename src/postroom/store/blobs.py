@@ -182,6 +182,10 @@ class Blobs:
             pass
         return MemoryContent(first) if len(first) == size_bytes else content
 
+    def unread(self, digest: str, size_bytes: int) -> StoredContent:
+        """The blob, which is checked as its chunks are read."""
+        return StoredContent(self._path(digest), digest, size_bytes)
+
     def older_than(self, before_s: float, at_once: int) -> Iterator[list[str]]:
         """The digests of blobs that were last put before that time (seconds of the epoch), some at a time."""
         batch: list[str] = []

@@ -182,6 +182,22 @@ class Contents:
                 return self._blobs.open(part.digest, part.size_bytes)
         return _Joined(size_bytes, tuple(self._opened(part) for part in content.parts))
 
+    def streamed(self, content: FrozenContent, digest: str, size_bytes: int) -> Content:
+        """The octets; files are read, and checked, as they leave: the last piece of each is held back until its digest
+        is right, so that torn content never comes to its end. Raises DamagedBlob for inline octets at once, for files
+        as they are read."""
+        if content.size_bytes != size_bytes:
+            raise DamagedBlob(f"the stored content has not the {size_bytes} bytes that were accepted")
+        if content.digest != digest:
+            raise DamagedBlob("the stored content is not what was accepted: its digest differs")
+        match content.parts:
+            case (bytes() as octets,):
+                return MemoryContent(octets)
+        return _Joined(size_bytes, tuple(self._unread(part) for part in content.parts))
+
+    def _unread(self, part: Part) -> Content:
+        return MemoryContent(part) if isinstance(part, bytes) else self._blobs.unread(part.digest, part.size_bytes)
+
     def _opened(self, part: Part) -> Content:
         return MemoryContent(part) if isinstance(part, bytes) else self._blobs.open(part.digest, part.size_bytes)
 
