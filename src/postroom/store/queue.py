@@ -143,7 +143,8 @@ class Settlement:
     `due_at` is when the next attempt is due, None when there is none. `outcome` is empty when nothing was tried.
     `through` is the server of the attempt, by which it is counted.
     `uncertain` adds one to the delivery's `uncertain_count`. `server_id` is the server that has the delivery next, None
-    for the same one; `moved_to` its name when the delivery moves there at once.
+    for the same one; `moved_to` its name when the delivery moves there at once. `seconds` is how long the attempt took,
+    where that was measured.
     """
 
     lease: Lease
@@ -161,6 +162,7 @@ class Settlement:
     through: str = ""
     server_id: str | None = None
     moved_to: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

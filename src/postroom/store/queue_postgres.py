@@ -61,6 +61,15 @@ _COUNT = (
     " ON CONFLICT (width_s, starts_at, server_id, outcome, cause)"
     " DO UPDATE SET attempts = store_deliverytally.attempts + excluded.attempts"
 )
+_COUNT_TOTALS = (
+    "INSERT INTO store_attempttotal (server_id, outcome, cause, bucket, attempts, seconds)"
+    " SELECT server_id, outcome, cause, bucket, attempts, seconds"
+    " FROM unnest(%s::text[], %s::text[], %s::text[], %s::int[], %s::bigint[], %s::float[])"
+    " AS given(server_id, outcome, cause, bucket, attempts, seconds)"
+    " ON CONFLICT (server_id, outcome, cause, bucket) DO UPDATE SET"
+    " attempts = store_attempttotal.attempts + excluded.attempts,"
+    " seconds = store_attempttotal.seconds + excluded.seconds"
+)
 _OVERDUE = (
     "SELECT d.id, d.fence, d.recipient, d.server_id, m.id, m.message_id, m.subject, d.last_reply"
     " FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
@@ -138,6 +147,7 @@ def _count(connection: Connection, taken: Sequence[Settlement]) -> None:
     # In order, so that two engines that count the same do not wait for each other.
     if cells := sorted(tally.cells()):
         connection.execute(_COUNT, _columns(cells))
+        connection.execute(_COUNT_TOTALS, _columns(sorted(tally.totals())))
 
 
 def overdue(connection: Connection, asked: list[tuple[datetime, int]]) -> list[list[Overdue]]:

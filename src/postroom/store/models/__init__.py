@@ -10,12 +10,13 @@ from .pace import DeliveryRule, LaneState, SendRate
 from .sandbox import SandboxMessage
 from .server import ServerTest, SmtpServer
 from .suppression import Suppression, UnsubscribeLink
-from .tally import DeliveryTally, QueueSample
+from .tally import AttemptTotal, DeliveryTally, QueueSample
 from .upload import Upload
 
 __all__ = [
     "ApiToken",
     "Attempt",
+    "AttemptTotal",
     "AuditEntry",
     "Bounce",
     "BounceMailbox",
