@@ -7,7 +7,7 @@ from django.template import Context, Engine
 
 _ENGINE = Engine(dirs=[str(Path(__file__).parent / "templates")], autoescape=True)
 _DEPTH = 2
-_ORDER = ("Messages", "SMTP servers", "Tests", "Domains", "Activity")
+_ORDER = ("Messages", "SMTP servers", "Delivery rules", "Tests", "Domains", "Activity")
 _METHODS = ("get", "post", "patch", "put", "delete")
 
 # Every problem that an answer of the API may name, by its slug.
@@ -24,6 +24,7 @@ PROBLEMS = {
     "too-large": "413: the body, or the composed message for its server, is too large.",
     "unsupported-type": "415: the body isn't application/json, or is compressed.",
     "invalid-fields": "422: fields can't be taken; `errors` names each with its remedy.",
+    "queue-full": "429: the queue holds as many deliveries as it may, of this client or in all. Retry-After says when.",
     "fault": "500: Postroom itself failed; its log has the details.",
     "no-smtp-server": "503: no SMTP server is enabled.",
     "busy": "503: too many large messages arrive at once.",

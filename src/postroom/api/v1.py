@@ -5,6 +5,7 @@ from ninja import NinjaAPI
 import postroom
 
 from .activity import router as activity
+from .delivery_rules import router as delivery_rules
 from .domain_checks import router as domain_checks
 from .messages import router as messages
 from .providers import router as providers
@@ -27,3 +28,4 @@ api.add_router("", smtp_servers)
 api.add_router("", activity)
 api.add_router("", domain_checks)
 api.add_router("", providers)
+api.add_router("", delivery_rules)

@@ -72,6 +72,7 @@ def _system(path: str, failing: int) -> list[Entry]:
             _("SMTP configuration"), "smtp-servers", path, "", words.number(failing) if failing else "",
             failing_words, alarms=True,
         ),
+        _entry(_("Delivery rules"), "delivery-rules", path),
         _entry(_("Storage and retention"), "storage", path),
         _entry(_("Instance"), "instance", path),
     ]
