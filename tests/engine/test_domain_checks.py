@@ -18,6 +18,7 @@ from postroom.flow.check_domain import ask
 from postroom.net import domain_records
 from postroom.store.change import SqliteChange, open_change
 from postroom.store.models import DomainCheck
+from postroom.store.turn import OnlyTurn
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ZONE: Zone = {
@@ -35,7 +36,7 @@ async def looking(monkeypatch: pytest.MonkeyPatch, zone: Zone = ZONE) -> AsyncIt
     change = open_change()
     async with dns_server(zone) as (server, resolver):
         monkeypatch.setattr(domain_records, "resolver", lambda: resolver)
-        checks = DomainChecks(change)
+        checks = DomainChecks(change, OnlyTurn())
         try:
             yield server.asked
         finally:

@@ -17,6 +17,7 @@ from postroom.flow.check_domain import (
 from postroom.flow.read_domain import look_at
 from postroom.store.change import Change
 from postroom.store.models import DomainCheck
+from postroom.store.turn import Turn
 
 AT_ONCE = 8
 LOOK_S = 0.1
@@ -29,8 +30,8 @@ _log = structlog.get_logger("postroom.engine")
 class DomainChecks:
     """Works off checks of domains from its making until `stop`, on a task of its own."""
 
-    def __init__(self, change: Change) -> None:
-        self._change = change
+    def __init__(self, change: Change, turn: Turn) -> None:
+        self._change, self._turn = change, turn
         self._running: set[asyncio.Task[None]] = set()
         self._may_have_lost_one = True
         self._retained_s = self._claimed_s = -RETAIN_S
@@ -47,14 +48,17 @@ class DomainChecks:
     async def _feed(self) -> None:
         while True:
             try:
-                await self._turn()
+                await self._round()
             except (DatabaseError, sqlite3.Error) as error:
                 _log.error("no check of a domain could be begun", error=str(error))
                 self._may_have_lost_one = True  # the claim may have been stored all the same
                 await asyncio.sleep(UNHURRIED_S)
             await asyncio.sleep(LOOK_S)
 
-    async def _turn(self) -> None:
+    async def _round(self) -> None:
+        if not self._turn.is_mine:
+            self._may_have_lost_one = True  # what the engine whose turn it is leaves behind
+            return
         now_s = asyncio.get_running_loop().time()
         if self._may_have_lost_one:
             await sync_to_async(requeue_abandoned_checks)([task.get_name() for task in self._running])

@@ -18,9 +18,11 @@ from postroom.flow.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
 from postroom.policy.failover import Standing
 from postroom.policy.route import route
 from postroom.store.change import Change
-from postroom.store.heartbeat import store_heartbeat
+from postroom.store.clock import DatabaseClock
+from postroom.store.heartbeat import forget_old_heartbeats, store_heartbeat
 from postroom.store.models import Delivery, SmtpServer
 from postroom.store.queue import Queue
+from postroom.store.turn import OnlyTurn, Turn
 from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.outcome import WAITING_STATES
 
@@ -39,6 +41,7 @@ RETAIN_S = 3_600.0
 RETAIN_PAUSE_S = 0.05
 UPKEEP_S = 2.0
 SAMPLE_S = 60.0
+TURN_S = 1.0
 LOG_INDEX_S = 2.0
 # D12: from the stop signal on, transactions have this long to finish.
 STOP_S = 20.0
@@ -47,7 +50,10 @@ _log = structlog.get_logger("postroom.engine")
 
 
 class Engine:
-    """Runs until `stop`; `recover` comes first, while no other engine works on this data directory."""
+    """Runs until `stop`; `recover` comes first, while no other engine has its name.
+
+    Others may work on the same database: every one delivers and takes up what is abandoned; what needs doing once is
+    done by the one whose `turn` it is. `clock` is the database's."""
 
     def __init__(
         self,
@@ -57,10 +63,16 @@ class Engine:
         tests: ServerTests,
         upkeep: Upkeep,
         change: Change,
+        *,
+        turn: Turn | None = None,
+        clock: DatabaseClock | None = None,
+        name: str = "",
     ) -> None:
         self._queue, self._courier, self._settler, self._tests = queue, courier, settler, tests
         self._upkeep, self._change = upkeep, change
+        self._turn, self._clock, self._name = turn or OnlyTurn(), clock or DatabaseClock(), name
         self._log_index = LogIndex(Path(settings.DATA_DIR) / "logs")
+        self._turns = 0
         self._lanes: dict[str, Lane] = {}
         self._servers: dict[str, ServerName] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -72,23 +84,26 @@ class Engine:
         self._stopping.set()
 
     async def recover(self) -> None:
-        """Take up what an engine that is gone left under lease (D7). No lane may claim anything before that is done."""
+        """Take up what an earlier life of this engine left under lease (D7). No lane may claim anything before that is
+        done."""
+        await sync_to_async(self._clock.measure)()
         servers, _ = await sync_to_async(_servers)()
         self._servers = {server.pk: Outgoing.of(server).name for server in servers}
-        abandoned = await self._queue.abandoned(datetime.now(UTC), lease_over=False)
+        abandoned = await self._queue.abandoned(self._clock.now(), lease_over=False)
         await self._settler.settle_abandoned(abandoned, self._server_name)
-        await sync_to_async(self._tests.requeue_abandoned)()
+        await self._take_turn()
 
     async def run(self) -> None:
         """Work until `stop`, then let what runs come to its end."""
         tasks = [
             asyncio.create_task(self._watch()),
+            asyncio.create_task(self._every(TURN_S, self._take_turn)),
             asyncio.create_task(self._every(HEARTBEAT_S, self._beat)),
             asyncio.create_task(self._every(CHORES_S, self._chores)),
-            asyncio.create_task(self._every(RETAIN_S, self._retain)),
-            asyncio.create_task(self._every(UPKEEP_S, self._upkeep.look)),
-            asyncio.create_task(self._every(SAMPLE_S, self._sample)),
-            asyncio.create_task(self._every(LOG_INDEX_S, self._log_index.look)),
+            asyncio.create_task(self._every(RETAIN_S, self._in_turn(self._retain))),
+            asyncio.create_task(self._every(UPKEEP_S, self._in_turn(self._upkeep.look))),
+            asyncio.create_task(self._every(SAMPLE_S, self._in_turn(self._sample))),
+            asyncio.create_task(self._every(LOG_INDEX_S, self._in_turn(self._log_index.look))),
         ]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -105,7 +120,7 @@ class Engine:
         """A lane that broke ends the engine, but not before the transactions of the others have ended (D12)."""
         stopping = (lane.stop(STOP_S) for lane in self._lanes.values())
         endings = await asyncio.gather(self._tests.stop(), *stopping, *self._leaving, return_exceptions=True)
-        await self._guarded(lambda: sync_to_async(store_heartbeat)(datetime.now(UTC), "stopped"))
+        await self._guarded(lambda: sync_to_async(store_heartbeat)(datetime.now(UTC), "stopped", self._name))
         for ending in endings:
             if isinstance(ending, BaseException):
                 raise ending
@@ -121,7 +136,8 @@ class Engine:
                 await self._guarded(self._reload)
             if changed or now_s - nudged_s >= UNHURRIED_S:
                 nudged_s = now_s
-                self._tests.nudge()
+                if self._turn.is_mine:
+                    self._tests.nudge()
                 for lane in self._lanes.values():
                     lane.check()
                     lane.nudge()
@@ -146,11 +162,12 @@ class Engine:
             await self._queue.assign(chosen.id)
 
     async def _beat(self) -> None:
-        await sync_to_async(store_heartbeat)(datetime.now(UTC), "running")
+        await sync_to_async(store_heartbeat)(datetime.now(UTC), "running", self._name)
 
     async def _chores(self) -> None:
         """Keep the leases of what is under way, take up abandoned ones, give up on expired messages."""
-        now = datetime.now(UTC)
+        await sync_to_async(self._clock.measure)()
+        now = self._clock.now()
         held = [lease for lane in self._lanes.values() for lease in lane.leases]
         if held:
             await self._queue.renew(held, now + LEASE)
@@ -167,9 +184,24 @@ class Engine:
                 break
             await asyncio.sleep(RETAIN_PAUSE_S)
         await sync_to_async(forget_old_counts)(datetime.now(UTC))
+        await sync_to_async(forget_old_heartbeats)(datetime.now(UTC))
 
     async def _sample(self) -> None:
         await sync_to_async(sample_queue)(datetime.now(UTC))
+
+    async def _take_turn(self) -> None:
+        """Have the turn where nobody else has it, and begin with what was left behind."""
+        had_it = self._turns > 0 and self._turn.is_mine
+        if await asyncio.to_thread(self._turn.take) and not had_it:
+            self._turns += 1
+            await sync_to_async(self._tests.requeue_abandoned)()
+
+    def _in_turn(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        async def worked() -> None:
+            if self._turn.is_mine:
+                await work()
+
+        return worked
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -1,12 +1,11 @@
-"""The engine process: the only one that delivers and tests. One works on a data directory at a time."""
+"""The engine process: the only kind that delivers and tests. On SQLite one works on a data directory at a time, on
+PostgreSQL any number on one database."""
 
 import asyncio
-import fcntl
-import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import structlog
@@ -20,14 +19,17 @@ from postroom.net.own_name import own_name
 from postroom.store.activity_log import ActivityLog
 from postroom.store.blobs import Blobs
 from postroom.store.change import open_change
+from postroom.store.clock import DatabaseClock
+from postroom.store.database import is_postgresql
+from postroom.store.engine_name import one_of_several, only_engine
 from postroom.store.outbox import open_outbox
+from postroom.store.turn import Turn, open_turn
 
 from .domain_checks import DomainChecks
 from .engine import Engine
 from .server_tests import ServerTests
 from .upkeep import Upkeep
 
-LOCK_PAUSE_S = 0.1
 LOCK_REMARK_S = 10.0
 UNFINISHED_S = 3_600.0
 
@@ -36,36 +38,37 @@ _log = structlog.get_logger("postroom.engine")
 
 def serve(ready: Callable[[], None]) -> None:
     """Deliver and test until SIGTERM or SIGINT. `ready` is called once that has begun."""
-    with _only_engine(settings.DATA_DIR):
-        uvloop.run(_serve_until_signal(ready))
+    with _named(Path(settings.DATA_DIR)) as name:
+        uvloop.run(_serve_until_signal(name, ready))
 
 
-async def _serve_until_signal(ready: Callable[[], None]) -> None:
-    data = Path(settings.DATA_DIR)
-    outbox, log, change = open_outbox(), ActivityLog(data / "logs"), open_change()
+async def _serve_until_signal(name: str, ready: Callable[[], None]) -> None:
+    data, clock = Path(settings.DATA_DIR), DatabaseClock()
+    outbox, log, change, turn = open_outbox(name), ActivityLog(data / "logs"), open_change(), open_turn()
     try:
         queue, blobs = outbox.queue, Blobs(data / "blobs")
         blobs.discard_unfinished(time.time() - UNFINISHED_S)
-        settler = Settler(queue, log)
+        settler = Settler(queue, log, now=clock.now)
         courier = Courier(queue, blobs, log, settler, default_ehlo_name=own_name())
         tests = ServerTests(Prober(log, data / "logs", own_name()))
-        engine = Engine(queue, courier, settler, tests, Upkeep(log), change)
+        engine = Engine(queue, courier, settler, tests, Upkeep(log), change, turn=turn, clock=clock, name=name)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.stop)
         await engine.recover()
         ready()
-        await _with_domain_checks(engine)
+        await _with_domain_checks(engine, turn)
     finally:
         outbox.close()
         change.close()
+        turn.close()
         log.close()
 
 
-async def _with_domain_checks(engine: Engine) -> None:
+async def _with_domain_checks(engine: Engine, turn: Turn) -> None:
     """Run the engine; beside it, and as long as it runs, domains are looked at."""
     change = open_change()
-    checks = DomainChecks(change)
+    checks = DomainChecks(change, turn)
     try:
         await engine.run()
     finally:
@@ -73,26 +76,18 @@ async def _with_domain_checks(engine: Engine) -> None:
         change.close()
 
 
-@contextmanager
-def _only_engine(data: Path) -> Iterator[None]:
-    """Hold the engine's lock, which the kernel lets go with the process: no lease of another engine is alive then."""
-    descriptor = os.open(data / "engine.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        _wait_for(descriptor)
-        yield
-    finally:
-        os.close(descriptor)
+def _named(data: Path) -> AbstractContextManager[str]:
+    """The engine's name, its own for as long as it lives: no lease under it is another living engine's."""
+    return one_of_several(data) if is_postgresql() else only_engine(data, _Remark())
 
 
-def _wait_for(descriptor: int) -> None:
-    remark_s = time.monotonic()
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= remark_s:
-                _log.warning("waiting for another engine on this data directory to end")
-                remark_s = time.monotonic() + LOCK_REMARK_S
-            time.sleep(LOCK_PAUSE_S)
-        else:
-            return
+class _Remark:
+    """Says now and then what is waited for."""
+
+    def __init__(self) -> None:
+        self._due_s = 0.0
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._due_s:
+            _log.warning("waiting for another engine on this data directory to end")
+            self._due_s = time.monotonic() + LOCK_REMARK_S

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Protocol
 
-from .database import sqlite_file
+from .database import conninfo, is_postgresql, sqlite_file
 from .writer import connect
 
 
@@ -34,4 +34,9 @@ class SqliteChange:
 
 def open_change() -> Change:
     """Of the database of Django's settings."""
+    if is_postgresql():
+        # Its driver takes a while to load.
+        from .change_postgres import PostgresChange
+
+        return PostgresChange(conninfo())
     return SqliteChange(sqlite_file())

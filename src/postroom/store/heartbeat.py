@@ -1,4 +1,4 @@
-"""The engine's sign of life, which the other processes and the command line read."""
+"""The engines' signs of life, which the other processes and the command line read."""
 
 from datetime import datetime, timedelta
 
@@ -10,17 +10,28 @@ from .models import InstanceValue
 NAME = "engine_heartbeat"
 # Several beats may be late on a busy machine (the engine gives one every 5 s).
 MAX_AGE = timedelta(seconds=30)
+# An engine that was not heard of for so long will not come back under its name.
+KEPT = timedelta(days=1)
 
 
-def store_heartbeat(at: datetime, state: str) -> None:
-    """Note that the engine is "running", or has "stopped" in good order."""
-    InstanceValue.objects.update_or_create(name=NAME, defaults={"value": {"at": at.isoformat(), "state": state}})
+def store_heartbeat(at: datetime, state: str, engine: str = "") -> None:
+    """Note that the engine of that name is "running", or has "stopped" in good order."""
+    name = f"{NAME}:{engine}" if engine else NAME
+    InstanceValue.objects.update_or_create(name=name, defaults={"value": {"at": at.isoformat(), "state": state}})
+
+
+def forget_old_heartbeats(now: datetime) -> None:
+    """Delete those of engines that are gone for good."""
+    InstanceValue.objects.filter(name__startswith=f"{NAME}:", updated_at__lt=now - KEPT).delete()
 
 
 def engine_is_running() -> bool:
     """Whether an engine has given a sign of life lately, and not said goodbye since."""
-    row = InstanceValue.objects.filter(name=NAME).first()
-    value = row.value if row is not None and isinstance(row.value, dict) else {}
-    at = parse_datetime(str(value.get("at", "")))
+    return any(_is_running(row.value) for row in InstanceValue.objects.filter(name__startswith=NAME))
+
+
+def _is_running(value: object) -> bool:
+    beat = value if isinstance(value, dict) else {}
+    at = parse_datetime(str(beat.get("at", "")))
     is_fresh = at is not None and at.tzinfo is not None and timezone.now() - at < MAX_AGE
-    return is_fresh and value.get("state") != "stopped"
+    return is_fresh and beat.get("state") != "stopped"
