@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from postroom.message import field as written
 from postroom.message.raw_field import RawField, RawProblem, fields_of, is_headless
-from postroom.message.raw_header import Marks, RawHeader, controls_of, rewritten
+from postroom.message.raw_header import Marks, OwnFrom, RawHeader, controls_of, rewritten
 from postroom.policy.retry import lifetime_of
 from postroom.policy.rules import Traits
 from postroom.smtp.server.envelope import ReceivedEnvelope
@@ -139,6 +139,8 @@ def _new_message(
 
 def _notification_wishes(envelope: ReceivedEnvelope) -> dict[str, str]:
     """What RFC 3461 let the client say, kept to be seen: Postroom reports in its pages and API, not by mail."""
+    if not (envelope.envid or envelope.ret or envelope.notify):
+        return {}
     wishes = {"dsn_envid": envelope.envid, "dsn_ret": envelope.ret}
     asked = set(envelope.notify.values())
     wishes["dsn_notify"] = asked.pop() if len(asked) == 1 else "; ".join(f"{p} {n}" for p, n in envelope.notify.items())
@@ -158,33 +160,35 @@ def _digest(arrival: Arrival, controls: RawControls, fields: list[RawField], bod
 
 
 def _marks(settings: ServerSettings, origin: Origin, id_: str, now: datetime) -> Marks:
-    own_address, own_from = _own_from(settings.from_name, settings.from_address)
+    own_from = _own_from(settings.from_name, settings.from_address)
     date = _date(int(now.timestamp()))
     received = (
         f"Received: from {origin.client_name} ({origin.client_address})\r\n"
         f"\tby {origin.host_name} with {origin.protocol} id {id_};\r\n\t{date}\r\n"
     )
-    domain = own_address.rpartition("@")[2].strip("[]").removeprefix("IPv6:").replace(":", ".")
     return Marks(
         received=received.encode(),
         date=date,
-        message_id=f"<{id_.lower()}@{domain}>",
+        message_id=f"<{id_.lower()}@{_id_domain(own_from.address)}>",
         own_from=own_from,
-        own_address=own_address,
         replaces_from=settings.from_policy is FromPolicy.SERVER,
         subject_prefix=settings.subject_prefix.strip(),
     )
 
 
 @lru_cache(64)
-def _own_from(name: str, address: str) -> tuple[str, bytes]:
-    """A server's From Address, and its From field."""
+def _own_from(name: str, address: str) -> OwnFrom:
     try:
         mailbox = Mailbox(parse_address(address), checked_name(name))
     except AddressProblem as problem:
         text = f"The server's own From Address can't be used: {problem} An administrator corrects it."
         raise Problem(503, "from-address-unusable", "The server can't be used", text) from None
-    return str(mailbox.address), written.addresses("From", [mailbox]).encode()
+    return OwnFrom(written.addresses("From", [mailbox]).encode(), str(mailbox), str(mailbox.address))
+
+
+@lru_cache(64)
+def _id_domain(address: str) -> str:
+    return address.rpartition("@")[2].strip("[]").removeprefix("IPv6:").replace(":", ".")
 
 
 @lru_cache(4)

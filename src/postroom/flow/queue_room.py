@@ -82,6 +82,19 @@ class QueueRoom:
         finally:
             self._coming[client_id] -= deliveries
 
+    def is_full(self, client_id: str, deliveries: int) -> bool:
+        """Whether so many more are too many by what is known, without counting: for doors that can't wait, which ask
+        `check` beside it and `note` what they accepted."""
+        return self._left(client_id) < deliveries
+
+    def note(self, client_id: str, deliveries: int) -> None:
+        """So many were accepted."""
+        self._since[client_id] += deliveries
+
+    def is_due(self, client_id: str, deliveries: int) -> bool:
+        """Whether `check` would count now."""
+        return self._is_worth_counting(client_id, deliveries)
+
     def _left(self, client_id: str) -> int:
         """How many more the client may hand in, by what is known."""
         own = self._limits.per_client - self._of(client_id)

@@ -30,15 +30,23 @@ _SUBJECT_CHARACTERS = 998
 
 
 @dataclass(frozen=True, slots=True)
+class OwnFrom:
+    """A server's From: the field, and what it says as text and as an address."""
+
+    octets: bytes
+    text: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Marks:
-    """What is put into a header. `own_from` is the From field of the server and `own_address` its address; with
-    `replaces_from` it takes the place of the client's, which then becomes Reply-To unless there is one."""
+    """What is put into a header. With `replaces_from`, `own_from` takes the place of the client's From, which then
+    becomes Reply-To unless there is one."""
 
     received: bytes
     date: str
     message_id: str
-    own_from: bytes
-    own_address: str
+    own_from: OwnFrom
     replaces_from: bool = True
     subject_prefix: str = ""
 
@@ -59,8 +67,9 @@ def controls_of(fields: Sequence[RawField]) -> dict[str, RawField]:
     """The fields that are meant for Postroom, by lower-case name; they never leave. Raises RawProblem."""
     controls: dict[str, RawField] = {}
     for one in fields:
-        if one.name.startswith(_CONTROL_PREFIX) or one.name == _KEY:
-            name = one.name.decode("ascii")
+        octets = one.name
+        if octets == _KEY or octets.startswith(_CONTROL_PREFIX):
+            name = octets.decode("ascii")
             if name in controls:
                 raise RawProblem(one.label, "This field is there twice. Keep one.")
             controls[name] = one
@@ -87,14 +96,14 @@ class _Rewriting:
         self._traces = 0
 
     def take(self, one: RawField) -> None:
-        name = one.name
-        if name in _REMOVED or name.startswith(_CONTROL_PREFIX):
-            return
+        name, octets = one
         if name in _ONCE:
             if name in self._seen:
                 raise RawProblem(one.label, "This field is there twice. Keep one.")
             self._seen.add(name)
-        if not (self._is_smtputf8 or one.octets.isascii()):
+        elif name in _REMOVED or name.startswith(_CONTROL_PREFIX):
+            return
+        if not (octets.isascii() or self._is_smtputf8):
             one = _in_ascii(one)
         rule = _RULES.get(name)
         if rule is not None:
@@ -110,7 +119,7 @@ class _Rewriting:
 
     def _take_from(self, one: RawField) -> None:
         self._from = one
-        self._kept.append(self._marks.own_from if self._marks.replaces_from else one.octets)
+        self._kept.append(self._marks.own_from.octets if self._marks.replaces_from else one.octets)
 
     def _sender(self, one: RawField) -> None:
         if not self._marks.replaces_from:
@@ -149,13 +158,14 @@ class _Rewriting:
     def _sender_fields(self) -> tuple[str, str]:
         """From as text and as an address; its field and Reply-To are put in where they are missing."""
         marks, given = self._marks, self._from
+        own = marks.own_from
         if given is None:
-            self._kept.append(marks.own_from)
+            self._kept.append(own.octets)
         address = _checked(given.address) if given is not None else ""
         if given is None or marks.replaces_from:
-            if given is not None and address and address != marks.own_address and b"reply-to" not in self._seen:
+            if given is not None and address and address != own.address and b"reply-to" not in self._seen:
                 self._kept.append(b"Reply-To:" + given.octets.partition(b":")[2])
-            return RawField(b"from", marks.own_from).text, marks.own_address
+            return own.text, own.address
         if not address:
             raise RawProblem(given.label, "Enter one address, such as Name <name@example.com>.")
         return given.text, address

@@ -188,22 +188,22 @@ class Incoming(asyncio.Protocol):
         self._flush()
 
     def _take(self, event: Event) -> None:
-        match event:
-            case ContentPart(octets):
-                self._receiver.take(octets)
-            case ContentBegins(envelope):
-                self._receiver.begin(envelope)
-            case ContentEnds():
-                self._receiver.end()
-            case ContentDropped():
-                self._receiver.drop()
-            case AuthWanted(username, password):
-                self._receiver.sign_in(username, password)
-            case TlsWanted():
-                self._start_tls()
-            case SessionEnds():
-                self._flush()
-                self._leave()
+        kind, receiver = type(event), self._receiver
+        if kind is ContentPart:
+            receiver.take(cast(ContentPart, event).octets)
+        elif kind is ContentBegins:
+            receiver.begin(cast(ContentBegins, event).envelope)
+        elif kind is ContentEnds:
+            receiver.end()
+        elif kind is ContentDropped:
+            receiver.drop()
+        elif isinstance(event, AuthWanted):
+            receiver.sign_in(event.username, event.password)
+        elif kind is TlsWanted:
+            self._start_tls()
+        elif kind is SessionEnds:
+            self._flush()
+            self._leave()
 
     def _start_tls(self) -> None:
         self._flush()

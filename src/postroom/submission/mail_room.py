@@ -1,6 +1,7 @@
 """What all connections of the submission door share: the queue, clients and servers as they are now, and threads."""
 
 import asyncio
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,11 +11,13 @@ from django.utils import timezone
 from postroom.flow.current import Current, read_current
 from postroom.flow.fresh import Fresh
 from postroom.flow.local_client import DIGEST
+from postroom.flow.queue_room import queue_room
 from postroom.flow.tokens import client_of_digest, use_is_worth_noting
 from postroom.store.blobs import Blobs
 from postroom.store.models import ApiToken
 from postroom.store.outbox import Outbox
 from postroom.store.writer import StorageBusy
+from postroom.terms.problem import Problem
 
 from .door import House
 from .storage_room import StorageRoom
@@ -34,11 +37,28 @@ class MailRoom:
         self.storage = StorageRoom(house.data)
         self.clients: Fresh[str, ApiToken] = Fresh(client_of_digest, self.executor)
         self.current: Fresh[None, Current] = Fresh(lambda _: read_current(), self.executor)
+        self.queued = queue_room()
+        self._counting = False
         self._working: set[asyncio.Future[Any]] = set()
 
     def trusted_digest(self, address: str) -> str | None:
         """Whose mail it is that comes from that address without a sign-in; None where nobody vouches for it."""
         return DIGEST if address in self.house.trusted else None
+
+    def has_room(self, client_id: str, size_bytes: int) -> bool:
+        """Whether disk and queue take one more message of that size. The queue is counted beside it where that is due:
+        a client is not kept waiting for it."""
+        if self.queued.is_due(client_id, 1) and not self._counting:
+            self._counting = True
+            self.keep(asyncio.ensure_future(self._count(client_id)))
+        return self.storage.is_there(size_bytes) and not self.queued.is_full(client_id, 1)
+
+    async def _count(self, client_id: str) -> None:
+        try:
+            with contextlib.suppress(Problem):  # that it is full is known from now on
+                await self.queued.check(client_id, 1)
+        finally:
+            self._counting = False
 
     def keep(self, work: "asyncio.Future[Any]") -> None:
         """Work that goes on although its client leaves (U3)."""

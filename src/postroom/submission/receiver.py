@@ -47,9 +47,8 @@ class Receiver:
         del reverse_path
         if self._digest is None:
             return replies.SIGN_IN_NEEDED
-        if not self._room.storage.is_there(size_bytes):
-            return replies.NO_ROOM
-        return b""
+        client = self._room.clients.young(self._digest)
+        return b"" if self._room.has_room(client.pk if client is not None else "", size_bytes) else replies.NO_ROOM
 
     def recipient_refusal(self, forward_path: str) -> bytes:
         del forward_path
@@ -128,6 +127,7 @@ class Receiver:
         future = asyncio.ensure_future(enqueuing)
         self._room.keep(future)
         future.add_done_callback(self._enqueued)
+        self._room.queued.note(client.pk, len(recipients))
         self._room.note_use(client)
 
     def _enqueued(self, future: "asyncio.Future[Enqueued]") -> None:
