@@ -263,7 +263,7 @@ class Settler:
             enhanced_code=(result.reply.enhanced or "") if result.reply else "", reply=reply,
             cause=finding.cause if finding else "", finding=finding.as_stored() if finding else None,
             uncertain=result.outcome is Outcome.UNCERTAIN, through=server.id, server_id=move.to.id if move else None,
-            moved_to=move.to.name if move and move.at_once else "",
+            moved_to=move.to.name if move and move.at_once else "", seconds=seconds,
         )
         entry = _entry(server, claimed, outcome, finding)
         entry.update(
