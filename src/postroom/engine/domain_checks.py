@@ -14,6 +14,7 @@ from postroom.flow.check_domain import (
     requeue_abandoned_checks,
     store_result,
 )
+from postroom.flow.dkim_keys import own_keys
 from postroom.flow.read_domain import look_at
 from postroom.store.change import Change
 from postroom.store.models import DomainCheck
@@ -81,7 +82,8 @@ class DomainChecks:
             task.add_done_callback(_ended)
 
     async def _look(self, check: DomainCheck) -> None:
-        reading = await look_at(check.domain, check.server_host)
+        keys = await sync_to_async(own_keys)(check.domain)
+        reading = await look_at(check.domain, check.server_host, keys)
         await sync_to_async(store_result)(check, reading)
 
 

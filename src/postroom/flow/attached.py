@@ -1,6 +1,6 @@
 """Files on their way into a draft: small ones as they are, large ones and uploads as segments that messages share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from postroom.message.draft import Attachment, Segment
 from postroom.message.encoding import base64_size, base64_stream
@@ -14,8 +14,6 @@ from .submitted import SubmittedAttachment
 # With more than that a message would have a file of its own; its large attachments become files that others share.
 INLINE_BYTES = 48 * 1024
 SEGMENT_BYTES = 8 * 1024
-# The octets of an attachment, for its place in the message.
-Keep = Callable[[bytes], bytes | Segment]
 
 
 class AttachmentsRefused(Exception):
@@ -36,6 +34,17 @@ class Attached:
         if errors:
             raise AttachmentsRefused(errors)
         return tuple(made)
+
+    def octets(self, parts: Sequence[bytes | Segment]) -> Iterator[bytes]:
+        """All octets of a composed message. Raises DamagedBlob."""
+        for part in parts:
+            if isinstance(part, bytes):
+                yield part
+            else:
+                yield from self._segment(part)
+
+    def _segment(self, segment: Segment) -> Iterator[bytes]:
+        raise LookupError(f"{segment.name} is not stored here")
 
     def _attachment(self, place: str, item: SubmittedAttachment, errors: list[FieldError]) -> Attachment:
         content, media_type = item.content_base64, item.content_type
@@ -70,6 +79,9 @@ class Filed(Attached):
         made = super().attachments(submitted)
         inline = sum(base64_size(len(a.content)) for a in made if isinstance(a.content, bytes))
         return made if inline <= INLINE_BYTES else tuple(map(self._filed, made))
+
+    def _segment(self, segment: Segment) -> Iterator[bytes]:
+        return self._blobs.open(segment.name, segment.size_bytes).chunks()
 
     def _filed(self, attachment: Attachment) -> Attachment:
         content = attachment.content

@@ -15,6 +15,8 @@ from postroom.diagnosis.domain import Reading
 from postroom.store.models import DomainCheck
 from postroom.terms.host_name import host_reading
 
+from .dkim_keys import note_published
+
 FRESH = timedelta(minutes=10)
 # "Check again" takes a look as new that is younger than this.
 JUST_NOW = timedelta(seconds=3)
@@ -88,7 +90,10 @@ def requeue_abandoned_checks(under_way: Collection[str] = ()) -> int:
 
 def store_result(check: DomainCheck, reading: Reading) -> None:
     """What the look came to (blocking)."""
-    DomainCheck.objects.filter(pk=check.pk).update(result=reading.as_json(), finished_at=timezone.now())
+    with transaction.atomic():
+        DomainCheck.objects.filter(pk=check.pk).update(result=reading.as_json(), finished_at=timezone.now())
+        if reading.published_keys:
+            note_published(check.domain, list(reading.published_keys))
 
 
 def forget_old_checks(now: datetime) -> int:

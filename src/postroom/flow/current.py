@@ -1,8 +1,8 @@
-"""What accepting a message asks of the database, read together and kept for a moment: the servers to send through, and
-the rules that choose among them."""
+"""What accepting a message asks of the database, read together and kept for a moment: the servers to send through, the
+rules that choose among them, and the keys to sign with."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from postroom.policy.route import Candidate
 from postroom.policy.rules import Rule
@@ -11,6 +11,9 @@ from postroom.store.models import SmtpServer
 from postroom.terms.server import ServerSettings
 
 from .delivery_rules import rule_of
+from .dkim_signing import SigningKeys, signing_keys
+
+_NO_KEYS: SigningKeys = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +34,19 @@ class Current:
 
     senders: tuple[Sender, ...]
     rules: tuple[Rule, ...] = ()
+    keys: SigningKeys = field(default_factory=dict)
 
 
 def read_current() -> Current:
-    """As it is now (blocking). Raises DatabaseError."""
-    return current_of(smtp_servers(), map(rule_of, delivery_rules()))
+    """As it is now (blocking). Raises DatabaseError, and Problem where a signing key can't be opened."""
+    return current_of(smtp_servers(), map(rule_of, delivery_rules()), signing_keys())
 
 
-def current_of(servers: Iterable[SmtpServer], rules: Iterable[Rule] = ()) -> Current:
-    """With these servers and rules."""
-    return Current(tuple(map(_sender, servers)), tuple(rules))
+def current_of(
+    servers: Iterable[SmtpServer], rules: Iterable[Rule] = (), keys: SigningKeys = _NO_KEYS
+) -> Current:
+    """With these servers, rules and keys."""
+    return Current(tuple(map(_sender, servers)), tuple(rules), keys)
 
 
 def _sender(server: SmtpServer) -> Sender:

@@ -1,5 +1,7 @@
 """Read a domain: look up what a reading wants to know until it wants nothing more. Needs no installation."""
 
+from collections.abc import Mapping
+
 from postroom.diagnosis.domain import Answer, Inquiry, Question, Reading, Subject, reading_of
 from postroom.net.domain_records import DomainRecords
 from postroom.terms.address import AddressProblem, parse_address
@@ -21,9 +23,10 @@ def domain_in(text: str) -> str:
     return domain if "." in domain and not domain.startswith("[") else ""
 
 
-async def look_at(domain: str, server_host: str) -> Reading:
-    """The reading of a domain's DNS, within `LOOK_S`. `server_host` is who sends for it, "" when nobody is known."""
-    subject, answers = Subject.of(domain, server_host.lower().rstrip(".")), dict[Question, Answer]()
+async def look_at(domain: str, server_host: str, own_keys: Mapping[str, str] | None = None) -> Reading:
+    """The reading of a domain's DNS, within `LOOK_S`. `server_host` is who sends for it, "" when nobody is known;
+    `own_keys` are the DKIM keys that it should show, p= by selector."""
+    subject, answers = Subject.of(domain, server_host.lower().rstrip("."), own_keys), dict[Question, Answer]()
     records = DomainRecords(LOOK_S)
     while True:
         inquiry = Inquiry(answers)

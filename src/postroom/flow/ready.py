@@ -1,6 +1,6 @@
 """A request becomes a message that nothing but the disk can stop: checked, its server chosen, composed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from postroom.terms.wording import worded
 
 from .attached import Attached
 from .current import Current, Sender
+from .dkim_signing import signature_of, split_header
 from .request import Request
 from .sending_server import Choice, ServerRefused, sending_server
 from .submitted import RECIPIENTS, SubmittedMessage, field_errors
@@ -58,7 +59,8 @@ def ready_message(
     try:
         submitted: SubmittedMessage = _validated(request.body)
         chosen = sending_server(submitted.server, current, lambda: traits_of(submitted, client_id))
-        return _ready(submitted, chosen, now, attached)
+        ready = _ready(submitted, chosen, now, attached)
+        return _signed(ready, current, attached) if current.keys else ready
     except ValidationError as error:
         raise Refused(field_errors(error, request.place)) from None
     except ServerRefused as refusal:
@@ -85,6 +87,18 @@ def _ready(submitted: SubmittedMessage, chosen: Choice, now: datetime, attached:
         raise DraftRefused(errors)
     expires_at = submitted.expires_at or (submitted.send_at or now) + lifetime_of(submitted.purpose)
     return Ready(submitted, draft, composed, message_id, server, now, max(expires_at, now), chosen.is_bound)
+
+
+def _signed(ready: Ready, current: Current, attached: Attached) -> Ready:
+    composed, domain = ready.composed, ready.draft.from_header.address.domain
+    header, body = split_header(attached.octets(composed.parts))
+    signature = signature_of(header, body, domain, current.keys, ready.accepted_at)
+    if not signature:
+        return ready
+    first, *others = composed.parts
+    if not isinstance(first, bytes):
+        raise TypeError("a message begins with its header")
+    return replace(ready, composed=replace(composed, parts=(signature + first, *others)))
 
 
 def _placed(error: FieldError, place: str) -> FieldError:

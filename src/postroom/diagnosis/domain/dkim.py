@@ -12,8 +12,18 @@ from .subject import Subject
 PAGE = "https://www.rfc-editor.org/rfc/rfc6376"
 
 
+def published_keys(subject: Subject, inquiry: Inquiry) -> tuple[str, ...]:
+    """The selectors of our own keys that are published as they should be."""
+    return tuple(
+        selector for selector, public_key in subject.own_keys.items()
+        if _tag(_key_in(inquiry(f"{selector}._domainkey.{subject.domain}", "TXT")), "p") == public_key
+    )
+
+
 def dkim_part(subject: Subject, inquiry: Inquiry) -> Part | None:
     """The statement about DKIM; None when no server is known."""
+    if own := published_keys(subject, inquiry):
+        return Part("dkim-found", Status.OK, {**subject.values, "provider": "Postroom", "selector": ", ".join(own)})
     if not subject.host:
         return None
     if subject.owner is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .answers import Inquiry, Outcome
-from .dkim import dkim_part
+from .dkim import dkim_part, published_keys
 from .dmarc import dmarc_part
 from .mx import exchangers, mx_part
 from .part import Part, Status
@@ -18,17 +18,20 @@ _PUBLIC = "com"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`parts` by name, in the order in which they are shown; `exchangers` are the domain's MX hosts."""
+    """`parts` by name, in the order in which they are shown; `exchangers` are the domain's MX hosts. `published_keys`
+    are the selectors of our own DKIM keys that the DNS shows."""
 
     subject: Subject
     parts: dict[str, Part]
     exchangers: tuple[str, ...] = ()
+    published_keys: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         sender = self.subject.sender
         return {
             "sender": {"slug": sender.slug, "title": sender.title} if sender else None,
             "exchangers": list(self.exchangers),
+            "published_keys": list(self.published_keys),
             "parts": {name: part.as_json() for name, part in self.parts.items()},
         }
 
@@ -58,4 +61,4 @@ def _reading(subject: Subject, inquiry: Inquiry) -> Reading:
     spf, dkim = spf_part(subject, inquiry), dkim_part(subject, inquiry)
     dmarc = dmarc_part(subject, inquiry, spf, dkim)
     parts = {"mx": mx, "spf": spf, **({"dkim": dkim} if dkim else {}), "dmarc": dmarc}
-    return Reading(subject, parts, exchangers(answer))
+    return Reading(subject, parts, exchangers(answer), published_keys(subject, inquiry))
