@@ -17,7 +17,7 @@ NETWORK = {
 LISTENERS = {
     "cli/listener.py": {"socket"},
     "cli/serve.py": {"uvicorn"},
-    "sandbox/server.py": {"socket", "aiosmtpd"},
+    "sandbox/server.py": {"socket"},
 }
 # Calls that resolve or dial, whatever object they hang on.
 DIALING = {
