@@ -14,10 +14,10 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from postroom.pages.queries.message_export import neutral
 from postroom.store.blobs import Blobs
 from postroom.store.ids import id_at
 from postroom.store.models import ApiToken, Attempt, AuditEntry, Delivery, Message, SmtpServer, User
+from postroom.terms.spreadsheet import neutral
 
 HTML = b"<h1>Claims</h1><script>parent.alert(1)</script>"
 CONTENT = b"Subject: Claims\r\nFrom: r@norrvik.example\r\nContent-Type: text/html\r\n\r\n" + HTML

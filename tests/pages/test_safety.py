@@ -12,7 +12,9 @@ from django.utils import timezone
 from postroom.pages.urls import urlpatterns
 from postroom.store.models import Attempt, Delivery, Message, ServerTest, SmtpServer, User
 
-OPEN = {"setup", "login", "logout", "language", "sandbox-frame", "message-frame", "message-preview-frame"}
+OPEN = {
+    "setup", "login", "logout", "language", "sandbox-frame", "message-frame", "message-preview-frame", "unsubscribe",
+}
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 CHANGING = [
     ("/smtp-servers/{server}/test", {}), ("/smtp-servers/{server}/switch", {"enabled": "no"}),
@@ -28,6 +30,8 @@ CHANGING = [
     ("/domain-checks/from-domain", {}), ("/domain-checks/detect", {}), ("/domain-checks/inbox-outlook", {}),
     ("/domain-checks/recipient", {}),
     ("/storage", {"log_days": "1"}),
+    ("/suppressions", {"address": "a@b.example"}), ("/suppressions/import", {}),
+    ("/suppressions/X/remove", {"why": "x"}),
     ("/instance", {"name": "x", "language": "fr", "time_zone": "UTC"}),
     ("/users", {"name": "x", "email": "x@x.example", "role": "administrator"}),
     ("/users/x", {"name": "x", "role": "administrator", "active": "on"}), ("/users/x/password", {}),
@@ -37,11 +41,12 @@ CHANGING = [
 OPERATORS = {
     "/messages/{message}/retry", "/messages/{message}/cancel", "/messages/{message}/resend", "/messages/bulk",
     "/messages/undo", "/messages/new", "/smtp-tests/{test}/arrived", "/domain-checks/from-domain",
-    "/domain-checks/inbox-outlook", "/domain-checks/recipient",
+    "/domain-checks/inbox-outlook", "/domain-checks/recipient", "/suppressions", "/suppressions/import",
+    "/suppressions/X/remove",
 }
 READ_BY_OPERATORS = (
     "/messages/new", "/messages/export", "/messages/{message}/content", "/messages/{message}/source",
-    "/messages/{message}/attachments/0",
+    "/messages/{message}/attachments/0", "/suppressions/export", "/suppressions/X/remove",
 )
 READ_BY_ADMINISTRATORS = (
     "/users", "/users/{user}", "/smtp-servers/new", "/smtp-servers/{server}", "/smtp-servers/{server}/pause",

@@ -15,10 +15,11 @@ from postroom.store.ids import id_at
 from postroom.store.message_filter import MessageFilter, Order, Place
 from postroom.store.message_list import MessageList
 from postroom.store.message_search import hits_of
-from postroom.store.models import ApiToken, Attempt, Delivery, Message
+from postroom.store.models import ApiToken, Attempt, Bounce, Delivery, Message
 from postroom.terms.outcome import WAITING_STATES
 
 from .access import SENDING, SENDING_OR_READING, actor_of, token_of
+from .bounces import bounce_json
 from .schemas import Changed, Deliveries, MessageOut, Messages, ResendIn, Resent
 from .strict_parser import refuse_unknown_query
 
@@ -42,6 +43,9 @@ class MessageFilterIn(DeliveryFilter):
     purpose: Literal["notification", "report", "communication", "alert"] | None = None
     client: Annotated[str | None, Field(max_length=100, description="Name of a token, or of a person.")] = None
     tag: Annotated[str | None, Field(max_length=100)] = None
+    bounce: Annotated[
+        Literal["failed", "delayed", "delivered", "complaint"] | None, Field(description="A report of it came back.")
+    ] = None
     q: Annotated[
         str | None, Field(max_length=200, description="Recipient, subject, server, id or Message-ID; 1,000 at most.")
     ] = None
@@ -58,7 +62,7 @@ def list_messages(request: HttpRequest, query: Query[MessageFilterIn]) -> dict[s
     wanted = MessageFilter(
         text=text, recipient=query.recipient or "", server=query.server or "", cause=query.cause or "",
         purpose=query.purpose or "", client=query.client or "", client_id=own, tag=query.tag or "", since=query.since,
-        until=query.until,
+        until=query.until, bounce=query.bounce or "",
     )
     found = MessageList(wanted, hits_of(text, query.since, query.until) if text else None)
     after = None if query.before is None else Place(0, query.before)
@@ -81,9 +85,9 @@ def list_messages(request: HttpRequest, query: Query[MessageFilterIn]) -> dict[s
 def get_message(request: HttpRequest, message_id: Id) -> dict[str, Any]:
     refuse_unknown_query(request)
     row = _message(request, message_id)
-    deliveries = row.deliveries.select_related("server").prefetch_related("attempts").order_by("pk")
+    deliveries = row.deliveries.select_related("server").prefetch_related("attempts", "bounces").order_by("pk")
     document = message_json(row, _states_of([row]).get(row.pk, {}))
-    document["deliveries"] = [delivery_json(d, list(d.attempts.all())) for d in deliveries]
+    document["deliveries"] = [delivery_json(d, list(d.attempts.all()), list(d.bounces.all())) for d in deliveries]
     return document
 
 
@@ -176,12 +180,15 @@ def message_json(row: Message, states: dict[str, int]) -> dict[str, Any]:
         "send_at": row.send_at,
         "expires_at": row.expires_at,
         "resend_of": row.resend_of_id,
+        "unsubscribe": row.list_name or None,
         "states": states,
     }
 
 
 
-def delivery_json(row: Delivery, attempts: list[Attempt] | None) -> dict[str, Any]:
+def delivery_json(
+    row: Delivery, attempts: list[Attempt] | None, bounces: list[Bounce] | None = None
+) -> dict[str, Any]:
     """A delivery as `DeliveryOut`."""
     return {
         "id": row.pk,
@@ -197,6 +204,7 @@ def delivery_json(row: Delivery, attempts: list[Attempt] | None) -> dict[str, An
         "finding": told(row.finding) or None,
         "updated_at": row.updated_at,
         "attempts": None if attempts is None else [_attempt_json(a) for a in sorted(attempts, key=lambda a: a.number)],
+        "bounces": None if bounces is None else [bounce_json(b) for b in sorted(bounces, key=lambda b: b.pk)],
     }
 
 

@@ -183,6 +183,23 @@ class AttemptOut(Schema):
     finding: dict[str, Any] | None
 
 
+class BounceOut(Schema):
+    """One report about one delivery. `kind`: failed, delayed, delivered, or complaint."""
+
+    id: str
+    at: datetime
+    kind: Literal["failed", "delayed", "delivered", "complaint"]
+    message: str
+    delivery: str
+    recipient: str
+    status: str
+    diagnostic: str
+    is_permanent: bool
+    cause: str
+    finding: dict[str, Any] | None
+    way: str
+
+
 class DeliveryOut(Schema):
     id: str
     message: str
@@ -197,6 +214,7 @@ class DeliveryOut(Schema):
     finding: dict[str, Any] | None
     updated_at: datetime
     attempts: list[AttemptOut] | None = None
+    bounces: list[BounceOut] | None = None
 
 
 class Deliveries(Schema):
@@ -221,6 +239,7 @@ class MessageOut(Schema):
     send_at: datetime | None
     expires_at: datetime
     resend_of: str | None
+    unsubscribe: str | None
     states: dict[str, int]
     deliveries: list[DeliveryOut] | None = None
 

@@ -5,6 +5,7 @@ from ninja import NinjaAPI
 import postroom
 
 from .activity import router as activity
+from .bounces import router as bounces
 from .delivery_rules import router as delivery_rules
 from .domain_checks import router as domain_checks
 from .messages import router as messages
@@ -12,6 +13,7 @@ from .providers import router as providers
 from .refusals import add_refusals
 from .smtp_servers import router as smtp_servers
 from .strict_parser import StrictParser
+from .suppressions import router as suppressions
 
 api = NinjaAPI(
     title="Postroom",
@@ -28,4 +30,6 @@ api.add_router("", smtp_servers)
 api.add_router("", activity)
 api.add_router("", domain_checks)
 api.add_router("", providers)
+api.add_router("", bounces)
+api.add_router("", suppressions)
 api.add_router("", delivery_rules)

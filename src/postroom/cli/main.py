@@ -25,6 +25,8 @@ COMMANDS = {
     "explain": Command("explain", "explain an error text read from standard input"),
     "domain": Command("domain", "read what the DNS says of a mail domain"),
     "send": Command("send", "hand over a message"),
+    "bounce": Command("bounce", "take a bounce or complaint from standard input"),
+    "suppression": Command("suppression", "list, add and remove recipients that get no mail"),
     "token": Command("token", "create and revoke tokens of API clients"),
     "user": Command("user", "create users and reset passwords"),
     "serve": Command("serve", "run one role: web, engine or sandbox (`run` starts them)"),

@@ -55,6 +55,7 @@ def navigation(path: str, user: User, status: DeliveryStatus) -> Navigation:
             ngettext("%(n)s waiting", "%(n)s waiting", status.depth) % {"n": status.depth_words},
         ),
         _entry(_("SMTP activity log"), "activity", path, "list-search"),
+        _entry(_("Suppressed recipients"), "suppressions", path, "ban"),
         _entry(_("Sandbox mailbox"), "sandbox", path, "mailbox"),
     ]
     groups = [Group(_("System"), "server-cog", _system(path, status.failing_servers))]

@@ -21,6 +21,7 @@ class Order(StrEnum):
 class MessageFilter:
     """Messages that have a delivery with all that is asked of deliveries. Empty values ask nothing.
 
+    `bounce` is the kind of a report that came back about the delivery.
     `text` is what somebody typed into the search. `server` is an id, `client` a name, `client_id` a token's id, and
     `recipient` a whole address. The period goes from `since` up to, not including, `until`.
     """
@@ -33,6 +34,7 @@ class MessageFilter:
     purpose: str = ""
     client: str = ""
     client_id: str = ""
+    bounce: str = ""
     tag: str = ""
     since: datetime | None = None
     until: datetime | None = None

@@ -131,6 +131,8 @@ class MessageList:
         about_delivery = self._deliveries("d")
         if state:
             about_delivery.where("d.state = %s", state)
+        if self._wanted.bounce:
+            return self._led_by_bounces(about_delivery, about_message)
         if not about_delivery.conditions:
             about_message.source = f"store_message m{self._list_index()}"
             return about_message
@@ -147,6 +149,17 @@ class MessageList:
             about_delivery.where("m.id = d.message_id")
             about_delivery.where(" AND ".join(about_message.conditions), *about_message.values)
         return about_delivery
+
+    def _led_by_bounces(self, about_delivery: _Statement, about_message: _Statement) -> _Statement:
+        """Few messages come back; the index of their reports has them in order."""
+        source = f"store_bounce b{indexed_by('bounce_kind')} CROSS JOIN store_delivery d"
+        statement = _Statement("b.message_id", source, ["b.kind = %s", "d.id = b.delivery_id"], [self._wanted.bounce])
+        statement.where(" AND ".join(about_delivery.conditions), *about_delivery.values)
+        if about_message.conditions:
+            statement.source += " CROSS JOIN store_message m"
+            statement.where("m.id = b.message_id")
+            statement.where(" AND ".join(about_message.conditions), *about_message.values)
+        return statement
 
     def _leading_index(self, state: str, joined: bool) -> str | None:
         """The index of the deliveries that leads, "" for the database's choice, None when the messages lead.
@@ -186,6 +199,10 @@ class MessageList:
         if wanted.cause:
             # The second condition is the index's own, which is there for deliveries with a cause only.
             statement.where(f"{alias}.cause = %s AND NOT ({alias}.cause = '')", wanted.cause)
+        if wanted.bounce:
+            statement.where(
+                f"EXISTS (SELECT 1 FROM store_bounce r WHERE r.delivery_id = {alias}.id AND r.kind = %s)", wanted.bounce
+            )
         recipients = [wanted.recipient] if wanted.recipient else self._hits.recipients if self._hits else []
         if recipients:
             statement.where(f"{alias}.recipient IN ({', '.join(['%s'] * len(recipients))})", *recipients)

@@ -11,10 +11,10 @@ from postroom.store.activity_index import entry_of
 from postroom.store.activity_log import FIELDS, FILE_NAME
 from postroom.store.activity_reader import ActivityReader, Found, Spot, days_between
 from postroom.store.activity_shape import milliseconds_of, text_of
+from postroom.terms.spreadsheet import neutral
 
 from .activity import log_folder, reader_of
 from .activity_filters import Asked
-from .message_export import neutral
 
 LINES = 100_000
 _PART_LINES = 1_000

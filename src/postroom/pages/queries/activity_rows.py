@@ -32,6 +32,12 @@ _TESTED = {
     "failed": gettext_lazy("Test failed"),
     "stopped": gettext_lazy("Test stopped"),
 }
+_CAME_BACK = {
+    "bounced": gettext_lazy("Came back from %(recipient)s"),
+    "delayed": gettext_lazy("Reported late for %(recipient)s"),
+    "confirmed": gettext_lazy("Arrival confirmed for %(recipient)s"),
+    "complained": gettext_lazy("%(recipient)s complained"),
+}
 _HAPPENED = {
     "connected": gettext_lazy("Connection opened"),
     "error": gettext_lazy("Session ended with an error"),
@@ -104,6 +110,8 @@ def sentence_of(entry: Mapping[str, Any], kind: str, outcome: str) -> str:
         if values["moved_to"]:
             return _("%(sentence)s, moved to %(moved_to)s at once") % {**values, "sentence": sentence}
         return sentence
+    if kind == "bounce" and outcome in _CAME_BACK:
+        return str(_CAME_BACK[outcome]) % values
     if kind == "test" and outcome in _TESTED:
         stage = _stage(entry)
         if outcome == "failed" and stage:

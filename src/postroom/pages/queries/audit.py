@@ -45,6 +45,9 @@ ACTIONS = {
     "user.password": gettext_lazy("Changed the own password"),
     "user.reset-password": gettext_lazy("Reset a password"),
     "site.change": gettext_lazy("Changed the instance"),
+    "suppression.add": gettext_lazy("Suppressed a recipient"),
+    "suppression.remove": gettext_lazy("Let a recipient get mail again"),
+    "suppressions.export": gettext_lazy("Exported suppressed recipients"),
     "retention.change": gettext_lazy("Changed the retention"),
 }
 

@@ -15,6 +15,7 @@ from postroom.pages import words
 from postroom.store.models import Attempt, AuditEntry, Delivery, Message
 from postroom.terms.outcome import DeliveryState
 
+from .came_back import LOOKS, bounces_of, title_of
 from .messages import names_of, when
 
 # A thousand tries of one delivery would take a year.
@@ -46,7 +47,7 @@ def timeline(message: Message, delivery: Delivery) -> list[Happening]:
     attempts = list(delivery.attempts.order_by("-number")[:ATTEMPTS])
     later = {attempt.number - 1: attempt for attempt in attempts}
     happenings = [_next(delivery)] if delivery.state in _WAITING else []
-    past = [*_folded(attempts, later), *_deeds(message)]
+    past = [*_folded(attempts, later), *_deeds(message), *_came_back(delivery)]
     past.sort(key=lambda h: h.moment or message.created_at, reverse=True)
     return [*happenings, *past, _acceptance(message)]
 
@@ -133,6 +134,17 @@ def _after(attempt: Attempt, following: Attempt | None) -> str:
     if seconds < _AT_ONCE_S:
         return _("Then tried again.")
     return _("Then waited %(span)s.") % {"span": words.span(seconds)}
+
+
+def _came_back(delivery: Delivery) -> list[Happening]:
+    """What was reported about it after it was sent."""
+    return [
+        Happening(
+            LOOKS.get(bounce.kind, ""), title_of(bounce), exactly(bounce.at), bounce.reporter, "", bounce.diagnostic,
+            told(bounce.finding), moment=bounce.at,
+        )
+        for bounce in bounces_of(delivery)
+    ]
 
 
 def _deeds(message: Message) -> list[Happening]:

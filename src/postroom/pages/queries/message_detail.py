@@ -14,6 +14,7 @@ from postroom.store.message_filter import ATTENTION
 from postroom.store.models import Delivery, Message, SmtpServer
 from postroom.terms.outcome import DeliveryState
 
+from .came_back import badges_of_deliveries
 from .delivery_timeline import Happening, timeline
 from .message_filters import PURPOSES, STATES
 from .messages import state_note, summary_of
@@ -24,9 +25,12 @@ _MOVING = (DeliveryState.SENDING, DeliveryState.QUEUED)
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
+    """`came_back`: the look of a bounce or complaint about it, "" without one."""
+
     delivery: Delivery
     note: str
     is_chosen: bool
+    came_back: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,12 @@ def _recipients(
     found = _worst_first(found.filter(state=state) if state else found)
     start = page * RECIPIENT_ROWS
     rows = list(found[start : start + RECIPIENT_ROWS + 1])
+    badges = badges_of_deliveries(rows)
     return Recipients(
-        [Recipient(d, state_note(message, d), chosen is not None and d.pk == chosen.pk) for d in rows[:RECIPIENT_ROWS]],
+        [
+            Recipient(d, state_note(message, d), chosen is not None and d.pk == chosen.pk, badges.get(d.pk, ""))
+            for d in rows[:RECIPIENT_ROWS]
+        ],
         [(name, counts[name]) for name in STATES if name in counts], state, page, len(rows) > RECIPIENT_ROWS,
     )
 

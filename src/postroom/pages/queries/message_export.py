@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from postroom.store.message_filter import Place
 from postroom.store.message_list import MessageList
 from postroom.store.message_search import hits_of
 from postroom.store.models import Delivery
+from postroom.terms.spreadsheet import neutral
 
 from .message_filters import Asked
 
@@ -20,9 +20,6 @@ COLUMNS = (
     "message", "message_id", "subject", "from", "purpose", "client", "accepted_at", "delivery", "recipient", "state",
     "server", "attempts", "cause", "reply", "updated_at",
 )
-# A spreadsheet takes text that begins so for a formula (W5). In countries that write 1,5 it divides lines at semicolons
-# instead of commas, so that a cell may begin in the middle of a field.
-_FORMULA = re.compile(r"\A(?=[=+\-@\t\r])|(?<=;)(?=[\s\"]*[=+\-@])")
 
 
 class CsvLines:
@@ -73,11 +70,6 @@ class Export:
         self._after = page.next
         self._is_over = page.next is None or self._left <= 0
         return head + self._lines.of(rows)
-
-
-def neutral(text: str) -> str:
-    """Text that no spreadsheet takes for a formula, nor any part of it that it may take for a cell."""
-    return _FORMULA.sub("'", text)
 
 
 def _rows(ids: Sequence[str], most: int) -> list[dict[str, Any]]:

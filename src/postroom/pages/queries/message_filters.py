@@ -17,6 +17,8 @@ from postroom.store.message_filter import MessageFilter, Order, Place
 from postroom.store.message_list import causes_in_use
 from postroom.store.models import ApiToken, SmtpServer, User
 
+from .came_back import KINDS, kinds_in_use
+
 TEXT_CHARACTERS = 200
 CHOICES = 100
 STATES = ("queued", "sending", "deferred", "sent", "failed", "uncertain", "held", "cancelled")
@@ -34,7 +36,8 @@ PURPOSES = {
     "alert": gettext_lazy("alert"),
 }
 COMMAND_LINE = "command line"
-_KEYS = ("q", "state", "server", "purpose", "cause", "client", "period", "from", "to", "sort")
+_LOOKED_FOR = ("state", "server", "purpose", "cause", "client", "bounce")
+_KEYS = ("q", *_LOOKED_FOR, "period", "from", "to", "sort")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Asked:
     purpose: str = ""
     cause: str = ""
     client: str = ""
+    bounce: str = ""
     period: str = ""
     first: date | None = None
     last: date | None = None
@@ -82,7 +86,7 @@ class Asked:
             period = ""
         if period not in (*PERIODS, "days"):
             # Whoever looks for something looks at any time; whoever just looks sees today.
-            is_looking = text or any(query.get(name) for name in ("state", "server", "purpose", "cause", "client"))
+            is_looking = text or any(query.get(name) for name in _LOOKED_FOR)
             period = "all" if is_looking else "today"
         return cls(
             q=text,
@@ -91,6 +95,7 @@ class Asked:
             purpose=query.get("purpose", "") if query.get("purpose", "") in PURPOSES else "",
             cause=query.get("cause", "")[:64],
             client=query.get("client", "")[:100],
+            bounce=query.get("bounce", "") if query.get("bounce", "") in KINDS else "",
             period=period,
             first=first if period == "days" else None,
             last=last if period == "days" else None,
@@ -104,12 +109,12 @@ class Asked:
         since, until = self._bounds()
         return MessageFilter(
             text=self.q, state=self.state, server=self.server, cause=self.cause, purpose=self.purpose,
-            client=self.client, since=since, until=until,
+            client=self.client, bounce=self.bounce, since=since, until=until,
         )
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.q or self.state or self.server or self.purpose or self.cause or self.client)
+        return bool(self.q or self.state or self.server or self.purpose or self.cause or self.client or self.bounce)
 
     @property
     def period_label(self) -> str:
@@ -125,7 +130,8 @@ class Asked:
         """The values that are asked for, by their names in the address."""
         given = {
             "q": self.q, "state": self.state, "server": self.server, "purpose": self.purpose, "cause": self.cause,
-            "client": self.client, "period": self.period, "from": self.first.isoformat() if self.first else "",
+            "client": self.client, "bounce": self.bounce, "period": self.period,
+            "from": self.first.isoformat() if self.first else "",
             "to": self.last.isoformat() if self.last else "",
             "sort": "" if self.order is Order.ATTENTION else str(self.order),
         }
@@ -155,11 +161,13 @@ class Asked:
         causes = {slug: cause_title(slug) for slug in causes_in_use(CHOICES)}
         purposes = {slug: str(label) for slug, label in PURPOSES.items()}
         clients = {name: name for name in _clients()}
+        reports = kinds_in_use()
         return [
             self._menu("server", _("Server"), self.server, servers),
             self._menu("purpose", _("Purpose"), self.purpose, purposes),
             self._menu("cause", _("Cause"), self.cause, causes),
             self._menu("client", _("Client"), self.client, clients),
+            *([self._menu("bounce", _("Reports"), self.bounce, reports)] if reports or self.bounce else []),
         ]
 
     def _menu(self, name: str, label: str, chosen: str, options: Mapping[str, str]) -> Menu:

@@ -19,6 +19,7 @@ from postroom.store.message_search import Hits, hits_of
 from postroom.store.models import AuditEntry, Delivery, Message, User
 from postroom.terms.outcome import DeliveryState
 
+from .came_back import badges_of_messages
 from .message_filters import STATES, Asked, Menu
 
 PAGE_ROWS = 50
@@ -56,6 +57,7 @@ class Row:
     can_retry: bool
     query: str
     is_open: bool
+    came_back: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,12 @@ def rows_of(asked: Asked, ids: Sequence[str], hits: Hits | None) -> list[Row]:
     deliveries = Delivery.objects.select_related("server").in_bulk(list(leading.values()))
     cancelled = [id_ for id_, key in leading.items() if deliveries[key].state == DeliveryState.CANCELLED]
     cancelled_by = actors_of("message.cancel", cancelled)
+    badges = badges_of_messages(ids)
     return [
-        _row(asked, messages[id_], deliveries[leading[id_]], counts[id_], cancelled_by.get(id_, ""))
+        _row(
+            asked, messages[id_], deliveries[leading[id_]], counts[id_], cancelled_by.get(id_, ""),
+            badges.get(id_, ""),
+        )
         for id_ in ids if id_ in messages and leading.get(id_) in deliveries
     ]
 
@@ -156,7 +162,9 @@ def _fitting(ids: Sequence[str], asked: Asked, hits: Hits | None) -> dict[str, d
     return found
 
 
-def _row(asked: Asked, message: Message, delivery: Delivery, counts: Mapping[str, int], actor: str) -> Row:
+def _row(
+    asked: Asked, message: Message, delivery: Delivery, counts: Mapping[str, int], actor: str, came_back: str
+) -> Row:
     others = sum(counts.values()) - 1
     finding = told(delivery.finding)
     return Row(
@@ -172,6 +180,7 @@ def _row(asked: Asked, message: Message, delivery: Delivery, counts: Mapping[str
         can_retry=delivery.state in CAN_RETRY,
         query=asked.query(open=message.pk, after=str(asked.after or "")),
         is_open=asked.open == message.pk,
+        came_back=came_back,
     )
 
 
