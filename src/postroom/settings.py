@@ -18,6 +18,7 @@ PUBLIC_URL = os.environ.get("POSTROOM_URL", "http://127.0.0.1:8025").rstrip("/")
 SMTP_PORTS = Ports.parse(os.environ.get("POSTROOM_SMTP_PORTS", "25,465,587,2525"))
 QUEUE_LIMIT = int(os.environ.get("POSTROOM_QUEUE_LIMIT", "2000000"))
 QUEUE_LIMIT_PER_CLIENT = int(os.environ.get("POSTROOM_QUEUE_LIMIT_PER_CLIENT", "1000000"))
+METRICS_PUBLIC = os.environ.get("POSTROOM_METRICS", "token") == "public"
 SUBMISSION = endpoints(os.environ.get("POSTROOM_SUBMISSION", ""))
 SUBMISSION_TRUST = TrustedNetworks.parse(os.environ.get("POSTROOM_SUBMISSION_TRUST", ""))
 SUBMISSION_CERTIFICATE = os.environ.get("POSTROOM_SUBMISSION_CERTIFICATE", "")

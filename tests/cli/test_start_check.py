@@ -14,6 +14,7 @@ BROKEN = {
     "submission-certificate-unusable": {"POSTROOM_SUBMISSION_CERTIFICATE": "/nowhere/mail.pem"},
     "smtp-ports-invalid": {"POSTROOM_SMTP_PORTS": "25,x"},
     "queue-limit-invalid": {"POSTROOM_QUEUE_LIMIT": "many"},
+    "metrics-invalid": {"POSTROOM_METRICS": "yes"},
     "dns-invalid": {"POSTROOM_DNS": "dns.example"},
     "url-invalid": {"POSTROOM_URL": "mail.example.org"},
 }

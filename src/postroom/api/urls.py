@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from .health import live, ready
+from .metrics import metrics
 from .openapi import docs, openapi
 from .refusals import not_found, response_of
 from .v1 import api
@@ -20,6 +21,7 @@ def nothing(request: HttpRequest) -> HttpResponse:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", live),
     path("health/ready", ready),
+    path("metrics", metrics),
     path("api/docs", docs),
     path("api/v1/openapi.json", openapi),
     re_path(r"^api/v1/$", nothing),

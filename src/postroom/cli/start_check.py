@@ -66,6 +66,11 @@ def _environment_problems(environment: Mapping[str, str]) -> Iterator[StartProbl
                 "queue-limit-invalid", f"{name} {typed!r} is not a number of deliveries",
                 "Give a number of at least 1, or leave it out for the default.",
             )
+    if environment.get("POSTROOM_METRICS", "token") not in ("token", "public"):
+        yield StartProblem(
+            "metrics-invalid", f"POSTROOM_METRICS is {environment['POSTROOM_METRICS']!r}",
+            "Give token or public, or leave it out: /metrics then asks for a token of scope read.",
+        )
     if "POSTROOM_DNS" in environment:
         try:
             name_servers(environment["POSTROOM_DNS"])
