@@ -12,6 +12,13 @@ from postroom.store.models import ApiToken
 Call = Callable[..., Any]
 
 
+class Ids(dict[str, str]):
+    """What fills the braces of an address; "X", which is nothing's id, where a test names none."""
+
+    def __missing__(self, name: str) -> str:
+        return "X"
+
+
 @pytest.fixture(autouse=True)
 def database(db: None) -> None:
     """Every test of this room reads or writes."""

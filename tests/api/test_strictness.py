@@ -8,7 +8,7 @@ import pytest
 from postroom.api.openapi import document
 from postroom.terms.strict_json import DEPTH
 
-from .conftest import Call
+from .conftest import Call, Ids
 from .test_smtp_servers import RELAY, URL
 
 WITH_BODY = sorted(
@@ -35,7 +35,7 @@ def test_a_body_has_one_reading_known_fields_and_strict_types(
 ) -> None:
     def answer(body: Any) -> tuple[int, Any]:
         text = body if isinstance(body, str) else json.dumps(body)
-        response = admin(method, path.format(server_id=server), text)
+        response = admin(method, path.format_map(Ids(server_id=server)), text)
         assert response["Content-Type"] == "application/problem+json", response.content
         return response.status_code, [error["field"] for error in response.json().get("errors", [])]
 
@@ -55,7 +55,7 @@ def test_a_body_has_one_reading_known_fields_and_strict_types(
 
 @pytest.mark.parametrize(("method", "path"), WITH_BODY)
 def test_only_json_is_read(admin: Call, server: str, method: str, path: str) -> None:
-    address = path.format(server_id=server)
+    address = path.format_map(Ids(server_id=server))
     answer = admin(method, address, '{"send": false}', **{"Content-Type": "text/plain"})
     assert (answer.status_code, answer.json()["type"]) == (415, "/api/docs#problem-unsupported-type")
 
