@@ -1,41 +1,44 @@
 """A lane: the deliveries to one server, over as many sessions as it allows.
 
 One task feeds the lane from the queue, a few at a time, so that little is under lease when the process dies; each slot
-is a task with a session of its own that takes one group after the other. A fault of the server as a whole gives back
-what was not tried, and leaves the server alone for a while; other lanes do not notice (B9). Afterwards, while it is
-still marked failing, one message at a time tries it; what is due besides moves to the server that takes over.
+(slot.py) is a task with a session of its own that takes one group after the other. A fault of the server as a whole
+gives back what was not tried, and leaves the server alone for a while; other lanes do not notice (B9). Afterwards,
+while it is still marked failing, one message at a time tries it; what is due besides moves to the server that takes
+over. The first slot of a lane is its own; only further ones are counted among those that all lanes share.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from django.db import DatabaseError
 
-from postroom.flow.deliver import Courier, Group, OpenSession, Outgoing, ServerFault, Unusable, groups_of
-from postroom.flow.server_health import note_failing, note_working, sent_today
+from postroom.flow.deliver import Carried, Courier, Group, Outgoing, ServerFault, groups_of
+from postroom.flow.server_health import note_failing, note_manners, note_working, sent_today
 from postroom.flow.settle import Settler, Standings
 from postroom.policy.failover import Standing, last_resort, successor
+from postroom.policy.manners import Manners
 from postroom.store.blobs import DamagedBlob
 from postroom.store.models import SmtpServer
-from postroom.store.queue import Lease, Queue
+from postroom.store.queue import Claimed, Lease, Queue
 from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.outcome import Stage
 
 from .cooldown import Cooldown
+from .marks import Marks
 from .pace import Pace
 from .passing_on import PassingOn
 from .sessions import Sessions
+from .settlements import Settlements
+from .slot import STORAGE_PAUSE_S, Slot
 
 LEASE = timedelta(seconds=60)
 CONNECTIONS = 4
-CLAIMED_PER_SLOT = 8
+CLAIMED_PER_SLOT = 16
 WAITING_DELIVERIES = 200
-UNSETTLED = 64
-STORAGE_PAUSE_S = 1.0
 # After the server refused one more connection while others were open: how long no more are tried.
 CROWDED_S = 60.0
 
@@ -54,22 +57,26 @@ class Lane:
         slots: asyncio.Semaphore,
         standings: Standings,
     ) -> None:
-        self._server = Outgoing.of(row)
-        self._queue, self._courier, self._settler, self._all_slots = queue, courier, settler, slots
+        self.server = Outgoing.of(row)
+        self.courier = courier
+        self._queue, self._settler, self._all_slots = queue, settler, slots
         self._standings = standings
-        self._sessions = Sessions(courier)
-        self._pending: deque[Group] = deque()
+        self.manners = Manners.from_json(row.manners, datetime.now(UTC), self.server.key)
+        self.sessions = Sessions(courier)
+        self.pending: deque[Group] = deque()
+        self.marks = Marks(courier, self.pending)
+        self.settlements = Settlements(courier, standings, self.forget)
         self._held: dict[str, Lease] = {}
         self._slots: set[asyncio.Task[None]] = set()
-        self._settling: set[asyncio.Task[None]] = set()
-        self._unsettled = asyncio.Semaphore(UNSETTLED)
+        self._own_slot: asyncio.Task[None] | None = None
+        self._asides: set[asyncio.Task[None]] = set()
         self._cooldown = Cooldown()
         self._passing_on = PassingOn(settler)
         self._crowded_until_s = 0.0
         self._crowded_limit = 1
         self._pace = Pace()
         self._nudge = asyncio.Event()
-        self._stopping = False
+        self.is_stopping = False
         self._feeder = asyncio.create_task(self._feed())
 
     @property
@@ -80,15 +87,15 @@ class Lane:
     @property
     def standing(self) -> Standing:
         """The server as failover sees it."""
-        row, is_spent = self._server.row, self._is_spent
+        row, is_spent = self.server.row, self._is_spent
         return Standing(
-            row.pk, row.name, row.is_default, row.is_sandbox, row.position, self._server.takes_deliveries,
+            row.pk, row.name, row.is_default, row.is_sandbox, row.position, self.server.takes_deliveries,
             is_failing=self._is_ailing or is_spent, is_left_alone=self._cooldown.left_s > 0 or is_spent,
         )
 
     def check(self) -> None:
         """Raise what ended the feeding of this lane, if anything did."""
-        if self._feeder.done() and not self._stopping:
+        if self._feeder.done() and not self.is_stopping:
             self._feeder.result()
 
     def nudge(self) -> None:
@@ -98,17 +105,19 @@ class Lane:
     def update(self, row: SmtpServer) -> None:
         """Go on with the server's present row. Changed settings end sessions; they, and a passed test, which takes the
         failing mark away, end the time for which the server is left alone."""
-        before, self._server = self._server, Outgoing.of(row)
+        before, self.server = self.server, Outgoing.of(row)
         repaired = before.row.failing_since is not None and row.failing_since is None
-        if before.key != self._server.key or repaired:
+        if before.key != self.server.key or repaired:
             self._cooldown.end()
             self._crowded_until_s = 0.0
-            self._sessions.end_idle()
+            self.sessions.end_idle()
             self._nudge.set()
+        if before.key != self.server.key:
+            self.manners = Manners.from_json(row.manners, datetime.now(UTC), self.server.key)
 
     async def stop(self, within_s: float) -> None:
         """Claim no more, give back what was not begun, let transactions finish (D12)."""
-        self._stopping = True
+        self.is_stopping = True
         self._nudge.set()
         await self._feeder
         if self._slots:
@@ -116,242 +125,238 @@ class Lane:
         await self._give_back()  # what a slot put back when it could not be sent just now
         for slot in self._slots:
             slot.cancel()
-        if pending := self._slots | self._settling | self._sessions.closing:
-            await asyncio.wait(pending, timeout=within_s)
+        ends_s = time.monotonic() + within_s
+        while at_work := self._slots | self._asides | self.settlements.tasks | self.sessions.closing:
+            left_s = ends_s - time.monotonic()
+            if left_s <= 0:
+                break
+            await asyncio.wait(at_work, timeout=left_s)
         await self._give_back()  # what still waited for a session
-        self._sessions.end_idle()
+        self.sessions.end_idle()
 
     async def _feed(self) -> None:
-        while not self._stopping:
-            if self._may_begin:
-                self._start_slots()
+        while not self.is_stopping:
+            if self.may_begin:
+                self.start_slots()
             else:
                 await self._give_back()
             try:
                 await self._learn_pace()
                 while self._wants_more() and await self._claim():
-                    self._start_slots()
+                    self.start_slots()
                 await self._pass_on()
             except (StorageBusy, StorageUnknown, DatabaseError) as error:
-                _log.error("nothing could be claimed", server=self._server.name.name, error=str(error))
+                _log.error("nothing could be claimed", server=self.server.name.name, error=str(error))
                 await asyncio.sleep(STORAGE_PAUSE_S)
             await self._nudge.wait()
             self._nudge.clear()
         await self._give_back()
-        self._passing_on.tell(self._server.name)
+        self._passing_on.tell(self.server.name)
 
     async def _learn_pace(self) -> None:
         """A limit per day counts what left before this process began, too."""
-        if not self._pace.knows_day and self._server.settings.limits.messages_per_day is not None:
-            self._pace.learn(time.monotonic(), await sent_today(self._server.name.id))
+        if not self._pace.knows_day and self.server.settings.limits.messages_per_day is not None:
+            self._pace.learn(time.monotonic(), await sent_today(self.server.name.id))
 
     @property
-    def _may_begin(self) -> bool:
-        return not self._stopping and self._server.takes_deliveries and self._cooldown.left_s <= 0
+    def may_begin(self) -> bool:
+        return not self.is_stopping and self.server.takes_deliveries and self._cooldown.left_s <= 0
 
     @property
     def _is_ailing(self) -> bool:
         """Failing, and not shown to work again."""
-        return self._cooldown.failures > 0 or self._server.row.failing_since is not None
+        return self._cooldown.failures > 0 or self.server.row.failing_since is not None
 
     @property
     def _is_spent(self) -> bool:
         """Nothing may be sent over it any more today."""
-        return self._pace.is_day_spent(time.monotonic(), self._server.settings.limits)
+        return self._pace.is_day_spent(time.monotonic(), self.server.settings.limits)
 
     async def _pass_on(self) -> None:
         """What is due here moves to the server that takes over, unless this one is well.
 
         Where none is well and this one may not try by itself, one that fails is tried with it."""
-        to, is_idle = None, self._is_spent or not self._server.takes_deliveries
-        if not self._stopping and (self._is_ailing or is_idle):
-            standings, current = self._standings(), self._server.name.id
+        to, is_idle = None, self._is_spent or not self.server.takes_deliveries
+        if not self.is_stopping and (self._is_ailing or is_idle):
+            standings, current = self._standings(), self.server.name.id
             to = successor(standings, current=current)
             if to is None and is_idle:
                 to = last_resort(standings, current=current)
         if to is None:
-            self._passing_on.tell(self._server.name)
-        elif (again_s := await self._passing_on.pass_on(self._server.name, to)) > 0:
+            self._passing_on.tell(self.server.name)
+        elif (again_s := await self._passing_on.pass_on(self.server.name, to)) > 0:
             asyncio.get_running_loop().call_later(again_s, self._nudge.set)
 
     def _wants_more(self) -> bool:
-        waiting = sum(len(group.claimed) for group in self._pending)
+        waiting = sum(len(group.claimed) for group in self.pending)
         if self._is_ailing and self._held:
             return False
         return (
-            self._may_begin
-            and len(self._pending) < self._limit * CLAIMED_PER_SLOT // 2
+            self.may_begin
+            and len(self.pending) < self.limit * CLAIMED_PER_SLOT // 2
             and waiting < WAITING_DELIVERIES
             and self._allowance() > 0
         )
 
     @property
-    def _limit(self) -> int:
+    def limit(self) -> int:
         """How many sessions may be open now; one as long as none has come about."""
-        if not self._sessions.count:
+        if not self.sessions.count:
             return 1
-        allowed = self._server.settings.limits.connections or CONNECTIONS
+        allowed = self.server.settings.limits.connections or CONNECTIONS
         return min(allowed, self._crowded_limit) if time.monotonic() < self._crowded_until_s else allowed
 
     def _allowance(self) -> int:
         """How many messages may be claimed now: a share for each slot, within the server's own pace."""
-        share = 1 if self._is_ailing else self._limit * CLAIMED_PER_SLOT
-        return int(min(share, self._pace.left(time.monotonic(), self._server.settings.limits)))
+        share = 1 if self._is_ailing else self.limit * CLAIMED_PER_SLOT
+        return int(min(share, self._pace.left(time.monotonic(), self.server.settings.limits)))
 
     async def _claim(self) -> int:
         now, limit = datetime.now(UTC), self._allowance()
-        claims = await self._queue.claim(self._server.name.id, now=now, lease_until=now + LEASE, limit=limit)
+        claims = await self._queue.claim(self.server.name.id, now=now, lease_until=now + LEASE, limit=limit)
         for claimed in claims.claimed:
             self._held[claimed.lease.delivery_id] = claimed.lease
-        limits = self._server.settings.limits
-        groups = groups_of(claims.claimed, limits.recipients_per_message)
-        self._pending.extend(groups)
+        wanted = claims.claimed
+        if suppressed := [claimed for claimed in claims.claimed if claimed.suppressed]:
+            self._aside(self._fail_suppressed(self.server, suppressed))
+            wanted = tuple(claimed for claimed in claims.claimed if not claimed.suppressed)
+        groups = groups_of(wanted, self.server.settings)
+        self.pending.extend(groups)
         self._pace.count(time.monotonic(), len(groups))
         if claims.damaged:
-            await self._settler.hold_damaged(self._server.name, claims.damaged)
+            await self._settler.hold_damaged(self.server.name, claims.damaged)
         return len(claims.claimed) + len(claims.damaged)
 
-    def _start_slots(self) -> None:
-        for _ in range(min(self._limit - len(self._slots), len(self._pending))):
+    async def _fail_suppressed(self, server: Outgoing, suppressed: list[Claimed]) -> None:
+        try:
+            await self._settler.fail_suppressed(server.name, suppressed)
+        finally:
+            self._let_go(suppressed)
+
+    # Slots.
+
+    def start_slots(self) -> None:
+        """As many as what waits can use, and as may be open."""
+        for _ in range(min(self.limit - len(self._slots), len(self.pending))):
             slot = asyncio.create_task(self._work())
+            if self._own_slot is None:
+                self._own_slot = slot
             self._slots.add(slot)
             slot.add_done_callback(self._slot_ended)
 
+    async def _work(self) -> None:
+        if asyncio.current_task() is self._own_slot:
+            await Slot(self).work()
+            return
+        async with self._all_slots:
+            await Slot(self).work()
+
     def _slot_ended(self, slot: "asyncio.Task[None]") -> None:
         self._slots.discard(slot)
+        if slot is self._own_slot:
+            self._own_slot = None
         if not slot.cancelled() and (error := slot.exception()) is not None:
-            _log.error("a delivery slot failed", server=self._server.name.name, exc_info=error)
-        if self._may_begin:
-            self._start_slots()
+            _log.error("a delivery slot failed", server=self.server.name.name, exc_info=error)
+        if self.may_begin:
+            self.start_slots()
         self._nudge.set()
 
-    async def _work(self) -> None:
-        opened: OpenSession | None = None
-        async with self._all_slots:
-            try:
-                while self._pending and self._may_begin:
-                    group = self._pending.popleft()
-                    if opened is not None and not opened.is_for(self._server):
-                        await self._sessions.end(opened)
-                        opened = None
-                    opened = await self._deliver_or_forget(opened or self._sessions.idle(self._server), group)
-                    self._nudge.set()
-                    if opened is None and len(self._slots) > self._limit:
-                        return
-            finally:
-                if opened is not None:
-                    self._sessions.park(opened)
-                    if self._stopping:
-                        self._sessions.end_idle()
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there are more slots than sessions may be open."""
+        return len(self._slots) > self.limit
 
-    async def _deliver_or_forget(self, opened: OpenSession | None, group: Group) -> OpenSession | None:
-        """`_deliver`; after an unforeseen error the leases run out, and the attempt counts as uncertain."""
+    # What slots tell.
+
+    def taken(self) -> None:
+        """A group was taken out of what waits: time to claim more, once little is left."""
+        if len(self.pending) < self.limit * CLAIMED_PER_SLOT // 2:
+            self._nudge.set()
+
+    def took(self, server: Outgoing, carried: Carried) -> None:
+        """A transaction ended by what the server said of it, and the server works."""
+        if self._is_ailing:
+            self._aside(self._worked(server, carried))
+        else:
+            self.settlements.add(server, carried)
+
+    def hold(self, server: Outgoing, group: Group, error: DamagedBlob | ValueError) -> None:
+        """A group can't be sent as it is."""
+        self._aside(self._hold(server, group, error))
+
+    async def _hold(self, server: Outgoing, group: Group, error: DamagedBlob | ValueError) -> None:
         try:
-            return await self._deliver(opened, group)
-        except BaseException:
-            self._forget(group)
-            raise
+            await self.courier.hold(server, group, error)
+        finally:
+            self.forget(group)
 
-    async def _deliver(self, opened: OpenSession | None, group: Group) -> OpenSession | None:
-        """Try one group; the session for the next one, None where there is none."""
-        server, reused = self._server, opened is not None
-        try:
-            opened = opened or await self._opened(server)
-        except Unusable as unusable:
-            await self._failed(server, group, unusable.fault)
-            return None
-        except asyncio.CancelledError:
-            self._pending.append(group)  # nothing of it has left
-            raise
-        try:
-            carried = await self._courier.carry(server, opened, group)
-        except (DamagedBlob, ValueError) as error:
-            await self._settled(group, self._courier.hold(server, group, error))
-            return await self._kept(opened)
-        except (StorageBusy, StorageUnknown) as error:
-            _log.error("a delivery was put back", server=server.name.name, error=str(error))
-            self._pending.append(group)
-            await asyncio.sleep(STORAGE_PAUSE_S)
-            return await self._kept(opened)
-        except BaseException:
-            await self._sessions.end(opened)
-            raise
-        if reused and carried.was_cut_before_anything:
-            await self._sessions.end(opened)
-            return await self._deliver(None, group)
-        fault = carried.server_fault(server.settings)
-        if fault is not None:
-            wait_s = await self._cool_down(server, fault)
-            await self._settled(group, self._courier.settle(server, carried, self._standings, wait_s))
-            await self._sessions.end(opened)
-            return None
-        await self._worked(server)
-        await self._settled(group, self._courier.settle(server, carried, self._standings))
-        return await self._kept(opened)
+    def _aside(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._asides.add(task)
+        task.add_done_callback(self._asides.discard)
 
-    async def _opened(self, server: Outgoing) -> OpenSession:
-        opened = await self._sessions.opened(server)
-        self._start_slots()
-        return opened
+    def note_manners(self) -> None:
+        """What the server showed that it does not bear is stored, and said in the activity log."""
+        if self.manners.changed:
+            self.manners.changed = False
+            self._aside(self._note_manners(self.server))
 
-    async def _kept(self, opened: OpenSession) -> OpenSession | None:
-        most = self._server.settings.limits.messages_per_connection
-        if opened.session.is_usable and (most is None or opened.carried < most):
-            return opened
-        await self._sessions.end(opened)
-        return None
+    async def _note_manners(self, server: Outgoing) -> None:
+        await note_manners(server.name.id, self.manners.as_json(datetime.now(UTC), server.key))
+        self.courier.log_manners(server, self.manners)
 
-    async def _failed(self, server: Outgoing, group: Group, fault: ServerFault) -> None:
+    async def unusable(self, server: Outgoing, group: Group, fault: ServerFault) -> None:
         """No session came about. While others are open the server is only crowded; else it is left alone."""
-        if fault.stage in (Stage.CONNECT, Stage.GREETING) and self._sessions.count:
-            self._crowded_limit, self._crowded_until_s = self._sessions.count, time.monotonic() + CROWDED_S
-            self._pending.appendleft(group)
+        if fault.stage in (Stage.CONNECT, Stage.GREETING) and self.sessions.count:
+            self._crowded_limit, self._crowded_until_s = self.sessions.count, time.monotonic() + CROWDED_S
+            self.pending.appendleft(group)
             return
         self._pace.take_back(1)
-        wait_s = await self._cool_down(server, fault)
-        await self._settled(group, self._courier.settle_fault(server, group, fault, self._standings, wait_s))
+        wait_s = await self.cool_down(server, fault)
+        self._aside(self._settle_fault(server, group, fault, wait_s))
 
-    async def _cool_down(self, server: Outgoing, fault: ServerFault) -> float:
+    async def _settle_fault(self, server: Outgoing, group: Group, fault: ServerFault, wait_s: float) -> None:
+        try:
+            await self.courier.settle_fault(server, group, fault, self._standings, wait_s)
+        finally:
+            self.forget(group)
+
+    async def cool_down(self, server: Outgoing, fault: ServerFault) -> float:
         """Leave the server alone, once for failures at the same time; the seconds until it is tried again."""
         if self._cooldown.fail(sign_in=fault.sign_in):
             asyncio.get_running_loop().call_later(self._cooldown.left_s + 0.05, self._nudge.set)
             await self._give_back()
             if await note_failing(server.name.id, fault.finding, fault.stage):
-                self._courier.log_failing(server, fault)
+                self.courier.log_failing(server, fault)
         return self._cooldown.left_s
 
-    async def _worked(self, server: Outgoing) -> None:
-        if self._cooldown.failures or server.row.failing_since is not None:
-            self._cooldown.end()
-            server.row.failing_since = None
-            if await note_working(server.name.id):
-                self._courier.log_working(server)
-
-    async def _settled(self, group: Group, settling: Awaitable[None]) -> None:
-        """Settle beside the next transaction, at most `UNSETTLED` at a time; the lease is kept until it is stored."""
-        await self._unsettled.acquire()
-        task = asyncio.ensure_future(self._settle(group, settling))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
-
-    async def _settle(self, group: Group, settling: Awaitable[None]) -> None:
+    async def _worked(self, server: Outgoing, carried: Carried) -> None:
+        """The server works again; that is stored before what it took is."""
+        self._cooldown.end()
+        server.row.failing_since = None
         try:
-            await settling
+            if await note_working(server.name.id):
+                self.courier.log_working(server)
         finally:
-            self._unsettled.release()
-            self._forget(group)
+            self.settlements.add(server, carried)
 
-    def _forget(self, group: Group) -> None:
-        for claimed in group.claimed:
-            if self._held.get(claimed.lease.delivery_id) == claimed.lease:
-                del self._held[claimed.lease.delivery_id]
+    def forget(self, group: Group) -> None:
+        """Its attempt is over, or nobody knows how it ended; in that case its lease runs out."""
+        self.marks.forget(group)
+        self._let_go(group.claimed)
+
+    def _let_go(self, claimed: Iterable[Claimed]) -> None:
+        for each in claimed:
+            if self._held.get(each.lease.delivery_id) == each.lease:
+                del self._held[each.lease.delivery_id]
 
     async def _give_back(self) -> None:
         """Return to the queue what was claimed and not begun."""
-        groups, self._pending = list(self._pending), deque()
+        groups = list(self.pending)
+        self.pending.clear()
         self._pace.take_back(len(groups))
         for group in groups:
-            self._forget(group)
+            self.forget(group)
         if leases := [claimed.lease for group in groups for claimed in group.claimed]:
             try:
                 await self._queue.release(leases, datetime.now(UTC))

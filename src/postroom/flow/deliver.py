@@ -1,11 +1,9 @@
-"""Deliver: open a session to a server, carry one message to a group of its recipients, settle what came of it.
+"""Deliver: open a session to a server, carry one message after another to groups of recipients, settle what came of it.
 
 The engine decides when and how many at once; here is what one attempt consists of, in the order of RFC 5321.
 """
 
-import asyncio
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Self
@@ -14,14 +12,16 @@ import structlog
 
 from postroom.diagnosis.explain import finding_of, finding_of_cause, finding_of_delivery
 from postroom.diagnosis.session_evidence import evidence_of, secret_facts
+from postroom.net.cargo import Cargo, Ended, Shipment
 from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, open_session
 from postroom.policy.egress import may_dial
+from postroom.policy.manners import Manners, Pipelining
 from postroom.policy.outcome import is_about_sign_in, is_server_fault, uncertain_policy
-from postroom.smtp.content import Content
+from postroom.smtp.notes import Notes
 from postroom.smtp.trace import Event, OurRefusal
 from postroom.store.activity_log import ActivityLog
 from postroom.store.blobs import Blobs, DamagedBlob
-from postroom.store.content import INLINE_BYTES, Contents
+from postroom.store.content import Contents
 from postroom.store.models import SmtpServer
 from postroom.store.queue import Claimed, Queue
 from postroom.store.vault import VaultError
@@ -34,9 +34,21 @@ from postroom.terms.server import ServerSettings, UncertainPolicy
 
 from .closer_look import CloserLook
 from .configure import allowed_ports, unsealed_password
-from .settle import Explain, ServerName, Settler, Standings, note
+from .return_path import is_per_recipient, reverse_path_of
+from .settle import Explain, ServerName, Settler, Standings, Transacted, note
 
 _log = structlog.get_logger("postroom.deliver")
+
+
+# What a server gets from now on, by what is left of (pipelining, chunking).
+PLAINER = {
+    (Pipelining.MESSAGES, True): "everything as before",
+    (Pipelining.ENVELOPE, True): "no two messages are under way to it at once",
+    (Pipelining.NONE, True): "it gets one command at a time",
+    (Pipelining.MESSAGES, False): "it gets content after DATA",
+    (Pipelining.ENVELOPE, False): "no two messages are under way to it at once, content follows DATA",
+    (Pipelining.NONE, False): "it gets one command at a time, content follows DATA",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +72,44 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Recipients of one message that share a transaction; never empty."""
+    """Recipients of one message that share a transaction; never empty. `careful`: it is sent with nothing else under
+    way, since the server did not take it otherwise."""
 
     claimed: tuple[Claimed, ...]
+    careful: bool = False
 
-    @property
-    def envelope(self) -> Envelope:
-        message = self.claimed[0].message
+    def envelope(self, settings: ServerSettings) -> Envelope:
+        first = self.claimed[0]
+        message = first.message
         return Envelope(
-            reverse_path=message.reverse_path,
-            forward_paths=tuple(c.recipient for c in self.claimed),
+            reverse_path=reverse_path_of(settings, message.reverse_path, first.lease.delivery_id),
+            forward_paths=tuple([c.recipient for c in self.claimed]),
             size_bytes=message.content_size,
             needs_8bit=message.needs_8bit,
             needs_smtputf8=message.needs_smtputf8,
         )
 
+    def is_held_when_uncertain(self, settings: ServerSettings) -> bool:
+        """Whether a mark is to be committed before the end of its content leaves (U10)."""
+        return uncertain_policy(self.claimed[0].message.purpose, settings.uncertain) is UncertainPolicy.HOLD
 
-def groups_of(claimed: Iterable[Claimed], recipients_per_message: int | None) -> list[Group]:
+
+def groups_of(claimed: Iterable[Claimed], settings: ServerSettings) -> list[Group]:
     """Claimed deliveries as transactions: recipients of one message together, as many as the server takes at once."""
-    most = min(recipients_per_message or RECIPIENTS_PER_TRANSACTION, RECIPIENTS_PER_TRANSACTION)
+    wanted = 1 if is_per_recipient(settings) else settings.limits.recipients_per_message or RECIPIENTS_PER_TRANSACTION
+    most = min(wanted, RECIPIENTS_PER_TRANSACTION)
     groups = []
     for _, members in groupby(claimed, key=lambda c: c.message.id):
         same = tuple(members)
         groups += [Group(same[i:i + most]) for i in range(0, len(same), most)]
     return groups
+
+
+@dataclass(slots=True, eq=False)
+class GroupShipment(Shipment):
+    """A group on its way."""
+
+    group: Group = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +136,16 @@ class Unusable(Exception):
 
 @dataclass(slots=True, eq=False)
 class OpenSession:
-    """A session with its notebook. The first `opening` events precede those of each transaction."""
+    """A session and how it began. `given` counts the transactions that were begun over it."""
 
     session: Session
-    recorder: Recorder
+    opening: tuple[Event, ...]
     key: str
-    opening: int
-    carried: int = field(default=0)
+    given: int = 0
 
     def is_for(self, server: Outgoing) -> bool:
         """Whether the server's settings are still those that the session was opened with."""
         return self.key == server.key
-
-    def forget_transaction(self) -> None:
-        """Keep only how the session began, so that a long-lived session does not grow (B14)."""
-        del self.recorder.trace.events[self.opening:]
 
     async def close(self) -> None:
         await self.session.close()
@@ -175,7 +196,7 @@ class Courier:
             raise Unusable(ServerFault(Stage.EHLO, None, finding.title, finding)) from error
         self._looks.pop(server.row.pk, None)
         self._log_session(server, "connected", "information", seconds=recorder.now_s())
-        return OpenSession(session, recorder, server.key, len(recorder.trace.events))
+        return OpenSession(session, tuple(recorder.trace.events), server.key)
 
     async def _fault(
         self, server: Outgoing, events: Sequence[Event], failed: SessionFailed, facts: tuple[str, ...]
@@ -199,31 +220,26 @@ class Courier:
             known = self._looks[server.row.pk] = (server.key, first.cause, look)
         return known[2]
 
-    async def carry(self, server: Outgoing, opened: OpenSession, group: Group) -> "Carried":
-        """One transaction; nothing is settled yet. Raises DamagedBlob or ValueError when it can't be sent as it is."""
-        started = time.monotonic()
-        settings, size_bytes = server.settings, group.claimed[0].message.content_size
-        if settings.limits.size_bytes is not None and size_bytes > settings.limits.size_bytes:
-            return _too_large(group, size_bytes, settings.limits.size_bytes)
-        content = await self._content(group)
-        results = await opened.session.transact(
-            group.envelope, content, before_final_dot=self._mark(settings, group)
-        )
-        opened.carried += 1
-        events = tuple(opened.recorder.trace.events)
-        opened.forget_transaction()
-        return Carried(tuple(zip(group.claimed, results, strict=True)), events, time.monotonic() - started)
+    def shipment(self, server: Outgoing, group: Group, mark: Callable[[], Awaitable[None]] | None) -> GroupShipment:
+        """A group ready to leave; `mark` as in `Shipment`. Raises DamagedBlob."""
+        message = group.claimed[0].message
+        if message.content is None:
+            raise DamagedBlob("the stored content is gone or can't be read")
+        content = self._contents.streamed(message.content, message.content_digest, message.content_size)
+        return GroupShipment(group.envelope(server.settings), content, mark, group.careful, group=group)
 
-    async def settle(
-        self, server: Outgoing, carried: "Carried", standings: Standings, wait_s: float | None = None
-    ) -> None:
-        """Store what a transaction came to; `standings` and `wait_s` as in `Settler.settle_results`."""
-        def explained(result: RecipientResult) -> Finding:
-            return finding_of_delivery(carried.events, server.settings, result)
+    async def mark(self, groups: Iterable[Group]) -> None:
+        """Commit that the content of these may leave from now on (U10). Raises StorageBusy, StorageUnknown."""
+        await self._queue.mark_transacting([claimed.lease for group in groups for claimed in group.claimed])
 
-        await self._settler.settle_results(
-            server.name, carried.pairs, explained, seconds=carried.seconds, wait_s=wait_s, standings=standings
-        )
+    async def carry(self, opened: OpenSession, cargo: Cargo, manners: Manners) -> None:
+        """Transactions one after the other, as long as the cargo has some and the session lives; nothing is settled."""
+        await opened.session.carry(cargo, manners)
+
+    async def settle(self, server: Outgoing, carried: "Sequence[Carried]", standings: Standings) -> None:
+        """Store what transactions came to; `standings` as in `Settler.settle_transactions`."""
+        transacted = [each.transacted(server.settings) for each in carried]
+        await self._settler.settle_transactions(server.name, transacted, standings=standings)
 
     async def settle_fault(
         self, server: Outgoing, group: Group, fault: ServerFault, standings: Standings, wait_s: float
@@ -248,23 +264,10 @@ class Courier:
         """A line that the server is no longer marked failing."""
         note(self._log, _server_entry(server, "working", "information"))
 
-    async def _content(self, group: Group) -> Content:
-        message = group.claimed[0].message
-        if message.content is None:
-            raise DamagedBlob("the stored content is gone or can't be read")
-        # A large file is checked in a thread: reading it would hold up every other session.
-        if not any(part.size_bytes > INLINE_BYTES for part in message.content.blob_parts):
-            return self._contents.open(message.content, message.content_digest, message.content_size)
-        return await asyncio.to_thread(
-            self._contents.open, message.content, message.content_digest, message.content_size
-        )
-
-    def _mark(self, settings: ServerSettings, group: Group) -> Callable[[], "asyncio.Future[None]"] | None:
-        """Where uncertain mail is held, the mark that makes it so is committed before the final dot (U10)."""
-        purpose = group.claimed[0].message.purpose
-        if uncertain_policy(purpose, settings.uncertain) is not UncertainPolicy.HOLD:
-            return None
-        return lambda: asyncio.ensure_future(self._queue.mark_transacting([c.lease for c in group.claimed]))
+    def log_manners(self, server: Outgoing, manners: Manners) -> None:
+        """A line that the server does not bear what it offers, and what it gets in its place."""
+        title = f"{server.name.name} does not bear all that it offers: {PLAINER[manners.pipelining, manners.chunking]}"
+        note(self._log, _server_entry(server, "plainer", "warning") | {"title": title, "reply": manners.reason})
 
     def _log_session(
         self, server: Outgoing, outcome: str, severity: str, *, seconds: float = 0.0, fault: ServerFault | None = None
@@ -296,30 +299,48 @@ def _of_fault(fault: ServerFault) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What one transaction came to, recipient by recipient."""
+    """What one transaction came to, recipient by recipient. `opening` tells how its session began, `notes` what was
+    said since; `wait_s` as in `Transacted`."""
 
-    pairs: tuple[tuple[Claimed, RecipientResult], ...]
-    events: tuple[Event, ...]
+    group: Group
+    results: Sequence[RecipientResult]
+    opening: tuple[Event, ...]
+    notes: Notes
     seconds: float
+    wait_s: float | None = None
+
+    @classmethod
+    def of(cls, group: Group, ended: Ended, opened: OpenSession) -> Self:
+        return cls(group, ended.results, opened.opening, ended.notes, ended.seconds)
 
     @property
-    def was_cut_before_anything(self) -> bool:
-        """The connection turned out to be gone at the first command: the transaction never began."""
-        return all(
-            r.outcome is Outcome.DEFERRED and r.stage is Stage.SENDER and (r.reply is None or r.reply.code == 421)
-            for _, r in self.pairs
-        )
+    def all_sent(self) -> bool:
+        return all(result.outcome is Outcome.SENT for result in self.results)
+
+    def transacted(self, settings: ServerSettings) -> Transacted:
+        def explained(result: RecipientResult) -> Finding:
+            return finding_of_delivery(self._events(), settings, result)
+
+        pairs = tuple(zip(self.group.claimed, self.results, strict=True))
+        return Transacted(pairs, explained, self.seconds, self.wait_s)
 
     def server_fault(self, settings: ServerSettings) -> ServerFault | None:
         """The fault of the server as a whole that this transaction showed, such as a missing sign-in."""
-        for _, result in self.pairs:
+        for result in self.results:
             if is_server_fault(result):
-                finding = finding_of_delivery(self.events, settings, result)
+                finding = finding_of_delivery(self._events(), settings, result)
                 return ServerFault(result.stage, result.reply, result.reason, finding, is_about_sign_in(result))
         return None
 
+    def _events(self) -> tuple[Event, ...]:
+        return (*self.opening, *self.notes.events())
 
-def _too_large(group: Group, size_bytes: int, most_bytes: int) -> Carried:
+
+def too_large(group: Group, settings: ServerSettings) -> Carried | None:
+    """The end of a group that is larger than the server's own limit in its settings; None where it is not."""
+    size_bytes, most_bytes = group.claimed[0].message.content_size, settings.limits.size_bytes
+    if most_bytes is None or size_bytes <= most_bytes:
+        return None
     text = f"the message has {size_bytes} bytes, this server's limit is {most_bytes}"
-    pairs = tuple((c, RecipientResult(c.recipient, Outcome.FAILED, Stage.SENDER, None, text)) for c in group.claimed)
-    return Carried(pairs, (OurRefusal(0.0, Stage.SENDER, "too-large", text),), 0.0)
+    results = [RecipientResult(c.recipient, Outcome.FAILED, Stage.SENDER, None, text) for c in group.claimed]
+    return Carried(group, results, (OurRefusal(0.0, Stage.SENDER, "too-large", text),), Notes(), 0.0)

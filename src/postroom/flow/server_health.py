@@ -28,6 +28,15 @@ async def note_working(server_id: str) -> bool:
     return await _noted(sync_to_async(_note_working)(server_id))
 
 
+async def note_manners(server_id: str, manners: Mapping[str, Any]) -> bool:
+    """Remember what the server showed that it does not bear (policy/manners)."""
+    return await _noted(sync_to_async(_note_manners)(server_id, manners))
+
+
+def _note_manners(server_id: str, manners: Mapping[str, Any]) -> bool:
+    return bool(SmtpServer.objects.filter(pk=server_id).update(manners=dict(manners)))
+
+
 async def sent_today(server_id: str) -> list[tuple[float, int]]:
     """Messages that the server took within a day, by hour: (seconds ago, messages), oldest first."""
     return await sync_to_async(_sent_today)(server_id)

@@ -57,8 +57,10 @@ class Notes:
         self._notes.append((_end, at_s, reason, sent))
 
     def events(self) -> list[Event]:
-        """All of it, from the beginning; only where nothing was told before."""
-        return list(self.untold())
+        """All of it from the beginning."""
+        again = Notes()
+        again._notes = self._notes
+        return list(again.untold())
 
     def untold(self) -> Iterator[Event]:
         """What was noted since the last time."""
