@@ -8,7 +8,7 @@ from postroom.cli import start_check
 from postroom.cli.start_check import start_problems
 
 BROKEN = {
-    "database-url-unsupported": {"POSTROOM_DATABASE_URL": "postgres://db.example/postroom"},
+    "database-url-invalid": {"POSTROOM_DATABASE_URL": "mysql://postroom@db.example/postroom"},
     "submission-invalid": {"POSTROOM_SUBMISSION": "mail.example.org:587"},
     "submission-trust-invalid": {"POSTROOM_SUBMISSION_TRUST": "10.1.0.0/8"},
     "submission-certificate-unusable": {"POSTROOM_SUBMISSION_CERTIFICATE": "/nowhere/mail.pem"},

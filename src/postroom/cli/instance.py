@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from .database_check import VARIABLE, database_problems
+
 DATABASE = "postroom.sqlite3"
 
 
@@ -36,8 +38,26 @@ def load_django(data: Path) -> None:
 def open_instance(given: Path | None) -> bool:
     """Open an installation that exists; False, with a sentence on standard error, where there is none."""
     data = data_directory(given)
+    if os.environ.get(VARIABLE):
+        return _open_shared(data)
     if not (data / DATABASE).is_file():
         print(f"There is no Postroom in {data}. Start it once with: postroom run --data {data}", file=sys.stderr)
         return False
     load_django(data)
+    return True
+
+
+def _open_shared(data: Path) -> bool:
+    """Open an installation whose database other machines may use, too; its tables must be those of this version."""
+    problems = [*database_problems(os.environ, data)]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        return False
+    load_django(data)
+    from postroom.store.schema import is_current
+
+    if not is_current():
+        print(f"The tables in the database of {VARIABLE} are not of this version: postroom migrate", file=sys.stderr)
+        return False
     return True

@@ -29,6 +29,7 @@ COMMANDS = {
     "suppression": Command("suppression", "list, add and remove recipients that get no mail"),
     "token": Command("token", "create and revoke tokens of API clients"),
     "user": Command("user", "create users and reset passwords"),
+    "migrate": Command("migrate", "make or change the tables of the database, as `run` does at its start"),
     "serve": Command("serve", "run one role: web, engine or sandbox (`run` starts them)"),
 }
 

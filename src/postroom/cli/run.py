@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import os
 import signal
-import sqlite3
 import sys
 import time
 from collections.abc import Sequence
@@ -13,9 +12,10 @@ from pathlib import Path
 from . import submission
 from .children import Child, ChildNeverReady
 from .data_lock import DataDirectoryTaken, locked_data_directory
-from .instance import DATABASE, add_data_argument, data_directory, load_django
+from .instance import add_data_argument, data_directory, load_django
 from .listener import Listener, ListenRefused, listening_socket, port_of
-from .start_check import StartProblem, start_problems
+from .start_check import start_problems
+from .start_problem import StartProblem
 
 STOP_WITHIN_S = 25.0
 # Addresses that stand for all of this machine's, and where it reaches itself then.
@@ -75,21 +75,22 @@ def _local_url(host: str, port: int) -> str:
 
 def _prepare(data: Path) -> StartProblem | None:
     """Keys, tables, and the set-up link while nobody can sign in; why the database can't be used, if so."""
-    _say(f"Postroom uses {data} (SQLite {sqlite3.sqlite_version}).")
     load_django(data)
-    from django.core.management import call_command
     from django.db import DatabaseError, connection
 
     from postroom.flow.first_start import new_setup_code
+    from postroom.store.database import shown_database
     from postroom.store.models import User
+    from postroom.store.schema import bring_up_to_date
 
+    _say(f"Postroom uses {data} ({shown_database()}).")
     try:
-        call_command("migrate", verbosity=0, interactive=False)
+        bring_up_to_date()
         if not User.objects.exists():
             _say(f"Set up Postroom: {os.environ['POSTROOM_URL'].rstrip('/')}/setup?code={new_setup_code()}")
     except DatabaseError as error:
         hint = "Stop whatever else uses it. If it is damaged, restore it from its backup."
-        return StartProblem("database-unusable", f"the database {data / DATABASE} can't be used: {error}", hint)
+        return StartProblem("database-unusable", f"{shown_database()} can't be used: {error}", hint)
     finally:
         connection.close()
     return None

@@ -5,7 +5,6 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from postroom.net.server_tls import server_context
@@ -15,21 +14,12 @@ from postroom.store.vault import Vault, VaultError
 from postroom.terms.name_servers import name_servers
 
 from . import submission
+from .database_check import database_problems
 from .instance import DATABASE
+from .start_problem import StartProblem
 
 # Django 5.2 needs it.
 SQLITE_NEEDED = (3, 31, 0)
-
-
-class StartProblem(NamedTuple):
-    """Why Postroom does not start. `id` is stable and documented in docs/operations.md."""
-
-    id: str
-    reason: str
-    hint: str
-
-    def __str__(self) -> str:
-        return f"Postroom does not start [{self.id}]: {self.reason}.\n  {self.hint}"
 
 
 def start_problems(environment: Mapping[str, str], data: Path) -> list[StartProblem]:
@@ -39,16 +29,11 @@ def start_problems(environment: Mapping[str, str], data: Path) -> list[StartProb
         *_sqlite_problems(sqlite3.sqlite_version_info),
         *_data_problems(data),
         *_key_problems(data),
+        *database_problems(environment, data),
     ]
 
 
 def _environment_problems(environment: Mapping[str, str]) -> Iterator[StartProblem]:
-    if environment.get("POSTROOM_DATABASE_URL"):
-        yield StartProblem(
-            "database-url-unsupported",
-            "POSTROOM_DATABASE_URL is set, but this version keeps everything in SQLite in the data directory",
-            "Unset POSTROOM_DATABASE_URL.",
-        )
     yield from _submission_problems(environment)
     if "POSTROOM_SMTP_PORTS" in environment:
         try:

@@ -1,5 +1,6 @@
 """Which database this installation uses, as Django and psycopg want it told."""
 
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ SQLITE_FILE = "postroom.sqlite3"
 # Who commits something that others may wait for says so here.
 CHANNEL = "postroom"
 # Numbers of advisory locks in the database.
-WRITERS_LOCK, CHORES_LOCK = 7_672_001, 7_672_002
+WRITERS_LOCK, CHORES_LOCK, MIGRATION_LOCK = 7_672_001, 7_672_002, 7_672_003
 CONNECT_S = 10
 LOCK_WAIT_S = 20
 # A machine that is gone without a word frees its locks after half a minute; commits wait for the disk, whatever the
@@ -51,6 +52,14 @@ def django_database(url: str, data: Path) -> dict[str, Any]:
 def is_postgresql() -> bool:
     """Whether Django's settings name a PostgreSQL database."""
     return str(settings.DATABASES["default"]["ENGINE"]) == "postroom.store.postgresql"
+
+
+def shown_database() -> str:
+    """The database of Django's settings as an operator may read it."""
+    if not is_postgresql():
+        return f"SQLite {sqlite3.sqlite_version}"
+    entry = settings.DATABASES["default"]
+    return f"postgresql://{entry['USER']}@{entry['HOST']}:{entry['PORT']}/{entry['NAME']}"
 
 
 def sqlite_file() -> Path:
