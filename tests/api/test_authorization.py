@@ -41,6 +41,13 @@ ALLOWED = {
     ("get", "/api/v1/tests/{test_id}"): READ,
     ("get", "/api/v1/tests/{test_id}/log"): READ,
     ("post", "/api/v1/tests/{test_id}/stop"): ADMIN,
+    ("get", "/api/v1/dkim-keys"): READ,
+    ("post", "/api/v1/dkim-keys"): ADMIN,
+    ("get", "/api/v1/dkim-keys/{key_id}"): READ,
+    ("delete", "/api/v1/dkim-keys/{key_id}"): ADMIN,
+    ("post", "/api/v1/dkim-keys/{key_id}/check"): ADMIN,
+    ("post", "/api/v1/dkim-keys/{key_id}/activate"): ADMIN,
+    ("post", "/api/v1/dkim-keys/{key_id}/retire"): ADMIN,
     ("post", "/api/v1/domain-checks"): ADMIN,
     ("get", "/api/v1/domain-checks/{check_id}"): READ,
     ("get", "/api/v1/bounces"): READ | SEND,
@@ -51,7 +58,7 @@ ALLOWED = {
     ("delete", "/api/v1/suppressions/{suppression_id}"): ADMIN,
 }
 # The intake stands in front of Django; tests/intake/test_authorization.py asks it the same.
-INTAKE = {("post", "/api/v1/messages"), ("post", "/api/v1/messages/batch")}
+INTAKE = {("post", "/api/v1/messages"), ("post", "/api/v1/messages/batch"), ("post", "/api/v1/blobs")}
 OPERATIONS = sorted((method, path) for path, item in document()["paths"].items() for method in item)
 
 

@@ -8,7 +8,8 @@ from django.template import Context, Engine
 _ENGINE = Engine(dirs=[str(Path(__file__).parent / "templates")], autoescape=True)
 _DEPTH = 2
 _ORDER = (
-    "Messages", "SMTP servers", "Delivery rules", "Tests", "Domains", "DKIM keys", "Activity", "Bounces", "Suppressions",
+    "Messages", "SMTP servers", "Delivery rules", "Tests", "Domains", "DKIM keys", "Activity", "Bounces",
+    "Suppressions",
 )
 _METHODS = ("get", "post", "patch", "put", "delete")
 
@@ -24,13 +25,15 @@ PROBLEMS = {
     "idempotency-conflict": "409: the Idempotency-Key was used before with another body.",
     "not-possible": "409: the step does not fit the present state.",
     "too-large": "413: the body, or the composed message for its server, is too large.",
-    "unsupported-type": "415: the body isn't application/json, or is compressed.",
+    "unsupported-type": "415: the body isn't application/json, or is compressed; for uploads, its type is none.",
     "invalid-fields": "422: fields can't be taken; `errors` names each with its remedy.",
     "queue-full": "429: the queue holds as many deliveries as it may, of this client or in all. Retry-After says when.",
+    "uploads-full": "429: the client's uploads take all the room they may.",
     "fault": "500: Postroom itself failed; its log has the details.",
     "no-smtp-server": "503: no SMTP server is enabled.",
     "busy": "503: too many large messages arrive at once.",
     "stopping": "503: Postroom is being stopped.",
+    "signing-key": "503: a DKIM key of the From domain can't be opened; its vault key is missing.",
     "storage-busy": "503: the database stayed locked; nothing was stored.",
     "storage-unknown": "503: it is not known whether the message was stored; repeat with its Idempotency-Key.",
     "storage-full": "507: the disk is full; nothing was stored.",

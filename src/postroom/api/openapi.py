@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 from ninja.openapi.schema import get_schema
 
 from postroom.flow.submitted import BATCH, SubmittedMessage
+from postroom.flow.upload import UPLOAD_BYTES
 
 from .docs_page import page_of
 from .schemas import ProblemOut
@@ -47,6 +48,7 @@ def document() -> dict[str, Any]:
             "Send several messages, all or none", "postBatch", _list_of("SubmittedMessage"), _list_of("Accepted")
         )
     }
+    paths["/api/v1/blobs"] = {"post": _UPLOAD}
     for path in paths.values():
         for operation in path.values():
             operation["responses"].update(_refusals(operation))
@@ -89,8 +91,8 @@ def _list_of(model: str) -> dict[str, Any]:
 
 def _refusals(operation: dict[str, Any]) -> dict[int, dict[str, Any]]:
     """The refusals that the operation may give, without those it already describes."""
-    intake = operation["operationId"] in ("postMessage", "postBatch")
-    statuses = {400, 401, 403, 404, 409, 413, 415, 422, 503} | ({408, 507} if intake else set())
+    intake = operation["operationId"] in ("postMessage", "postBatch", "postBlob")
+    statuses = {400, 401, 403, 404, 409, 413, 415, 422, 503} | ({408, 429, 507} if intake else set())
     content = {"application/problem+json": {"schema": _ref("ProblemOut")}}
     return {status: {"description": REFUSALS[status], "content": content} for status in sorted(statuses)}
 
@@ -105,8 +107,31 @@ REFUSALS = {
     413: "The content is too large.",
     415: "The body isn't JSON.",
     422: "Fields can't be taken; `errors` names each.",
+    429: "The queue, or the room for uploads, is full; `Retry-After` says when to come back.",
     503: "The database is busy, or there is no SMTP server; send again.",
     507: "The disk is full; nothing was accepted.",
+}
+
+_UPLOAD: dict[str, Any] = {
+    "operationId": "postBlob",
+    "summary": "Upload a file that messages will carry",
+    "tags": ["Messages"],
+    "requestBody": {
+        "required": True,
+        "description": f"The octets of the file, with their type as Content-Type; at most {UPLOAD_BYTES} of them.",
+        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    "responses": {
+        201: {
+            "description": "Stored; `id` is what the field `blob` of an attachment takes",
+            "content": {"application/json": {"schema": {
+                "type": "object",
+                "required": ["id", "size_bytes"],
+                "properties": {"id": {"type": "string"}, "size_bytes": {"type": "integer"}},
+            }}},
+        }
+    },
+    "security": [{"Bearer": ["send"]}],
 }
 
 _ACCEPTED = {

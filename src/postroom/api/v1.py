@@ -1,4 +1,4 @@
-"""The API, version 1: everything but the intake's two hot addresses, which stand in front of Django."""
+"""The API, version 1: everything but the intake's hot addresses, which stand in front of Django."""
 
 from ninja import NinjaAPI
 
@@ -7,6 +7,7 @@ import postroom
 from .activity import router as activity
 from .bounces import router as bounces
 from .delivery_rules import router as delivery_rules
+from .dkim_keys import router as dkim_keys
 from .domain_checks import router as domain_checks
 from .messages import router as messages
 from .providers import router as providers
@@ -29,6 +30,7 @@ api.add_router("", messages)
 api.add_router("", smtp_servers)
 api.add_router("", activity)
 api.add_router("", domain_checks)
+api.add_router("", dkim_keys)
 api.add_router("", providers)
 api.add_router("", bounces)
 api.add_router("", suppressions)

@@ -24,6 +24,7 @@ COMMANDS = {
     "diagnose": Command("diagnose", "test one SMTP server and explain what is wrong"),
     "explain": Command("explain", "explain an error text read from standard input"),
     "domain": Command("domain", "read what the DNS says of a mail domain"),
+    "dkim": Command("dkim", "make, publish and switch on DKIM keys"),
     "send": Command("send", "hand over a message"),
     "bounce": Command("bounce", "take a bounce or complaint from standard input"),
     "suppression": Command("suppression", "list, add and remove recipients that get no mail"),
