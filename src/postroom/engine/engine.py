@@ -152,7 +152,8 @@ class Engine:
                 self._lanes[server.pk].update(server)
             else:
                 self._lanes[server.pk] = Lane(
-                    server, self._queue, self._courier, self._settler, self._slots, self._standings
+                    server, self._queue, self._courier, self._settler, self._slots, self._standings,
+                    now=self._clock.now,
                 )
         for gone in self._lanes.keys() - self._servers.keys():
             leaving = asyncio.create_task(self._lanes.pop(gone).stop(STOP_S))

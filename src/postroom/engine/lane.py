@@ -10,7 +10,7 @@ over. The first slot of a lane is its own; only further ones are counted among t
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -46,7 +46,8 @@ _log = structlog.get_logger("postroom.engine")
 
 
 class Lane:
-    """See above. `slots` bounds the sessions of all lanes together; `standings` tells how all servers are now."""
+    """See above. `slots` bounds the sessions of all lanes together; `standings` tells how all servers are now; by the
+    clock `now` leases end."""
 
     def __init__(
         self,
@@ -56,7 +57,10 @@ class Lane:
         settler: Settler,
         slots: asyncio.Semaphore,
         standings: Standings,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._now = now
         self.server = Outgoing.of(row)
         self.courier = courier
         self._queue, self._settler, self._all_slots = queue, settler, slots
@@ -212,7 +216,7 @@ class Lane:
         return int(min(share, self._pace.left(time.monotonic(), self.server.settings.limits)))
 
     async def _claim(self) -> int:
-        now, limit = datetime.now(UTC), self._allowance()
+        now, limit = self._now(), self._allowance()
         claims = await self._queue.claim(self.server.name.id, now=now, lease_until=now + LEASE, limit=limit)
         for claimed in claims.claimed:
             self._held[claimed.lease.delivery_id] = claimed.lease
@@ -359,6 +363,6 @@ class Lane:
             self.forget(group)
         if leases := [claimed.lease for group in groups for claimed in group.claimed]:
             try:
-                await self._queue.release(leases, datetime.now(UTC))
+                await self._queue.release(leases, self._now())
             except (StorageBusy, StorageUnknown) as error:
                 _log.error("deliveries return only when their lease is over", error=str(error))
