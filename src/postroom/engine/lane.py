@@ -142,12 +142,12 @@ class Lane:
         while not self.is_stopping:
             if self.may_begin:
                 self.start_slots()
-            else:
-                await self._give_back()
             try:
                 await self._learn_pace()
                 while self._wants_more() and await self._claim():
                     self.start_slots()
+                if not self.may_begin:
+                    await self._give_back()  # what was claimed moves with the rest
                 await self._pass_on()
             except (StorageBusy, StorageUnknown, DatabaseError) as error:
                 _log.error("nothing could be claimed", server=self.server.name.name, error=str(error))
