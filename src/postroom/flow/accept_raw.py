@@ -5,6 +5,7 @@ that all of it but the queue's commit is done at once, in the event loop.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -16,6 +17,7 @@ from postroom.message.raw_header import Marks, OwnFrom, RawHeader, controls_of, 
 from postroom.policy.retry import lifetime_of
 from postroom.policy.rules import Traits
 from postroom.smtp.server.envelope import ReceivedEnvelope
+from postroom.store.blobs import Blobs
 from postroom.store.content import BlobPart, FrozenContent
 from postroom.store.ids import new_id
 from postroom.store.models import ApiToken
@@ -26,6 +28,7 @@ from postroom.terms.problem import FieldError, Problem, too_large
 from postroom.terms.server import FromPolicy, ServerSettings
 
 from .current import Current
+from .dkim_signing import signature_of
 from .raw_controls import RawControls, of_field, raw_controls
 from .ready import time_errors
 from .sending_server import Choice, ServerRefused, sending_server
@@ -68,7 +71,12 @@ def header_size(octets: bytes) -> int:
     raise RawProblem("", f"The header is larger than {SUBMISSION_HEADER_BYTES} octets.")
 
 
-def raw_message(arrival: Arrival, current: Current, now: datetime) -> NewMessage:
+def takes_long(arrival: Arrival, current: Current) -> bool:
+    """Whether `raw_message` is work for a thread: signing takes a millisecond, and reads a large body."""
+    return bool(current.keys) or arrival.body is not None
+
+
+def raw_message(arrival: Arrival, current: Current, now: datetime, blobs: Blobs) -> NewMessage:
     """The message to queue. Raises RawProblem naming the field at fault, and Problem."""
     fields, body_at = fields_of(arrival.octets)
     controlled = controls_of(fields)
@@ -80,11 +88,20 @@ def raw_message(arrival: Arrival, current: Current, now: datetime) -> NewMessage
     settings = choice.sender.settings
     header = rewritten(fields, _marks(settings, arrival.origin, id_, now), arrival.envelope.is_smtputf8)
     body = arrival.octets[body_at:]
-    content = FrozenContent((header.octets + b"\r\n" + body, *([arrival.body] if arrival.body else [])))
+    domain = header.from_address.rpartition("@")[2]
+    signature = signature_of(header.octets, _body(arrival, body, blobs), domain, current.keys, now)
+    frozen = b"".join((signature, header.octets, b"\r\n", body))
+    content = FrozenContent((frozen, arrival.body) if arrival.body is not None else (frozen,))
     limit = settings.limits.size_bytes
     if limit is not None and content.size_bytes > limit:
         raise too_large(limit, f"message, for the server “{choice.sender.name}”,")
     return _new_message(id_, arrival, choice, header, controls, content, now, _digest(arrival, controls, fields, body))
+
+
+def _body(arrival: Arrival, body: bytes, blobs: Blobs) -> Iterator[bytes]:
+    yield body
+    if arrival.body is not None:
+        yield from blobs.open(arrival.body.digest, arrival.body.size_bytes).chunks()
 
 
 def _choice(

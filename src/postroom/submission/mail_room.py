@@ -16,6 +16,7 @@ from postroom.flow.tokens import client_of_digest, use_is_worth_noting
 from postroom.store.blobs import Blobs
 from postroom.store.models import ApiToken
 from postroom.store.outbox import Outbox
+from postroom.store.queue import NewMessage
 from postroom.store.writer import StorageBusy
 from postroom.terms.problem import Problem
 
@@ -64,6 +65,10 @@ class MailRoom:
         """Work that goes on although its client leaves (U3)."""
         self._working.add(work)
         work.add_done_callback(self._working.discard)
+
+    def accepted(self, new: NewMessage) -> None:
+        """A message is on its way into the queue."""
+        self.queued.note(new.client_id or "", len(new.recipients))
 
     def note_use(self, client: ApiToken) -> None:
         """Write down that a client was here, at most once a minute."""

@@ -5,14 +5,13 @@ that holds it is synced (D1). A large one, or one whose client or servers were n
 """
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any
+from functools import partial
 
 import structlog
 from django.db import DatabaseError
 from django.utils import timezone
 
-from postroom.flow.accept_raw import Arrival, Origin, header_size, raw_message, refusal_reply
+from postroom.flow.accept_raw import Arrival, Origin, header_size, raw_message, refusal_reply, takes_long
 from postroom.flow.arriving import Arrived, Arriving
 from postroom.flow.current import Current
 from postroom.flow.storage_problem import storage_problem
@@ -22,7 +21,8 @@ from postroom.net.incoming import Incoming
 from postroom.smtp.server import replies
 from postroom.smtp.server.envelope import ReceivedEnvelope
 from postroom.store.models import ApiToken
-from postroom.store.queue import Enqueued
+from postroom.store.queue import Enqueued, NewMessage
+from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.problem import Problem
 
 from .mail_room import MailRoom
@@ -106,7 +106,7 @@ class Receiver:
             arrived = await arriving.arrived()
             client = await room.clients.get(self._digest or "")
             current = await room.current.get(None)
-        except (RawProblem, OSError, DatabaseError) as error:
+        except (RawProblem, Problem, OSError, DatabaseError) as error:
             self._refuse(error)
             return
         if client is None or current is None:
@@ -115,30 +115,50 @@ class Receiver:
             self._accept(envelope, arrived, client, current)
 
     def _accept(self, envelope: ReceivedEnvelope, arrived: Arrived, client: ApiToken, current: Current) -> None:
-        recipients = tuple(dict.fromkeys(envelope.forward_paths))
+        room, recipients = self._room, tuple(dict.fromkeys(envelope.forward_paths))
         arrival = Arrival(
             envelope, recipients, client, self._origin(), arrived.octets, arrived.body, arrived.is_body_ascii
         )
+        room.note_use(client)
+        make = partial(raw_message, arrival, current, timezone.now(), room.blobs)
+        if takes_long(arrival, current):
+            making = asyncio.get_running_loop().run_in_executor(room.executor, make)
+            room.keep(making)
+            making.add_done_callback(self._made)
+            return
         try:
-            enqueuing: Awaitable[Enqueued] = self._room.queue.enqueue(raw_message(arrival, current, timezone.now()))
+            new = make()
         except Exception as error:  # noqa: BLE001 - whatever it is, the client hears that its message was not taken
             self._refuse(error)
+        else:
+            self._enqueue(new)
+
+    def _made(self, making: "asyncio.Future[NewMessage]") -> None:
+        error = making.exception()
+        if error is not None:
+            self._refuse(error)
+        else:
+            self._enqueue(making.result())
+
+    def _enqueue(self, new: NewMessage) -> None:
+        try:
+            enqueued = asyncio.ensure_future(self._room.queue.enqueue(new))
+        except (StorageBusy, StorageUnknown) as error:
+            self._refuse(error)
             return
-        future = asyncio.ensure_future(enqueuing)
-        self._room.keep(future)
-        future.add_done_callback(self._enqueued)
-        self._room.queued.note(client.pk, len(recipients))
-        self._room.note_use(client)
+        self._room.keep(enqueued)
+        enqueued.add_done_callback(self._enqueued)
+        self._room.accepted(new)
 
     def _enqueued(self, future: "asyncio.Future[Enqueued]") -> None:
-        error = None if future.cancelled() else future.exception()
-        if error is not None or future.cancelled():
+        error = future.exception()
+        if error is not None:
             self._refuse(error)
         else:
             self._incoming.answer(f"250 2.0.0 Accepted as {future.result().id}\r\n".encode("ascii"))
 
-    def _refuse(self, error: Any) -> None:
-        told = storage_problem(error) if isinstance(error, BaseException) else error
+    def _refuse(self, error: BaseException) -> None:
+        told = storage_problem(error)
         if isinstance(told, RawProblem | Problem):
             self._incoming.answer(replies.text_reply(*refusal_reply(told)))
         elif isinstance(told, DatabaseError):
