@@ -149,3 +149,8 @@ def test_without_the_server_that_its_client_named_it_waits_for_no_other_by_name(
     message.refresh_from_db()
     again = resend(message, HAND)
     assert (again.server, again.pinned) == (None, False)
+
+
+def test_a_resent_message_of_a_list_belongs_to_it_still_so_that_who_left_gets_none(message: Message) -> None:
+    Message.objects.filter(pk=message.pk).update(list_name="Weekly")
+    assert resend(Message.objects.get(pk=message.pk), HAND).list_name == "Weekly"

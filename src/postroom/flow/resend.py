@@ -88,6 +88,7 @@ def _copy_of(message: Message, hand: Hand, now: datetime) -> Message:
         client=hand.client, client_name=hand.name[:100], server=_server_for(message), pinned=is_pinned,
         resend_of=message, message_id=message.message_id, reverse_path=message.reverse_path,
         from_header=message.from_header, subject=message.subject, purpose=message.purpose, priority=message.priority,
+        list_name=message.list_name,
         content_digest=message.content_digest, content_size=message.content_size, content_id=message.content_id,
         needs_8bit=message.needs_8bit, needs_smtputf8=message.needs_smtputf8, attachments=message.attachments,
         tags=message.tags, metadata=message.metadata, created_at=now, expires_at=now + LIFETIME,
