@@ -18,6 +18,7 @@ from django.db.models import Q
 
 from postroom.store.blobs import Blobs
 from postroom.store.models import Content, Delivery, InstanceValue, Message, SandboxMessage
+from postroom.store.uploads import in_uploads
 from postroom.terms.outcome import DeliveryState
 
 SWEEP_EVERY = timedelta(hours=6)
@@ -117,6 +118,7 @@ def _unneeded(
 ) -> list[str]:
     """Those of the files that can go as the database is now."""
     needed = _needed(references, digests, since)
+    needed |= in_uploads(digests)
     needed |= set(SandboxMessage.objects.filter(content_digest__in=digests).values_list("content_digest", flat=True))
     # Those accepted while the sweep reads: an old content can have got a new message by resending.
     recent = Message.objects.filter(created_at__gte=now - GRACE, content_digest__in=digests)

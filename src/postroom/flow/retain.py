@@ -18,6 +18,7 @@ from django.db.models import Max, Q
 from postroom.store.blobs import Blobs
 from postroom.store.drafts import Drafts
 from postroom.store.models import Attempt, Delivery, IdempotencyKey, Message, SandboxMessage, ServerTest
+from postroom.store.uploads import forget_unused
 from postroom.terms.outcome import DeliveryState, TestStatus
 
 from .content_sweep import is_sweep_due, sweep
@@ -43,6 +44,7 @@ def retain(now: datetime, data: Path) -> Iterator[int]:
 
     What the disk refuses to remove stays, and the rest goes: it is no reason to stop delivering."""
     yield forget_old_tests(now)
+    yield forget_unused(now)
     rules = retention()
     yield from _tests(rules, now)
     yield from _sandbox_mail(rules, now)
