@@ -73,7 +73,7 @@ def rows(database: Database, statement: str, *parameters: Any) -> list[tuple[Any
         connection.close()
         return found
     with psycopg.connect(database, autocommit=True) as server:
-        done = server.execute(statement.replace("?", "%s"), parameters)
+        done = server.execute(statement.replace("?", "%s"), parameters or None)
         return [tuple(map(_as_on_sqlite, row)) for row in done.fetchall()] if done.description else []
 
 

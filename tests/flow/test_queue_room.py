@@ -110,10 +110,11 @@ def test_the_count_is_of_what_waits_is_held_or_under_way_by_client(transactional
     outbox = open_outbox()
     try:
         for client in (None, token.pk):
-            new = new_message(None, "ann@example.org", "bob@example.org", "cy@example.org", client_id=client)
+            recipients = ("ann@example.org", "bob@example.org", "cy@example.org")
+            new = new_message(None, *recipients, client_id=client, idempotency_scope=client or "local")
             asyncio.run(outbox.queue.enqueue(new))
     finally:
         outbox.close()
     Delivery.objects.filter(recipient="ann@example.org").update(state="held")
     Delivery.objects.filter(recipient="cy@example.org").update(state="sent")
-    assert queue_depths() == {"": 2, token.pk: 2}
+    assert queue_depths() == {"local": 2, token.pk: 2}

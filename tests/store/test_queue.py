@@ -14,6 +14,7 @@ from postroom.store.models import Attempt, Delivery
 from postroom.store.outbox import SqliteOutbox, open_outbox
 from postroom.store.queue import Claimed, IdempotencyConflict, Lease, Queue, Settlement
 from postroom.store.queue_sqlite import text_of, time_of
+from postroom.store.turns import Turns
 from postroom.store.writer import connect
 from postroom.terms.outcome import DeliveryState
 from postroom.terms.server import ServerSettings
@@ -243,10 +244,12 @@ async def test_a_claim_brings_the_recipients_of_a_message_together_within_its_bo
 
 
 def test_a_claim_reads_its_rows_in_the_order_of_an_index(sqlite_database: Path) -> None:
+    server_id = add_server(sqlite_database)
     connection = connect(sqlite_database)
+    queue_sqlite.enqueue(connection, new_message(server_id))
     seen: list[str] = []
     connection.set_trace_callback(seen.append)
-    queue_sqlite.claim(connection, "s", NOW, NOW, 1)
+    queue_sqlite.claim(connection, server_id, NOW, NOW, 1, None, Turns())
     connection.set_trace_callback(None)
     statement = next(s for s in seen if "CROSS JOIN" in s)
     plans = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]

@@ -97,7 +97,7 @@ class Acceptor:
         return await self._accepted(batch_requests(body, idempotency_key), client)
 
     async def _accepted(self, requests: Sequence[Request], client: Client) -> list[Accepted]:
-        await self._room.check(_client_id(client), len(requests))
+        await self._room.check(scope_of(client), len(requests))
         checked = await self._in_thread(lambda: _checked(requests, client, self._blobs))
         # Several files are synced at once: each waits for the disk, not for the processor.
         many = any(isinstance(item, Ready) and item.composed.size_bytes > INLINE_BYTES for _, item in checked)
@@ -122,8 +122,8 @@ class Acceptor:
 
     async def _enqueued(self, items: Sequence[NewMessage | Enqueued]) -> list[Accepted]:
         new = [item for item in items if isinstance(item, NewMessage)]
-        client_id, count = (new[0].client_id if new else None) or "", sum(len(item.recipients) for item in new)
-        async with self._room.taken(client_id, count):
+        client_key, count = new[0].client_key if new else "", sum(len(item.recipients) for item in new)
+        async with self._room.taken(client_key, count):
             return await self._all_enqueued(items)
 
     async def _all_enqueued(self, items: Sequence[NewMessage | Enqueued]) -> list[Accepted]:
@@ -192,7 +192,7 @@ def _blob_ids(requests: Sequence[Request]) -> set[str]:
 
 
 def _client_id(client: Client) -> str:
-    """Whom rules and the room in the queue know; "" for people and the command line."""
+    """Whom rules know; "" for people and the command line."""
     return client.id if isinstance(client, ApiToken) else ""
 
 

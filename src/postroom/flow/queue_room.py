@@ -62,7 +62,7 @@ class QueueRoom:
         self._lock = threading.Lock()
 
     async def check(self, client_id: str, deliveries: int) -> None:
-        """Raise Problem where so many more of the client are too many; "" is everybody without a token."""
+        """Raise Problem where so many more of the client are too many; `client_id` is `NewMessage.client_key`."""
         if self._is_worth_counting(client_id, deliveries) and self._lock.acquire(blocking=False):
             try:
                 await asyncio.get_running_loop().run_in_executor(self._executor, self._recount)

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from postroom.policy.retry import LIFETIME
+from postroom.policy.retry import lifetime_of
 from postroom.policy.route import route
 from postroom.store import audit
 from postroom.store.blobs import Blobs, DamagedBlob
@@ -91,7 +91,7 @@ def _copy_of(message: Message, hand: Hand, now: datetime) -> Message:
         list_name=message.list_name,
         content_digest=message.content_digest, content_size=message.content_size, content_id=message.content_id,
         needs_8bit=message.needs_8bit, needs_smtputf8=message.needs_smtputf8, attachments=message.attachments,
-        tags=message.tags, metadata=message.metadata, created_at=now, expires_at=now + LIFETIME,
+        tags=message.tags, metadata=message.metadata, created_at=now, expires_at=now + lifetime_of(message.purpose),
     )
 
 
@@ -99,6 +99,7 @@ def _delivery_of(message: Message, recipient: str) -> Delivery:
     return Delivery(
         message=message, recipient=recipient, state=DeliveryState.QUEUED, due_at=message.created_at,
         priority=message.priority, server=message.server, updated_at=message.created_at,
+        turn_key=f"{message.client_id or ''}:{message.purpose[:1]}",
     )
 
 

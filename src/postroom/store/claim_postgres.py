@@ -3,18 +3,25 @@
 `FOR UPDATE SKIP LOCKED` lets engines claim beside each other: what one has locked, others pass by.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
+from postroom.terms.limits import RECIPIENTS_PER_TRANSACTION
 from postroom.terms.outcome import WAITING_STATES, Stage
+from postroom.terms.server import Limits
 
+from . import rates_postgres
 from .blobs import DamagedBlob
 from .content import FrozenContent, content_from, one_file
 from .ids import new_id
 from .queue import Claimed, Claims, Damaged, Lease, QueuedMessage
+from .rates import time_of_micros
 from .suppressed import SUPPRESSED_POSTGRESQL
+from .turns import Row, Turns, first_messages, in_turns, ordered, transactions
 from .writer_postgres import Connection
 
 CLAIM_DELIVERIES = 200
@@ -32,10 +39,26 @@ _MESSAGE = (
     " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at, m.server_id, m.pinned, m.content_id, c.octets,"
     " c.layout"
 )
+# Each turn key of a priority has a range of its own in the index `delivery_next`, found by a few steps into it.
+_RANGES = (
+    "WITH RECURSIVE range(state, priority, turn_key) AS ("
+    f"SELECT s.state, f.priority, f.turn_key FROM unnest(ARRAY[{WAITING}]) AS s(state) CROSS JOIN LATERAL ("
+    "SELECT d.priority, d.turn_key FROM store_delivery d WHERE d.server_id = %(server)s AND d.state = s.state"
+    " ORDER BY d.priority DESC, d.turn_key LIMIT 1) f"
+    " UNION ALL SELECT range.state, n.priority, n.turn_key FROM range CROSS JOIN LATERAL ("
+    "(SELECT d.priority, d.turn_key FROM store_delivery d WHERE d.server_id = %(server)s AND d.state = range.state"
+    " AND d.priority = range.priority AND d.turn_key > range.turn_key ORDER BY d.turn_key LIMIT 1)"
+    " UNION ALL (SELECT d.priority, d.turn_key FROM store_delivery d WHERE d.server_id = %(server)s"
+    " AND d.state = range.state AND d.priority < range.priority ORDER BY d.priority DESC, d.turn_key LIMIT 1)"
+    " ORDER BY 1 DESC LIMIT 1) n)"
+    " SELECT state, priority, turn_key FROM range WHERE (SELECT d.due_at FROM store_delivery d"
+    " WHERE d.server_id = %(server)s AND d.state = range.state AND d.priority = range.priority"
+    " AND d.turn_key = range.turn_key ORDER BY d.due_at LIMIT 1) <= %(now)s"
+)
 _DUE = (
-    "SELECT d.id, d.message_id FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
-    f" WHERE d.server_id = %s AND d.state IN ({WAITING}) AND d.due_at <= %s AND m.expires_at > %s"
-    " AND NOT d.id = ANY(%s) ORDER BY d.priority DESC, d.due_at, d.id LIMIT %s FOR UPDATE OF d SKIP LOCKED"
+    "SELECT d.due_at, d.id, d.message_id FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
+    " WHERE d.server_id = %s AND d.state = %s AND d.priority = %s AND d.turn_key = %s AND d.due_at <= %s"
+    " AND m.expires_at > %s AND NOT d.id = ANY(%s) ORDER BY d.due_at, d.id LIMIT %s FOR UPDATE OF d SKIP LOCKED"
 )
 _LEASE = (
     "WITH chosen AS (SELECT * FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS chosen(id, attempt_id, place)),"
@@ -62,13 +85,15 @@ _ABANDONED = (
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One claim. `holder` is the engine's name."""
+    """One claim. `holder` is the engine's name, `turns` whose turn it was last."""
 
     server_id: str
     now: datetime
     lease_until: datetime
     limit: int
     holder: str
+    limits: Limits | None = None
+    turns: Turns = field(default_factory=Turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,41 +105,82 @@ class Left:
 
 
 def claim(connection: Connection, wanted: list[Wanted]) -> list[Claims]:
-    return [_claim(connection, each) for each in wanted]
+    """In the order of servers, so that two engines that lock the same rates do not wait for each other."""
+    places = sorted(range(len(wanted)), key=lambda place: wanted[place].server_id)
+    claims = {place: _claim(connection, wanted[place]) for place in places}
+    return [claims[place] for place in range(len(wanted))]
 
 
 def _claim(connection: Connection, wanted: Wanted) -> Claims:
-    ids = _due(connection, wanted)
-    if not ids:
+    limits = wanted.limits
+    room = rates_postgres.room(connection, wanted.server_id, limits, wanted.now)
+    if room.messages is None or limits is None:
+        return _leased(connection, wanted, _due(connection, wanted, wanted.limit, None))
+    most = min(limits.recipients_per_message or RECIPIENTS_PER_TRANSACTION, RECIPIENTS_PER_TRANSACTION)
+    found = _due(connection, wanted, min(wanted.limit, room.messages), most)
+    begun = transactions(map(_message_of, found), most)
+    rates_postgres.spend(connection, wanted.server_id, limits, wanted.now, begun)
+    held = rates_postgres.room(connection, wanted.server_id, limits, wanted.now)
+    next_at = None if held.next_us is None else time_of_micros(held.next_us)
+    return replace(_leased(connection, wanted, found), next_at=next_at, held_by=held.by)
+
+
+def _leased(connection: Connection, wanted: Wanted, found: list[Row]) -> Claims:
+    if not found:
         return Claims()
-    attempts = [new_id() for _ in ids]
+    ids, attempts = [row[1] for row in found], [new_id() for _ in found]
     rows = connection.execute(
         _LEASE, (ids, attempts, wanted.lease_until, wanted.holder, wanted.now, wanted.now), binary=True
     )
     return _claims(rows)
 
 
-def _due(connection: Connection, wanted: Wanted) -> list[str]:
-    """Lock what is due, of at most `limit` messages. One row more than that is asked for: when it shows that a message
-    has several recipients, all of them are."""
-    found: list[tuple[str, str]] = []
-    most = min(wanted.limit + 1, CLAIM_DELIVERIES)
-    while len(found) < most and wanted.limit > 0:
-        known = [id_ for id_, _ in found]
-        parameters = (wanted.server_id, wanted.now, wanted.now, known, most - len(found))
-        rows = connection.execute(_DUE, parameters).fetchall()
-        found += [(str(id_), str(message)) for id_, message in rows]
-        if not rows or len({message for _, message in found}) in (len(found), wanted.limit + 1):
-            break
-        most = CLAIM_DELIVERIES
-    messages: set[str] = set()
-    chosen = []
-    for id_, message in found:
-        messages.add(message)
-        if len(messages) > wanted.limit:
-            break
-        chosen.append(id_)
-    return chosen
+_message_of = itemgetter(2)
+
+
+def _due(connection: Connection, wanted: Wanted, limit: int, per_transaction: int | None) -> list[Row]:
+    """Lock what is due, of at most `limit` messages."""
+    if limit < 1:
+        return []
+    rows = _in_turns(connection, wanted, limit)
+    found = first_messages(rows, _message_of, limit, CLAIM_DELIVERIES, per_transaction)
+    if found:
+        wanted.turns.served(wanted.server_id, found[-1][0])
+    return [row for _, row in found]
+
+
+def _in_turns(connection: Connection, wanted: Wanted, limit: int) -> Iterator[tuple[str, Row]]:
+    ranges: dict[int, dict[str, list[str]]] = {}
+    asked = {"server": wanted.server_id, "now": wanted.now}
+    for state, priority, turn_key in connection.execute(_RANGES, asked).fetchall():
+        ranges.setdefault(priority, {}).setdefault(turn_key, []).append(state)
+    for priority, keys in sorted(ranges.items(), reverse=True):
+        order = ordered(keys, wanted.turns.after(wanted.server_id), limit)
+        # One row more than its share, which shows whether the last message has further recipients.
+        first = -(-limit // len(order)) + 1
+        streams = {
+            key: heapq.merge(
+                *(_stream(connection, wanted, state, priority, key, first) for state in keys[key]), key=itemgetter(0, 1)
+            )
+            for key in order
+        }
+        yield from in_turns(streams, _message_of)
+
+
+def _stream(
+    connection: Connection, wanted: Wanted, state: str, priority: int, turn_key: str, first: int
+) -> Iterator[Row]:
+    """Due rows of a range in their order, locked a few at a time."""
+    known: list[str] = []
+    size = min(first, CLAIM_DELIVERIES)
+    while True:
+        place = (wanted.server_id, state, priority, turn_key, wanted.now, wanted.now, known, size)
+        rows = connection.execute(_DUE, place).fetchall()
+        yield from rows
+        if len(rows) < size:
+            return
+        known += [row[1] for row in rows]
+        size = CLAIM_DELIVERIES
 
 
 def abandoned(connection: Connection, asked: list[Left]) -> list[Claims]:

@@ -50,10 +50,10 @@ _MESSAGES = (
 )
 _DELIVERIES = (
     "INSERT INTO store_delivery (id, message_id, recipient, state, due_at, priority, attempt_count, fence,"
-    " uncertain_count, server_id, last_reply, cause, updated_at)"
+    " uncertain_count, server_id, last_reply, cause, turn_key, updated_at)"
     " SELECT given.id, m.id, given.recipient, 'queued', GREATEST(m.send_at, m.created_at), m.priority, 0, 0, 0,"
-    " m.server_id, '', '', m.created_at"
-    " FROM unnest(%s::text[], %s::text[], %s::text[]) AS given(id, message, recipient)"
+    " m.server_id, '', '', given.turn_key, m.created_at"
+    " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS given(id, message, recipient, turn_key)"
     " JOIN store_message m ON m.id = given.message"
 )
 
@@ -112,7 +112,8 @@ def _store(connection: Connection, messages: list[NewMessage], stored: dict[str,
     rows = [_row(new, content_id) for new, content_id in zip(messages, contents, strict=True)]
     connection.execute(_MESSAGES, [list(column) for column in zip(*rows, strict=True)])
     deliveries = [
-        (id_, new.id, recipient) for new in messages for id_, recipient in stored[new.id].deliveries
+        (id_, new.id, recipient, without_nul(new.turn_key))
+        for new in messages for id_, recipient in stored[new.id].deliveries
     ]
     if deliveries:
         connection.execute(_DELIVERIES, [list(column) for column in zip(*deliveries, strict=True)])

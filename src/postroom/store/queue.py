@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from postroom.terms.outcome import DeliveryState
+from postroom.terms.server import Limits
 
 from .content import FrozenContent
 from .ids import new_id
@@ -58,6 +59,16 @@ class NewMessage:
     idempotency_scope: str = ""
     idempotency_key: str | None = None
     request_digest: str = ""
+
+    @property
+    def client_key(self) -> str:
+        """Whose it is: the client's id, a person's, or "local"."""
+        return self.client_id or self.idempotency_scope[:26]
+
+    @property
+    def turn_key(self) -> str:
+        """Whose turn it is when its deliveries are claimed: its client's with its purpose."""
+        return f"{self.client_key}:{self.purpose[:1]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +141,12 @@ class Damaged:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What one claim brought."""
+    """What one claim brought. `held_by`: the limit that lets nothing more through until `next_at`, by its API name."""
 
     claimed: tuple[Claimed, ...] = ()
     damaged: tuple[Damaged, ...] = ()
+    next_at: datetime | None = None
+    held_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +199,12 @@ class Queue(Protocol):
 
         Raises IdempotencyConflict when the key was used with another request."""
 
-    async def claim(self, server_id: str, *, now: datetime, lease_until: datetime, limit: int) -> Claims:
-        """Lease due deliveries of a server, most urgent first, of at most `limit` messages and at most 200 in all."""
+    async def claim(
+        self, server_id: str, *, now: datetime, lease_until: datetime, limit: int, limits: Limits | None = None
+    ) -> Claims:
+        """Lease due deliveries of a server, of at most `limit` messages and at most 200 in all: the higher priority
+        first, within one priority a message of each client and purpose in turn, of these what was due first. The rates
+        of `limits` are counted in the same transaction, for all engines together."""
 
     async def mark_transacting(self, leases: Sequence[Lease]) -> None:
         """Record that content may leave from now on (U10)."""
@@ -198,8 +215,15 @@ class Queue(Protocol):
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         """End attempts, all in one commit; for each whether it was taken."""
 
-    async def release(self, leases: Sequence[Lease], now: datetime) -> None:
-        """Give back what was claimed and never tried; no attempt is counted."""
+    async def release(
+        self, leases: Sequence[Lease], now: datetime, *, server_id: str = "", limits: Limits | None = None,
+        messages: int = 0,
+    ) -> None:
+        """Give back what was claimed and never tried; no attempt is counted. With `messages`, so many no longer count
+        against the rates of the server's `limits`; there may be no leases then."""
+
+    async def learn(self, server_id: str, sent: Sequence[tuple[datetime, int]], now: datetime) -> None:
+        """Count against a server's limit per day what is known to have left: (time, messages), however often told."""
 
     async def abandoned(self, now: datetime, *, lease_over: bool) -> Claims:
         """Deliveries *sending* under a lease that is over, or under any lease with `lease_over` false."""

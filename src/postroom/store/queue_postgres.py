@@ -5,16 +5,20 @@ same beside it. Rows are told apart by their state and fence, which every statem
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
 from postroom.terms.outcome import DeliveryState
+from postroom.terms.server import Limits
 
+from . import rates_postgres
 from .claim_postgres import REFUSED, WAITING, Left, Wanted, abandoned, claim
 from .enqueue_postgres import enqueue
 from .postgresql.texts import json_text, without_nul
 from .queue import Claims, Enqueued, Lease, NewMessage, Overdue, Settlement
 from .tally import Tally
+from .turns import Turns
 from .writer_postgres import Connection, Kind, PostgresWriter
 
 _MARK = "UPDATE store_attempt SET stage = 'message' WHERE id = ANY(%s) AND ended_at IS NULL"
@@ -89,6 +93,17 @@ _PASS_ON = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What is given back; `messages` no longer count against the rates of the server's `limits`."""
+
+    leases: Sequence[Lease]
+    now: datetime
+    server_id: str = ""
+    limits: Limits | None = None
+    messages: int = 0
+
+
 def mark_transacting(connection: Connection, leases: list[Sequence[Lease]]) -> Sequence[None]:
     connection.execute(_MARK, ([lease.attempt_id for each in leases for lease in each],))
     return [None] * len(leases)
@@ -101,10 +116,18 @@ def renew(connection: Connection, asked: list[tuple[Sequence[Lease], datetime]])
     return [None] * len(asked)
 
 
-def release(connection: Connection, asked: list[tuple[Sequence[Lease], datetime]]) -> Sequence[None]:
-    rows = [(lease.delivery_id, lease.fence, lease.attempt_id, now) for leases, now in asked for lease in leases]
+def release(connection: Connection, asked: list[Released]) -> Sequence[None]:
+    rows = [(lease.delivery_id, lease.fence, lease.attempt_id, each.now) for each in asked for lease in each.leases]
     if rows:
         connection.execute(_RELEASE, _columns(rows))
+    for each in sorted(asked, key=lambda each: each.server_id):
+        rates_postgres.refund(connection, each.server_id, each.limits, each.messages)
+    return [None] * len(asked)
+
+
+def learn(connection: Connection, asked: list[tuple[str, Sequence[tuple[datetime, int]], datetime]]) -> Sequence[None]:
+    for server_id, sent, now in sorted(asked, key=lambda each: each[0]):
+        rates_postgres.learn(connection, server_id, sent, now)
     return [None] * len(asked)
 
 
@@ -173,7 +196,7 @@ def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
 
 ENQUEUE, CLAIM, MARK, RENEW = Kind(enqueue, tells=True), Kind(claim), Kind(mark_transacting), Kind(renew)
 SETTLE, EXPIRE, RELEASE = Kind(settle, is_last=True), Kind(expire, is_last=True), Kind(release, tells=True)
-ABANDONED, OVERDUE = Kind(abandoned), Kind(overdue)
+ABANDONED, OVERDUE, LEARN = Kind(abandoned), Kind(overdue), Kind(learn)
 ASSIGN, PASS_ON = Kind(assign, tells=True), Kind(pass_on, tells=True)
 
 
@@ -185,12 +208,15 @@ class PostgresQueue:
     def __init__(self, writer: PostgresWriter, holder: str = "") -> None:
         self._writer = writer
         self._holder = holder
+        self._turns = Turns()
 
     async def enqueue(self, new: NewMessage) -> Enqueued:
         return cast(Enqueued, await self._writer.submit(ENQUEUE, new))
 
-    async def claim(self, server_id: str, *, now: datetime, lease_until: datetime, limit: int) -> Claims:
-        wanted = Wanted(server_id, now, lease_until, limit, self._holder)
+    async def claim(
+        self, server_id: str, *, now: datetime, lease_until: datetime, limit: int, limits: Limits | None = None
+    ) -> Claims:
+        wanted = Wanted(server_id, now, lease_until, limit, self._holder, limits, self._turns)
         return cast(Claims, await self._writer.submit(CLAIM, wanted))
 
     async def mark_transacting(self, leases: Sequence[Lease]) -> None:
@@ -202,8 +228,14 @@ class PostgresQueue:
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         return cast(list[bool], await self._writer.submit(SETTLE, settlements))
 
-    async def release(self, leases: Sequence[Lease], now: datetime) -> None:
-        await self._writer.submit(RELEASE, (leases, now))
+    async def release(
+        self, leases: Sequence[Lease], now: datetime, *, server_id: str = "", limits: Limits | None = None,
+        messages: int = 0,
+    ) -> None:
+        await self._writer.submit(RELEASE, Released(leases, now, server_id, limits, messages))
+
+    async def learn(self, server_id: str, sent: Sequence[tuple[datetime, int]], now: datetime) -> None:
+        await self._writer.submit(LEARN, (server_id, sent, now))
 
     async def abandoned(self, now: datetime, *, lease_over: bool) -> Claims:
         return cast(Claims, await self._writer.submit(ABANDONED, Left(now, None if lease_over else self._holder)))

@@ -5,17 +5,21 @@ read these rows through the ORM and texts compare in order of time.
 """
 
 import asyncio
-import heapq
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from postroom.terms.limits import RECIPIENTS_PER_TRANSACTION
 from postroom.terms.outcome import WAITING_STATES, DeliveryState, Stage
+from postroom.terms.server import Limits
 
+from . import rates
 from .blobs import DamagedBlob
 from .content import FrozenContent, content_of_row, one_file
+from .due_sqlite import due, message_of
 from .ids import new_id
 from .queue import (
     Claimed,
@@ -31,6 +35,7 @@ from .queue import (
 )
 from .suppressed import SUPPRESSED_SQLITE
 from .tally import Tally
+from .turns import Row, Turns, first_messages, transactions
 from .writer import GroupWriter
 
 T = TypeVar("T")
@@ -48,6 +53,11 @@ _TRIED = (
     "CASE WHEN d.attempt_count = 0 THEN '' ELSE (SELECT group_concat(t.server_id, ' ') FROM store_attempt t"
     f" WHERE t.delivery_id = d.id AND ({_REFUSED} OR t.moved_to <> '' AND t.number > COALESCE((SELECT max(w.number)"
     " FROM store_attempt w WHERE w.delivery_id = d.id AND w.ended_at IS NOT NULL AND w.moved_to = ''), 0))) END"
+)
+_DUE = (
+    "SELECT d.priority, d.due_at, d.rowid, d.id, d.recipient, d.server_id, d.fence + 1, d.attempt_count + 1,"
+    f" d.uncertain_count, '', {_TRIED}, {_MESSAGE_COLUMNS} FROM store_delivery d INDEXED BY delivery_next"
+    " CROSS JOIN store_message m"
 )
 
 
@@ -87,9 +97,9 @@ def enqueue(connection: sqlite3.Connection, new: NewMessage) -> Enqueued:
     due_at = text_of(max(new.send_at, new.created_at) if new.send_at else new.created_at)
     connection.executemany(
         "INSERT INTO store_delivery (id, message_id, recipient, state, due_at, priority, attempt_count, fence,"
-        " uncertain_count, server_id, last_reply, cause, updated_at)"
-        " SELECT ?, id, ?, 'queued', ?, ?, 0, 0, 0, server_id, '', '', ? FROM store_message WHERE id = ?",
-        [(id_, recipient, due_at, new.priority, created_at, new.id) for id_, recipient in deliveries],
+        " uncertain_count, server_id, last_reply, cause, turn_key, updated_at)"
+        " SELECT ?, id, ?, 'queued', ?, ?, 0, 0, 0, server_id, '', '', ?, ? FROM store_message WHERE id = ?",
+        [(id_, recipient, due_at, new.priority, new.turn_key, created_at, new.id) for id_, recipient in deliveries],
     )
     if new.idempotency_key is not None:
         connection.execute(
@@ -126,19 +136,27 @@ def _earlier(connection: sqlite3.Connection, new: NewMessage) -> Enqueued | None
 
 
 def claim(
-    connection: sqlite3.Connection, server_id: str, now: datetime, lease_until: datetime, limit: int
+    connection: sqlite3.Connection,
+    server_id: str,
+    now: datetime,
+    lease_until: datetime,
+    limit: int,
+    limits: Limits | None,
+    turns: Turns,
 ) -> Claims:
-    due = heapq.merge(
-        *(_due(connection, server_id, state, text_of(now)) for state in WAITING_STATES),
-        key=lambda row: (-row[0], row[1], row[2]),
-    )
-    messages: set[str] = set()
-    rows: list[tuple[Any, ...]] = []
-    for row in due:
-        messages.add(row[11])
-        if len(messages) > limit or len(rows) >= CLAIM_DELIVERIES:
-            break
-        rows.append((*row[3:9], new_id(), *row[9:]))
+    room = rates.room(connection, server_id, limits, now)
+    if room.messages is None or limits is None:
+        return _leased(connection, _due(connection, server_id, now, limit, turns, None), now, lease_until)
+    most = min(limits.recipients_per_message or RECIPIENTS_PER_TRANSACTION, RECIPIENTS_PER_TRANSACTION)
+    found = _due(connection, server_id, now, min(limit, room.messages), turns, most)
+    rates.spend(connection, server_id, limits, now, transactions(map(message_of, found), most))
+    held = rates.room(connection, server_id, limits, now)
+    next_at = None if held.next_us is None else rates.time_of_micros(held.next_us)
+    return replace(_leased(connection, found, now, lease_until), next_at=next_at, held_by=held.by)
+
+
+def _leased(connection: sqlite3.Connection, found: list[Row], now: datetime, lease_until: datetime) -> Claims:
+    rows = [(*row[3:9], new_id(), *row[9:]) for row in found]
     at = text_of(now)
     connection.executemany(
         "UPDATE store_delivery SET state = 'sending', fence = fence + 1, attempt_count = attempt_count + 1,"
@@ -154,16 +172,16 @@ def claim(
     return _claims(rows)
 
 
-def _due(connection: sqlite3.Connection, server_id: str, state: str, now: str) -> sqlite3.Cursor:
-    """Read lazily: the index `delivery_next` gives the order, so that only the rows that are claimed are visited."""
-    return connection.execute(
-        "SELECT d.priority, d.due_at, d.rowid, d.id, d.recipient, d.server_id, d.fence + 1, d.attempt_count + 1,"
-        f" d.uncertain_count, '', {_TRIED}, {_MESSAGE_COLUMNS} FROM store_delivery d INDEXED BY delivery_next"
-        " CROSS JOIN store_message m"
-        " WHERE m.id = d.message_id AND d.server_id = ? AND d.state = ? AND d.due_at <= ? AND m.expires_at > ?"
-        " ORDER BY d.priority DESC, d.due_at, d.rowid",
-        (server_id, state, now, now),
-    )
+def _due(
+    connection: sqlite3.Connection, server_id: str, now: datetime, limit: int, turns: Turns, per_transaction: int | None
+) -> list[Row]:
+    if limit < 1:
+        return []
+    rows = due(connection, _DUE, server_id, text_of(now), limit, turns.after(server_id))
+    found = first_messages(rows, message_of, limit, CLAIM_DELIVERIES, per_transaction)
+    if found:
+        turns.served(server_id, found[-1][0])
+    return [row for _, row in found]
 
 
 def _claims(rows: Iterable[Sequence[Any]]) -> Claims:
@@ -332,13 +350,16 @@ class SqliteQueue:
     def __init__(self, writer: GroupWriter) -> None:
         self._writer = writer
         self._tally = Tally()
+        self._turns = Turns()
         writer.gather(self._tally)
 
     async def enqueue(self, new: NewMessage) -> Enqueued:
         return await self._done(lambda c: enqueue(c, new))
 
-    async def claim(self, server_id: str, *, now: datetime, lease_until: datetime, limit: int) -> Claims:
-        return await self._done(lambda c: claim(c, server_id, now, lease_until, limit))
+    async def claim(
+        self, server_id: str, *, now: datetime, lease_until: datetime, limit: int, limits: Limits | None = None
+    ) -> Claims:
+        return await self._done(lambda c: claim(c, server_id, now, lease_until, limit, limits, self._turns))
 
     async def mark_transacting(self, leases: Sequence[Lease]) -> None:
         await self._done(lambda c: mark_transacting(c, leases))
@@ -349,8 +370,18 @@ class SqliteQueue:
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         return await self._done(lambda c: settle(c, settlements, (DeliveryState.SENDING,), self._tally))
 
-    async def release(self, leases: Sequence[Lease], now: datetime) -> None:
-        await self._done(lambda c: release(c, leases, now))
+    async def release(
+        self, leases: Sequence[Lease], now: datetime, *, server_id: str = "", limits: Limits | None = None,
+        messages: int = 0,
+    ) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            release(connection, leases, now)
+            rates.refund(connection, server_id, limits, messages)
+
+        await self._done(work)
+
+    async def learn(self, server_id: str, sent: Sequence[tuple[datetime, int]], now: datetime) -> None:
+        await self._done(lambda c: rates.learn(c, server_id, sent, now))
 
     async def abandoned(self, now: datetime, *, lease_over: bool) -> Claims:
         return await self._done(lambda c: abandoned(c, now if lease_over else None))

@@ -84,7 +84,8 @@ class Message(models.Model):
 class Delivery(models.Model):
     """One recipient of a message. `fence` grows with every claim; a settlement with an older fence is refused (U8).
 
-    `lease_holder` names the engine that claimed it, where several work on one database."""
+    `turn_key` tells whose turn it is when deliveries are claimed: its client's with its purpose. `lease_holder` names
+    the engine that claimed it, where several work on one database."""
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="deliveries")
@@ -94,6 +95,7 @@ class Delivery(models.Model):
     )
     due_at = models.DateTimeField()
     priority = models.SmallIntegerField(default=0)
+    turn_key = models.CharField(max_length=30, blank=True, db_default="")
     attempt_count = models.IntegerField(default=0)
     fence = models.BigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
@@ -112,7 +114,7 @@ class Delivery(models.Model):
             models.Index(fields=("recipient", "message"), name="delivery_to"),
             models.Index(fields=("server", "message"), name="delivery_server"),
             models.Index(fields=("cause", "message"), name="delivery_cause", condition=~models.Q(cause="")),
-            models.Index(fields=("server", "state", "-priority", "due_at"), name="delivery_next"),
+            models.Index(fields=("server", "state", "-priority", "turn_key", "due_at"), name="delivery_next"),
         )
 
 
