@@ -8,6 +8,8 @@ from typing import Any
 import structlog
 from django.utils import timezone
 
+from postroom.flow.arriving import Arrived
+from postroom.flow.bounce_intake import REPORT_BYTES, BounceDoor
 from postroom.flow.current import Current, read_current
 from postroom.flow.fresh import Fresh
 from postroom.flow.local_client import DIGEST
@@ -35,6 +37,7 @@ class MailRoom:
         self.house, self._outbox, self.queue = house, outbox, outbox.queue
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="submission")
         self.blobs = Blobs(house.data / "blobs")
+        self.bounces = BounceDoor(self.executor)
         self.storage = StorageRoom(house.data)
         self.clients: Fresh[str, ApiToken] = Fresh(client_of_digest, self.executor)
         self.current: Fresh[None, Current] = Fresh(lambda _: read_current(), self.executor)
@@ -60,6 +63,17 @@ class MailRoom:
                 await self.queued.check(client_id, 1)
         finally:
             self._counting = False
+
+    def beginning_of(self, arrived: Arrived) -> bytes:
+        """As much of a content as a report is read for (blocking). Raises DamagedBlob."""
+        if arrived.body is None:
+            return arrived.octets
+        octets = bytearray(arrived.octets)
+        for piece in self.blobs.open(arrived.body.digest, arrived.body.size_bytes).chunks():
+            octets += piece
+            if len(octets) >= REPORT_BYTES:
+                break
+        return bytes(octets)
 
     def keep(self, work: "asyncio.Future[Any]") -> None:
         """Work that goes on although its client leaves (U3)."""

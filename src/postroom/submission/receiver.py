@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from postroom.flow.accept_raw import Arrival, Origin, header_size, raw_message, refusal_reply, takes_long
 from postroom.flow.arriving import Arrived, Arriving
+from postroom.flow.bounce_intake import is_bounce_address
 from postroom.flow.current import Current
 from postroom.flow.storage_problem import storage_problem
 from postroom.flow.tokens import digest_of, may
@@ -20,6 +21,7 @@ from postroom.message.raw_field import RawProblem
 from postroom.net.incoming import Incoming
 from postroom.smtp.server import replies
 from postroom.smtp.server.envelope import ReceivedEnvelope
+from postroom.store.blobs import DamagedBlob
 from postroom.store.models import ApiToken
 from postroom.store.queue import Enqueued, NewMessage
 from postroom.store.writer import StorageBusy, StorageUnknown
@@ -45,14 +47,12 @@ class Receiver:
 
     def sender_refusal(self, reverse_path: str, size_bytes: int) -> bytes:
         del reverse_path
-        if self._digest is None:
-            return replies.SIGN_IN_NEEDED
-        client = self._room.clients.young(self._digest)
+        client = self._room.clients.young(self._digest or "")
         return b"" if self._room.has_room(client.pk if client is not None else "", size_bytes) else replies.NO_ROOM
 
     def recipient_refusal(self, forward_path: str) -> bytes:
-        del forward_path
-        return b""
+        """Whoever was sent a return path may report to it; for anything else a client has to be known."""
+        return b"" if self._digest is not None or is_bounce_address(forward_path) else replies.SIGN_IN_NEEDED
 
     def sign_in(self, username: str, password: str) -> None:
         self._room.keep(asyncio.ensure_future(self._signed_in(username, digest_of(password))))
@@ -93,20 +93,47 @@ class Receiver:
         envelope, room = self._envelope, self._room
         assert arriving is not None
         assert envelope is not None
+        reports = [path for path in envelope.forward_paths if is_bounce_address(path)]
         small = arriving.arrived_small()
         client, current = room.clients.young(self._digest or ""), room.current.young(None)
-        if small is not None and client is not None and current is not None:
+        if reports:
+            room.keep(asyncio.ensure_future(self._take_reports(envelope, arriving, reports)))
+        elif small is not None and client is not None and current is not None:
             self._accept(envelope, small, client, current)
         else:
             room.keep(asyncio.ensure_future(self._accept_later(envelope, arriving)))
 
-    async def _accept_later(self, envelope: ReceivedEnvelope, arriving: Arriving) -> None:
+    async def _take_reports(self, envelope: ReceivedEnvelope, arriving: Arriving, reports: list[str]) -> None:
+        """Bounces are read, never passed on; other recipients of the same message get it as ever."""
         room = self._room
         try:
             arrived = await arriving.arrived()
+            octets = await asyncio.get_running_loop().run_in_executor(room.executor, room.beginning_of, arrived)
+            for path in reports:
+                await room.bounces.take(octets, path)
+        except (RawProblem, OSError, StorageBusy, DamagedBlob) as error:
+            self._refuse(error)
+            return
+        envelope.forward_paths = [path for path in envelope.forward_paths if path not in reports]
+        if envelope.forward_paths:
+            await self._accept_arrived(envelope, arrived)
+        else:
+            self._incoming.answer(replies.REPORT_TAKEN)
+
+    async def _accept_later(self, envelope: ReceivedEnvelope, arriving: Arriving) -> None:
+        try:
+            arrived = await arriving.arrived()
+        except (RawProblem, OSError) as error:
+            self._refuse(error)
+        else:
+            await self._accept_arrived(envelope, arrived)
+
+    async def _accept_arrived(self, envelope: ReceivedEnvelope, arrived: Arrived) -> None:
+        room = self._room
+        try:
             client = await room.clients.get(self._digest or "")
             current = await room.current.get(None)
-        except (RawProblem, Problem, OSError, DatabaseError) as error:
+        except (Problem, DatabaseError) as error:
             self._refuse(error)
             return
         if client is None or current is None:
