@@ -7,6 +7,7 @@ A dialog is text, one act a line; blank lines and lines that begin with # are fo
     S> TEXT         send TEXT as it stands; \\r \\n \\xNN \\\\ are escapes here and in every act below
     C: PATTERN      expect a line that matches PATTERN (*, ? and [] as in file names, letter case ignored)
     C.              expect content up to its final dot
+    B: PATTERN      expect BDAT, as C:, and its chunk
     pause SECONDS
     drip SECONDS TEXT     send TEXT one octet every SECONDS, again and again
     flood TEXT      send TEXT again and again, as fast as the peer takes it
@@ -113,6 +114,10 @@ class _Player:
                 await self._expect(rest)
             case "C.":
                 self._playing.contents.append(await self._reader.readuntil(b"\r\n.\r\n"))
+            case "B:":
+                await self._expect(rest)
+                size_bytes = int(self._playing.lines[-1].split()[1])
+                self._playing.contents.append(await self._reader.readexactly(size_bytes))
             case "pause":
                 await asyncio.sleep(float(rest))
             case "drip":

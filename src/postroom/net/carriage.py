@@ -1,7 +1,7 @@
 """A run of transactions over one session, one round trip each where the server bears it (RFC 2920 section 3.1).
 
 With PIPELINING the next envelope leaves in the write that ends the content before it; with CHUNKING (RFC 3030) a small
-content leaves together with its envelope where nothing else is under way. At most two transactions are under way: one
+content leaves together with its own envelope where a run begins. At most two transactions are under way: one
 whose content has left wholly, and one that is an envelope as yet, so that a lost connection makes one of them uncertain
 at most. Replies belong to commands in their order; each transaction gets its own results (U6).
 
@@ -147,16 +147,13 @@ class Carriage:
         if not self._may_leave_whole(flight):
             return
         assert flight.octets is not None
-        lines = flight.transaction.commands()
         await self._marked(flight)
         self._check_quiet(flight)
-        flight.transaction.dotted()
+        lines = flight.transaction.commands()
+        envelope = b"".join(lines) + command.bdat(len(flight.octets), last=True)
         flight.is_whole = True
-        bdat = command.bdat(len(flight.octets), last=True)
-        commands = b"".join(lines) + bdat
-        self._note_said(flight, commands)
-        flight.notes.content_left(flight.said_s, len(flight.octets))
-        self._connection.send(commands + flight.octets, len(lines) + 1)
+        self._note_said(flight, envelope)
+        self._end_content(flight, envelope + flight.octets, len(lines) + 1)
 
     def _may_leave_whole(self, flight: _Flight) -> bool:
         if not (flight.transaction.is_chunked and self._manners.chunking_proven and self._pipelines):
@@ -277,18 +274,18 @@ class Carriage:
         self._note_said(flight, bdat := command.bdat(len(rest), last=True))
         self._end_content(flight, bdat + rest)
 
-    def _end_content(self, flight: _Flight, octets: bytes) -> None:
+    def _end_content(self, flight: _Flight, octets: bytes, replies: int = 1) -> None:
+        """Sends what ends a content, and the next envelope with it where the server bears that."""
         flight.transaction.dotted()
         flight.said_s = self._recorder.now_s()
         flight.notes.content_left(flight.said_s, flight.shipment.envelope.size_bytes)
-        replies = 1
         if flight.used is Pipelining.MESSAGES and self._manners.pipelining is Pipelining.MESSAGES:
             following = self._next(overlapped=True)
             if following is not None:
                 lines = following.transaction.commands()
                 self._flying.append(following)
                 self._note_said(following, envelope := b"".join(lines))
-                octets, replies = octets + envelope, 1 + len(lines)
+                octets, replies = octets + envelope, replies + len(lines)
         self._connection.send(octets, replies)
 
     async def _drained(self, flight: _Flight) -> None:
@@ -368,7 +365,8 @@ class Carriage:
         flight.notes.heard(now_s, stage, shown, now_s - flight.said_s)
         if not reply.is_positive or flight is not self._flying[-1]:
             self._check_order(flight, stage, reply)
-        if flight.is_whole and transaction.due == 1 and self._connection.next_code not in (None, CLOSING):
+        is_last = transaction.due == 1 and flight is self._flying[-1]
+        if flight.is_whole and is_last and self._connection.next_code not in (None, CLOSING):
             # One reply too many: nobody knows which of them belonged to the content.
             fault = WireFault("unsolicited", f"a reply that nobody asked for: {shown}"[:500])
             raise self._fault(flight, stage, fault)
@@ -468,6 +466,8 @@ class Carriage:
         transaction, manners = flight.transaction, self._manners
         if transaction.dot_sent or flight.used is Pipelining.NONE or flight.shipment.careful:
             return False
+        if transaction.refusal is not None and transaction.misplaced is None:
+            return False  # what was answered counts
         way = Pipelining.MESSAGES if flight.overlapped else Pipelining.ENVELOPE
         if manners.is_proven(way) or not (flight.overlapped or (transaction.replies and transaction.awaits)):
             return False

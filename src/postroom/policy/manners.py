@@ -35,6 +35,7 @@ class Pipelining(StrEnum):
     NONE = "none"
 
 
+_WAYS = tuple(Pipelining)
 _PLAINER = {Pipelining.MESSAGES: Pipelining.ENVELOPE, Pipelining.ENVELOPE: Pipelining.NONE}
 
 
@@ -59,7 +60,9 @@ class Manners:
 
     def broke(self, used: Pipelining, what: str) -> None:
         """It did not bear what was sent in this way."""
-        if used is self.pipelining and used in _PLAINER and used not in self.proven:
+        if used in self.proven or used not in _PLAINER:
+            return
+        if _WAYS.index(_PLAINER[used]) > _WAYS.index(self.pipelining):
             self.pipelining, self.reason, self.changed = _PLAINER[used], what, True
 
     def hung_up(self, used: Pipelining, what: str) -> None:
