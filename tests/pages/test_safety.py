@@ -29,6 +29,8 @@ CHANGING = [
     ("/messages/undo", {}), ("/messages/new", {"do": "send"}), ("/overview/hide-checklist", {}),
     ("/domain-checks/from-domain", {}), ("/domain-checks/detect", {}), ("/domain-checks/inbox-outlook", {}),
     ("/domain-checks/recipient", {}),
+    ("/dkim-keys", {"domain": "x.example", "algorithm": "rsa"}), ("/dkim-keys/X/check", {}),
+    ("/dkim-keys/X/activate", {}), ("/dkim-keys/X/retire", {}), ("/dkim-keys/X/remove", {}),
     ("/storage", {"log_days": "1"}),
     ("/suppressions", {"address": "a@b.example"}), ("/suppressions/import", {}),
     ("/suppressions/X/remove", {"why": "x"}),
@@ -158,6 +160,7 @@ def test_no_page_allows_inline_script_or_style_and_none_contains_any(
     for path in (
         "/", "/messages", f"/messages/{message.pk}", "/activity", "/smtp-servers", "/smtp-servers/new",
         f"/smtp-servers/{relay.pk}", f"/smtp-tests/{test_row.pk}", "/sandbox", "/tokens", "/account", "/instance",
+        "/dkim-keys",
     ):
         answer = page.get(path)
         assert answer.status_code == 200, path

@@ -74,6 +74,7 @@ def _system(path: str, failing: int) -> list[Entry]:
             failing_words, alarms=True,
         ),
         _entry(_("Delivery rules"), "delivery-rules", path),
+        _entry(_("DKIM keys"), "dkim-keys", path),
         _entry(_("Storage and retention"), "storage", path),
         _entry(_("Instance"), "instance", path),
     ]

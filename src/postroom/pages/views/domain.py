@@ -23,7 +23,7 @@ _FIELD = re.compile(r"[a-z][a-z_]{0,39}")
 def from_domain(request: HttpRequest) -> HttpResponse:
     """The card "From domain" for the address and the server that the form has now."""
     view = _sender_view(request)
-    return _part(request, "from_domain_said.html", {"view": view})
+    return _part(request, "from_domain_said.html", {"view": view, "user": person(request)})
 
 
 @operator_only
