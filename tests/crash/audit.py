@@ -1,11 +1,13 @@
 """The five-number audit: what became of every message that a client saw accepted."""
 
-import sqlite3
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from pathlib import Path
+
+from tests.outbox import Database, rows
 
 Arrival = tuple[str, str]  # Message-ID, recipient
 
@@ -79,14 +81,13 @@ def audited(
     )
 
 
-def stored_deliveries(database: Path) -> list[StoredDelivery]:
-    connection = sqlite3.connect(database)
-    rows = connection.execute(
+def stored_deliveries(database: Database) -> list[StoredDelivery]:
+    found = rows(
+        database,
         "SELECT m.id, m.message_id, d.recipient, d.state, d.uncertain_count FROM store_delivery d"
-        " JOIN store_message m ON m.id = d.message_id"
-    ).fetchall()
-    connection.close()
-    return [StoredDelivery(*row) for row in rows]
+        " JOIN store_message m ON m.id = d.message_id",
+    )
+    return [StoredDelivery(*row) for row in found]
 
 
 def sink_arrivals(record: Path) -> list[Arrival]:
@@ -94,16 +95,12 @@ def sink_arrivals(record: Path) -> list[Arrival]:
     return [(message_id, recipient) for message_id, recipient in (line.split(" ") for line in lines)]
 
 
-def sandbox_arrivals(data: Path) -> list[Arrival]:
+def sandbox_arrivals(database: Database, data: Path) -> list[Arrival]:
     """What the sandbox answered 250 for: its table and the blobs, without the test mails of the server's own tests."""
-    connection = sqlite3.connect(data / "postroom.sqlite3")
-    rows = connection.execute(
-        "SELECT content_digest, r.value FROM store_sandboxmessage, json_each(forward_paths) r"
-    ).fetchall()
-    connection.close()
     arrivals = []
-    for digest, recipient in rows:
+    for digest, stored in rows(database, "SELECT content_digest, forward_paths FROM store_sandboxmessage"):
         content = (data / "blobs" / digest[:2] / digest).read_bytes()
-        if recipient != "anyone@sandbox.example":
-            arrivals.append((str(BytesHeaderParser().parsebytes(content)["Message-ID"]), recipient))
+        for recipient in json.loads(stored) if isinstance(stored, str) else stored:
+            if recipient != "anyone@sandbox.example":
+                arrivals.append((str(BytesHeaderParser().parsebytes(content)["Message-ID"]), recipient))
     return arrivals

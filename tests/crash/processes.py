@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from tests.rig.installation import Installation
+from tests.rig.postgresql import Cluster
 
 READY_WITHIN_S = 30.0
 
@@ -16,22 +17,24 @@ READY_WITHIN_S = 30.0
 class Role:
     """`postroom serve ROLE` as a process that comes back after each kill."""
 
-    def __init__(self, installation: Installation, name: str, *options: str) -> None:
+    def __init__(self, installation: Installation, name: str, *options: str, label: str = "") -> None:
         self.name = name
         self._installation, self._options = installation, options
-        self._log = (installation.data / f"{name}.log").open("ab")
+        self._log = (installation.data / f"{label or name}.log").open("ab")
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = -1
 
     def start(self) -> None:
         """Start the process; it is not ready yet."""
         self._ready, said = os.pipe()
-        words = self._installation.arguments("serve", self.name, *self._options, "--ready-fd", str(said))
         self._process = subprocess.Popen(
-            words, pass_fds=(said,), stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-            env=self._installation.environment, start_new_session=True,
+            [*self.arguments(), "--ready-fd", str(said)], pass_fds=(said,), stdin=subprocess.DEVNULL,
+            stdout=self._log, stderr=self._log, env=self._installation.environment, start_new_session=True,
         )
         os.close(said)
+
+    def arguments(self) -> list[str]:
+        return self._installation.arguments("serve", self.name, *self._options)
 
     def await_ready(self) -> None:
         """Wait until the process says that it works; fails when it ends first."""
@@ -47,6 +50,11 @@ class Role:
     def kill(self) -> None:
         """End the process at once, as kill -9 does, and wait until it is gone."""
         self._end(signal.SIGKILL)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal that does not end it."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def stop(self) -> int:
         """End it by SIGTERM; its exit status."""
@@ -64,6 +72,25 @@ class Role:
     def close(self) -> None:
         self.kill()
         self._log.close()
+
+
+class DatabaseServer:
+    """A private PostgreSQL as a role that can be killed."""
+
+    name = "database"
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def start(self) -> None:
+        self._cluster.start()
+
+    def await_ready(self) -> None:
+        """It is when `start` returns."""
+
+    def kill(self) -> None:
+        """End it at once, without writing anything more: it recovers from its log when it starts again."""
+        self._cluster.stop(signal.SIGQUIT)
 
 
 class SinkProcess:

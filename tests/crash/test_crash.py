@@ -1,48 +1,55 @@
 """kill -9 of web, engine and sandbox at random moments under load: nothing accepted is lost (D2), and what came twice
-is counted as uncertain (U1). ROUNDS=N in the environment sets the number of kills.
+is counted as uncertain (U1); on PostgreSQL its server is killed, too. ROUNDS=N in the environment sets the number of
+kills.
 """
 
 import os
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.outbox import NOW, add_server, copy_schema
+from tests.outbox import NOW, Database, add_server, copy_schema, rows
 from tests.rig.installation import Installation
+from tests.rig.postgresql import Cluster
 from tests.rig.programs import free_port
 
-from postroom.store.queue_sqlite import text_of
-from postroom.store.writer import connect
+from postroom.policy.database_url import DatabaseUrl
+from postroom.store.database import conninfo_of
+from postroom.store.times_sqlite import text_of
 from postroom.terms.server import Security, ServerSettings
 
 from .audit import Arrival, Audit, audited, sandbox_arrivals, sink_arrivals, stored_deliveries
 from .load import Load
-from .processes import Role, SinkProcess, eventually
+from .processes import DatabaseServer, Role, SinkProcess, eventually
 
 pytestmark = pytest.mark.crash
-ROUNDS = int(os.environ.get("ROUNDS", "50"))
+# Unless ROUNDS says otherwise.
+USUAL_ROUNDS = {"sqlite": 50, "postgresql": 25}
 DRAINED_WITHIN_S = 60.0
 
 
 @dataclass
 class Scene:
-    """A running installation under load."""
+    """A running installation under load. `rounds` is how often something is to be killed."""
 
     data: Path
+    database: Database
+    rounds: int
     sinks: list[SinkProcess]
     roles: dict[str, Role]
     load: Load
+    server: DatabaseServer | None = None
 
     @property
     def arrivals(self) -> list[Arrival]:
-        return [a for sink in self.sinks for a in sink_arrivals(sink.record)] + sandbox_arrivals(self.data)
+        in_sinks = [arrival for sink in self.sinks for arrival in sink_arrivals(sink.record)]
+        return in_sinks + sandbox_arrivals(self.database, self.data)
 
     def audit(self) -> Audit:
-        return audited(self.load.accepted, stored_deliveries(self.data / "postroom.sqlite3"), self.arrivals)
+        return audited(self.load.accepted, stored_deliveries(self.database), self.arrivals)
 
     def restart(self) -> None:
         for role in self.roles.values():
@@ -52,14 +59,21 @@ class Scene:
             role.await_ready()
 
 
-@pytest.fixture
-def scene(tmp_path: Path, db: None) -> Iterator[Scene]:  # noqa: ARG001  it makes the schema
+@pytest.fixture(params=["sqlite", "postgresql"])
+def scene(request: pytest.FixtureRequest, tmp_path: Path, db: None) -> Iterator[Scene]:  # noqa: ARG001  it makes the schema
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
-    database = copy_schema(data / "postroom.sqlite3")
+    environment, server = {"POSTROOM_SMTP_PORTS": "1-65535"}, None
+    if request.param == "sqlite":
+        database: Database = copy_schema(data / "postroom.sqlite3")
+    else:
+        cluster: Cluster = request.getfixturevalue("postgresql")
+        url = cluster.url(cluster.create(request.getfixturevalue("postgresql_schema")))
+        database, server = conninfo_of(DatabaseUrl.parse(url)), DatabaseServer(cluster)
+        environment["POSTROOM_DATABASE_URL"] = url
     sink = SinkProcess(tmp_path / "arrivals")
     add_sink(database, "Sink", sink.port)
-    installation = Installation(data, POSTROOM_SMTP_PORTS="1-65535")
+    installation = Installation(data, **environment)
     token = installation.command("token", "create", "load", "--scope", "send")
     assert token.returncode == 0, token.stderr
     port = free_port()
@@ -72,7 +86,8 @@ def scene(tmp_path: Path, db: None) -> Iterator[Scene]:  # noqa: ARG001  it make
         role.start()
     for role in roles.values():
         role.await_ready()
-    scene = Scene(data, [sink], roles, Load(port, token.stdout.strip()))
+    rounds = int(os.environ.get("ROUNDS", USUAL_ROUNDS[request.param]))
+    scene = Scene(data, database, rounds, [sink], roles, Load(port, token.stdout.strip()), server)
     yield scene
     for role in roles.values():
         role.close()
@@ -83,22 +98,20 @@ def scene(tmp_path: Path, db: None) -> Iterator[Scene]:  # noqa: ARG001  it make
 def test_what_was_accepted_survives_kills_at_random_moments(
     scene: Scene, record_property: Callable[[str, object], None]
 ) -> None:
-    said = killed_under_load(scene, ROUNDS)
+    said = killed_under_load(scene, scene.rounds)
     scene.restart()
     scene.load.stop()
     drain(scene)
-    record_property("audit", shown_whole(scene, ROUNDS, said))
+    record_property("audit", shown_whole(scene, scene.rounds, said))
     show_that_the_audit_sees(scene)
 
 
 def test_what_was_accepted_survives_kills_while_it_moves_from_a_dead_server_to_the_next(
     scene: Scene, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    rounds, port = max(ROUNDS // 3, 4), free_port()
-    connection = connect(scene.data / "postroom.sqlite3")
-    connection.execute("UPDATE store_smtpserver SET is_default = 0, position = 1 WHERE name = 'Sink'")
-    connection.close()
-    add_sink(scene.data / "postroom.sqlite3", "Dead", port)
+    rounds, port = max(scene.rounds // 3, 4), free_port()
+    rows(scene.database, "UPDATE store_smtpserver SET is_default = ?, position = 1 WHERE name = 'Sink'", False)
+    add_sink(scene.database, "Dead", port)
     said = killed_under_load(scene, rounds)
     assert eventually(lambda: len(sink_arrivals(scene.sinks[0].record)) > len(scene.load.accepted) // 2, 20)
     # What was on its way to the dead one when the engine was killed may have been sent, and waits for that one alone.
@@ -113,13 +126,15 @@ def killed_under_load(scene: Scene, rounds: int) -> str:
     """Kill and start again, so many times; what was done."""
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    assert eventually(lambda: is_verified(scene.data, "Sandbox"), 10)
+    assert eventually(lambda: is_verified(scene.database, "Sandbox"), 10)
     scene.load.start()
-    kills = dict.fromkeys(scene.roles, 0)
+    kills = dict.fromkeys((*scene.roles, *(("database",) if scene.server else ())), 0)
     for number in range(rounds):
         # The sandbox is spared near the end: after a fault its lane waits, and so would the drain.
         names = ["web", "engine", "sandbox"] if number < rounds * 2 // 3 else ["web", "engine"]
-        role = scene.roles[chance.choice(names)]
+        role: Role | DatabaseServer = scene.roles[chance.choice(names)]
+        if scene.server is not None and chance.random() < 0.15:
+            role = scene.server
         time.sleep(chance.random() * 0.7)
         role.kill()
         kills[role.name] += 1
@@ -140,25 +155,22 @@ def shown_whole(scene: Scene, rounds: int, said: str) -> str:
     assert audit.delivered_twice <= audit.uncertain, said
     assert set(audit.states) <= {"sent", "held"}, said
     assert audit.states["sent"] > 0.9 * audit.stored, said
-    assert is_whole(scene.data / "postroom.sqlite3")
+    assert is_whole(scene.database)
     return said
 
 
 def drain(scene: Scene) -> None:
     """Let everything leave that waits: what waits for its next attempt is made due now, as an operator may."""
-    database = scene.data / "postroom.sqlite3"
+    long_ago = text_of(NOW.replace(year=2000))
 
     def drained() -> bool:
-        connection = connect(database)
-        connection.execute(
+        rows(
+            scene.database,
             "UPDATE store_delivery SET due_at = ? WHERE state IN ('deferred', 'uncertain') AND due_at > ?",
-            (text_of(NOW.replace(year=2000)), text_of(NOW.replace(year=2000))),
+            long_ago, long_ago,
         )
-        waiting = connection.execute(
-            "SELECT count(*) FROM store_delivery WHERE state IN ('queued', 'sending', 'deferred', 'uncertain')"
-        ).fetchone()[0]
-        connection.close()
-        return bool(waiting == 0)
+        waiting = "SELECT count(*) FROM store_delivery WHERE state IN ('queued', 'sending', 'deferred', 'uncertain')"
+        return rows(scene.database, waiting) == [(0,)]
 
     assert eventually(drained, DRAINED_WITHIN_S, 0.5), f"{scene.audit()}\n{scene.roles['engine'].said}"
     ends = {name: role.stop() for name, role in scene.roles.items()}
@@ -167,7 +179,7 @@ def drain(scene: Scene) -> None:
 
 def show_that_the_audit_sees(scene: Scene) -> None:
     """The control: the same records, doctored. An audit that passes them would prove nothing."""
-    stored = stored_deliveries(scene.data / "postroom.sqlite3")
+    stored = stored_deliveries(scene.database)
     arrivals, accepted = scene.arrivals, scene.load.accepted
     gone = next(iter(accepted))
     sent_once = next(d for d in stored if d.state == "sent" and arrivals.count((d.message_id, d.recipient)) == 1)
@@ -178,7 +190,7 @@ def show_that_the_audit_sees(scene: Scene) -> None:
     assert not audited(accepted, certain, [*arrivals, arrival]).holds
 
 
-def add_sink(database: Path, name: str, port: int) -> None:
+def add_sink(database: Database, name: str, port: int) -> None:
     """The default server, without encryption."""
     settings = ServerSettings(
         name=name, host="127.0.0.1", port=port, security=Security.NONE, from_address="reports@example.com"
@@ -186,15 +198,18 @@ def add_sink(database: Path, name: str, port: int) -> None:
     add_server(database, settings)
 
 
-def is_verified(data: Path, name: str) -> bool:
-    connection = sqlite3.connect(data / "postroom.sqlite3")
-    row = connection.execute("SELECT verified_fingerprint FROM store_smtpserver WHERE name = ?", (name,)).fetchone()
-    connection.close()
-    return bool(row and row[0])
+def is_verified(database: Database, name: str) -> bool:
+    found = rows(database, "SELECT verified_fingerprint FROM store_smtpserver WHERE name = ?", name)
+    return bool(found and found[0][0])
 
 
-def is_whole(database: Path) -> bool:
-    connection = sqlite3.connect(database)
-    answer = connection.execute("PRAGMA integrity_check").fetchone()
-    connection.close()
-    return bool(answer == ("ok",))
+def is_whole(database: Database) -> bool:
+    """What SQLite says of its file; of PostgreSQL, which was killed as well, that each row is found by its index."""
+    if isinstance(database, Path):
+        return rows(database, "PRAGMA integrity_check") == [("ok",)]
+    rows(database, "CREATE EXTENSION IF NOT EXISTS amcheck")
+    return rows(
+        database,
+        "SELECT count(bt_index_check(i.indexrelid, true)::text) > 10 FROM pg_index i JOIN pg_class c"
+        " ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'btree' AND c.relname LIKE 'store%'",
+    ) == [(True,)]
