@@ -36,6 +36,7 @@ BLOCK_BYTES = 131_072
 CHUNK_BYTES = 65_536
 # A session that was silent for longer may be gone without our knowing: an envelope finds out at no risk.
 LIVELY_S = 1.0
+_REFUSALS = 400
 
 
 class _Flight:
@@ -122,13 +123,13 @@ class Carriage:
         while self._flying:
             flight = self._flying[0]
             transaction = flight.transaction
-            if transaction.awaits:
+            if transaction.due:
                 await self._hear()
+            elif transaction.wants_content:
+                await self._convey(flight)
             elif lines := transaction.commands():
                 self._check_quiet(flight)
                 self._say(flight, b"".join(lines), len(lines))
-            elif transaction.wants_content:
-                await self._convey(flight)
             elif transaction.wants_lone_dot:
                 transaction.dotted()
                 self._say(flight, FINAL_DOT, 1)
@@ -317,7 +318,7 @@ class Carriage:
     def _due(self) -> _Flight | None:
         """The transaction to which the next reply belongs."""
         for flight in self._flying:
-            if flight.transaction.awaits:
+            if flight.transaction.due:
                 return flight
         return None
 
@@ -327,11 +328,13 @@ class Carriage:
         if not connection.has_reply:
             await self._wait()
         self.heard_s = now_s = self._recorder.now_s()
-        while connection.has_reply:
-            flight = self._due()
-            if flight is None:
+        for flight in tuple(self._flying):
+            due = flight.transaction.due
+            while due and connection.has_reply:
+                self._take(flight, connection.taken(), now_s)
+                due -= 1
+            if due:
                 return
-            self._take(flight, connection.taken(), now_s)
 
     async def _wait(self) -> None:
         flight = self._due()
@@ -363,28 +366,32 @@ class Carriage:
         assert stage is not None
         shown = self._dialogue.shown(reply)
         flight.notes.heard(now_s, stage, shown, now_s - flight.said_s)
-        if not reply.is_positive or flight is not self._flying[-1]:
+        if reply.code >= _REFUSALS or flight is not self._flying[-1]:
             self._check_order(flight, stage, reply)
-        is_last = transaction.due == 1 and flight is self._flying[-1]
-        if flight.is_whole and is_last and self._connection.next_code not in (None, CLOSING):
-            # One reply too many: nobody knows which of them belonged to the content.
-            fault = WireFault("unsolicited", f"a reply that nobody asked for: {shown}"[:500])
-            raise self._fault(flight, stage, fault)
+        if flight.is_whole and stage is Stage.MESSAGE:
+            self._check_count(flight, shown)
         transaction.receive(shown)
         if transaction.is_chunked and stage is Stage.MESSAGE and reply.is_positive:
             self._manners.chunking_proven = True
-        if transaction.misplaced is not None:
-            fault = WireFault("malformed", f"a {reply.code} reply is not due here")
-            raise self._fault(flight, stage, fault)
-        self._tell(flight)
+        if self._tells:
+            self._tell(flight)
         if transaction.closing:
+            if transaction.misplaced is not None:
+                fault = WireFault("malformed", f"a {reply.code} reply is not due here")
+                raise self._fault(flight, stage, fault)
             raise _Farewell
+
+    def _check_count(self, flight: _Flight, shown: Reply) -> None:
+        """One reply too many: nobody knows which of them belonged to a content that left with its envelope."""
+        if flight is self._flying[-1] and self._connection.next_code not in (None, CLOSING):
+            fault = WireFault("unsolicited", f"a reply that nobody asked for: {shown}"[:500])
+            raise self._fault(flight, Stage.MESSAGE, fault)
 
     def _check_order(self, flight: _Flight, stage: Stage, reply: Reply) -> None:
         """Raises where a reply tells that the server does not bear what left together."""
         transaction, manners = flight.transaction, self._manners
         if flight is not self._flying[-1]:
-            if answers_another_command(reply) and not manners.is_proven(Pipelining.MESSAGES):
+            if not manners.is_proven(Pipelining.MESSAGES) and answers_another_command(reply):
                 manners.broke(Pipelining.MESSAGES, f"it answered a content with: {reply}"[:300])
                 fault = WireFault("pipelining", f"the reply to another command: {reply}"[:500])
                 raise self._fault(flight, stage, fault)
@@ -469,7 +476,7 @@ class Carriage:
         if transaction.refusal is not None and transaction.misplaced is None:
             return False  # what was answered counts
         way = Pipelining.MESSAGES if flight.overlapped else Pipelining.ENVELOPE
-        if manners.is_proven(way) or not (flight.overlapped or (transaction.replies and transaction.awaits)):
+        if manners.is_proven(way) or not (flight.overlapped or (transaction.replies and transaction.due)):
             return False
         if fault.kind in ("closed", "reset"):
             manners.hung_up(way, f"it hung up in place of an answer to what was sent together: {fault.text}"[:300])

@@ -55,7 +55,7 @@ class Transaction:
 
     def commands(self) -> list[bytes]:
         """The next commands to send together; empty when it is time to listen, to send content, or over."""
-        if self._awaited or self.is_over or not self._to_send or self.data_granted:
+        if not self._to_send or self._awaited or self.data_granted or self.is_over:
             return []
         if self._undecided_after_recipients():
             return []
@@ -67,11 +67,6 @@ class Transaction:
         """True when going on is pointless: the sender is refused, or every forward-path is."""
         at_data = self._to_send[0][0][0] is Stage.MESSAGE
         return self._sender_refused or (at_data and not self._accepted)
-
-    @property
-    def awaits(self) -> bool:
-        """Whether a reply is due."""
-        return bool(self._awaited)
 
     @property
     def due(self) -> int:
@@ -152,7 +147,8 @@ class Transaction:
 
     def results(self) -> list[RecipientResult]:
         """One result per forward-path. Forward-paths that nothing was said about are deferred."""
-        self._decide_rest(Outcome.DEFERRED, Stage.MESSAGE, None, "the transaction did not come to an end")
+        if None in self._decided:
+            self._decide_rest(Outcome.DEFERRED, Stage.MESSAGE, None, "the transaction did not come to an end")
         return [result for result in self._decided if result is not None]
 
     def _receive_sender(self, reply: Reply) -> None:
@@ -210,8 +206,9 @@ class Transaction:
             self._decided[index] = RecipientResult(self._paths[index], outcome, stage, reply, reason)
 
     def _decide_rest(self, outcome: Outcome, stage: Stage, reply: Reply | None, reason: str) -> None:
-        for index in range(len(self._decided)):
-            self._decide(index, outcome, stage, reply, reason)
+        for index, path in enumerate(self._paths):
+            if self._decided[index] is None:
+                self._decided[index] = RecipientResult(path, outcome, stage, reply, reason)
 
 
 def _refusal(reply: Reply) -> Outcome:
@@ -236,8 +233,9 @@ def _groups(
         parameters.append("BODY=8BITMIME")
     if needs_smtputf8(envelope):
         parameters.append("SMTPUTF8")
-    steps = [(Stage.SENDER, -1, command.mail(envelope.reverse_path, tuple(parameters)))]
-    steps += [(Stage.RECIPIENT, i, command.rcpt(path)) for i, path in enumerate(envelope.forward_paths)]
+    steps = [(Stage.SENDER, -1, command.mail(envelope.reverse_path, parameters))]
+    for index, path in enumerate(envelope.forward_paths):
+        steps.append((Stage.RECIPIENT, index, command.rcpt(path)))
     if not chunked:
         steps.append((Stage.MESSAGE, -1, command.DATA))
     return deque([steps] if grouped else [[step] for step in steps])
@@ -257,6 +255,5 @@ def lacking_extension(envelope: Envelope, extensions: Mapping[str, tuple[str, ..
 
 def needs_smtputf8(envelope: Envelope) -> bool:
     """True when an address or the content asks for RFC 6531."""
-    return envelope.needs_smtputf8 or not all(
-        path.isascii() for path in (envelope.reverse_path, *envelope.forward_paths)
-    )
+    said = "".join((envelope.reverse_path, *envelope.forward_paths))
+    return envelope.needs_smtputf8 or not said.isascii()

@@ -5,11 +5,14 @@ parameter, lines longer than allowed. The messages never repeat the value.
 """
 
 import re
+from collections.abc import Sequence
 
 from postroom.terms.limits import AUTH_LINE_BYTES, COMMAND_LINE_BYTES
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _EHLO_NAME = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[A-Za-z0-9.:-]{1,80}\])\Z")
+# What nearly every address looks like: nothing in it could end or extend a command.
+_PLAIN = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}\Z")
 _QUOTED = re.compile(r'\A"(?:[^"\\]|\\.)*"(?=@)')
 # RFC 1870, 6152, 6531: SIZE adds 26 octets to the limit of MAIL, BODY 17, SMTPUTF8 10 and longer paths.
 _PARAMETER_BYTES = 512
@@ -40,12 +43,17 @@ def ehlo(name: str, verb: str = "EHLO") -> bytes:
     return _line(f"{verb} {name}")
 
 
-def mail(reverse_path: str, parameters: tuple[str, ...] = ()) -> bytes:
+def mail(reverse_path: str, parameters: Sequence[str] = ()) -> bytes:
+    """MAIL with its parameters, which are of our own making."""
+    if _PLAIN.match(reverse_path):
+        return " ".join((f"MAIL FROM:<{reverse_path}>", *parameters)).encode("ascii") + b"\r\n"
     limit = COMMAND_LINE_BYTES + _PARAMETER_BYTES
     return _line(" ".join((f"MAIL FROM:{_path(reverse_path)}", *parameters)), limit)
 
 
 def rcpt(forward_path: str) -> bytes:
+    if _PLAIN.match(forward_path):
+        return b"RCPT TO:<%s>\r\n" % forward_path.encode("ascii")
     if not forward_path:
         raise ValueError("a forward-path may not be empty")
     return _line(f"RCPT TO:{_path(forward_path)}", COMMAND_LINE_BYTES + _PARAMETER_BYTES)
