@@ -249,14 +249,16 @@ async def test_the_limits_of_a_server_are_kept(outbox: Outbox) -> None:
 
 async def test_a_server_claims_no_more_than_its_messages_per_minute(outbox: Outbox) -> None:
     async with Peer() as peer:
-        server_id = await outbox.server(peer.port, limits=Limits(messages_per_minute=5))
+        server_id = await outbox.server(peer.port, limits=Limits(messages_per_minute=120))
         for number in range(9):
             await outbox.submit(server_id, f"r{number}@example.org")
+        begun_s = asyncio.get_running_loop().time()
         lane = await outbox.open_lane(server_id)
         for _ in range(30):
             lane.nudge()
             await asyncio.sleep(0.02)
-    assert len(peer.taken) == 5
+        most = 1 + (asyncio.get_running_loop().time() - begun_s) / 0.5
+    assert 1 <= len(peer.taken) <= most
 
 
 async def test_a_session_that_the_server_closed_meanwhile_costs_no_attempt(outbox: Outbox) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -21,15 +22,17 @@ from postroom.flow.server_health import note_failing, note_manners, note_working
 from postroom.flow.settle import Settler, Standings
 from postroom.policy.failover import Standing, last_resort, successor
 from postroom.policy.manners import Manners
+from postroom.policy.rate import has_rate
 from postroom.store.blobs import DamagedBlob
 from postroom.store.models import SmtpServer
 from postroom.store.queue import Claimed, Lease, Queue
 from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.outcome import Stage
+from postroom.terms.server import Limits
 
+from .allowance import Allowance, Held
 from .cooldown import Cooldown
 from .marks import Marks
-from .pace import Pace
 from .passing_on import PassingOn
 from .sessions import Sessions
 from .settlements import Settlements
@@ -78,7 +81,9 @@ class Lane:
         self._passing_on = PassingOn(settler)
         self._crowded_until_s = 0.0
         self._crowded_limit = 1
-        self._pace = Pace()
+        self.allowance = Allowance(now)
+        self._knows_day = False
+        self._wake: asyncio.TimerHandle | None = None
         self._nudge = asyncio.Event()
         self.is_stopping = False
         self._feeder = asyncio.create_task(self._feed())
@@ -97,6 +102,11 @@ class Lane:
             is_failing=self._is_ailing or is_spent, is_left_alone=self._cooldown.left_s > 0 or is_spent,
         )
 
+    @property
+    def cooldown_left_s(self) -> float:
+        """Seconds for which the server is left alone; 0 when it may be tried."""
+        return self._cooldown.left_s
+
     def check(self) -> None:
         """Raise what ended the feeding of this lane, if anything did."""
         if self._feeder.done() and not self.is_stopping:
@@ -114,6 +124,7 @@ class Lane:
         if before.key != self.server.key or repaired:
             self._cooldown.end()
             self._crowded_until_s = 0.0
+            self.allowance.forget()
             self.sessions.end_idle()
             self._nudge.set()
         if before.key != self.server.key:
@@ -143,7 +154,7 @@ class Lane:
             if self.may_begin:
                 self.start_slots()
             try:
-                await self._learn_pace()
+                await self._learn_day()
                 while self._wants_more() and await self._claim():
                     self.start_slots()
                 if not self.may_begin:
@@ -152,15 +163,24 @@ class Lane:
             except (StorageBusy, StorageUnknown, DatabaseError) as error:
                 _log.error("nothing could be claimed", server=self.server.name.name, error=str(error))
                 await asyncio.sleep(STORAGE_PAUSE_S)
+            self._wake_when_more_may_leave()
             await self._nudge.wait()
             self._nudge.clear()
         await self._give_back()
         self._passing_on.tell(self.server.name)
 
-    async def _learn_pace(self) -> None:
-        """A limit per day counts what left before this process began, too."""
-        if not self._pace.knows_day and self.server.settings.limits.messages_per_day is not None:
-            self._pace.learn(time.monotonic(), await sent_today(self.server.name.id))
+    async def _learn_day(self) -> None:
+        """A limit per day counts what left before there was one, too."""
+        if not self._knows_day and self.server.settings.limits.messages_per_day is not None:
+            sent = await sent_today(self.server.name.id)
+            await self._queue.learn(self.server.name.id, sent, self._now())
+            self._knows_day = True
+
+    def _wake_when_more_may_leave(self) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+        wait_s = self.allowance.wait_s
+        self._wake = None if wait_s is None else asyncio.get_running_loop().call_later(wait_s, self._nudge.set)
 
     @property
     def may_begin(self) -> bool:
@@ -174,7 +194,7 @@ class Lane:
     @property
     def _is_spent(self) -> bool:
         """Nothing may be sent over it any more today."""
-        return self._pace.is_day_spent(time.monotonic(), self.server.settings.limits)
+        return self.allowance.is_day_spent
 
     async def _pass_on(self) -> None:
         """What is due here moves to the server that takes over, unless this one is well.
@@ -199,25 +219,31 @@ class Lane:
             self.may_begin
             and len(self.pending) < self.limit * CLAIMED_PER_SLOT // 2
             and waiting < WAITING_DELIVERIES
-            and self._allowance() > 0
+            and self.allowance.held is None
+            and self.limit > 0
         )
 
     @property
     def limit(self) -> int:
         """How many sessions may be open now; one as long as none has come about."""
+        allowed = self.allowance.sessions(self.server.settings.limits.connections or CONNECTIONS)
         if not self.sessions.count:
-            return 1
-        allowed = self.server.settings.limits.connections or CONNECTIONS
+            return min(1, allowed)
         return min(allowed, self._crowded_limit) if time.monotonic() < self._crowded_until_s else allowed
 
-    def _allowance(self) -> int:
-        """How many messages may be claimed now: a share for each slot, within the server's own pace."""
-        share = 1 if self._is_ailing else self.limit * CLAIMED_PER_SLOT
-        return int(min(share, self._pace.left(time.monotonic(), self.server.settings.limits)))
+    @property
+    def _limits(self) -> Limits:
+        """What claims count by: the server's own limits, or less while it asks for less."""
+        settings = self.server.settings
+        limits = replace(settings.limits, recipients_per_message=1) if settings.bounce_address else settings.limits
+        return self.allowance.limits(limits)
 
     async def _claim(self) -> int:
-        now, limit = self._now(), self._allowance()
-        claims = await self._queue.claim(self.server.name.id, now=now, lease_until=now + LEASE, limit=limit)
+        now, limits = self._now(), self._limits
+        share = 1 if self._is_ailing else self.limit * CLAIMED_PER_SLOT
+        claims = await self._queue.claim(
+            self.server.name.id, now=now, lease_until=now + LEASE, limit=share, limits=limits
+        )
         for claimed in claims.claimed:
             self._held[claimed.lease.delivery_id] = claimed.lease
         wanted = claims.claimed
@@ -226,7 +252,7 @@ class Lane:
             wanted = tuple(claimed for claimed in claims.claimed if not claimed.suppressed)
         groups = groups_of(wanted, self.server.settings)
         self.pending.extend(groups)
-        self._pace.count(time.monotonic(), len(groups))
+        self.allowance.claimed(len(groups), Held(claims.held_by, claims.next_at) if claims.next_at else None)
         if claims.damaged:
             await self._settler.hold_damaged(self.server.name, claims.damaged)
         return len(claims.claimed) + len(claims.damaged)
@@ -279,6 +305,8 @@ class Lane:
 
     def took(self, server: Outgoing, carried: Carried) -> None:
         """A transaction ended by what the server said of it, and the server works."""
+        if not carried.all_sent:
+            self.allowance.results(carried.results, self.sessions.count)
         if self._is_ailing:
             self._aside(self._worked(server, carried))
         else:
@@ -311,11 +339,12 @@ class Lane:
 
     async def unusable(self, server: Outgoing, group: Group, fault: ServerFault) -> None:
         """No session came about. While others are open the server is only crowded; else it is left alone."""
+        self.allowance.refused(fault.reply, fault.stage, self.sessions.count)
         if fault.stage in (Stage.CONNECT, Stage.GREETING) and self.sessions.count:
             self._crowded_limit, self._crowded_until_s = self.sessions.count, time.monotonic() + CROWDED_S
             self.pending.appendleft(group)
             return
-        self._pace.take_back(1)
+        await self._release([], 1)
         wait_s = await self.cool_down(server, fault)
         self._aside(self._settle_fault(server, group, fault, wait_s))
 
@@ -358,11 +387,21 @@ class Lane:
         """Return to the queue what was claimed and not begun."""
         groups = list(self.pending)
         self.pending.clear()
-        self._pace.take_back(len(groups))
         for group in groups:
             self.forget(group)
-        if leases := [claimed.lease for group in groups for claimed in group.claimed]:
-            try:
-                await self._queue.release(leases, self._now())
-            except (StorageBusy, StorageUnknown) as error:
-                _log.error("deliveries return only when their lease is over", error=str(error))
+        if groups:
+            await self._release([claimed.lease for group in groups for claimed in group.claimed], len(groups))
+
+    async def _release(self, leases: list[Lease], messages: int) -> None:
+        """These leases end, and so many messages were begun and not tried."""
+        limits = self._limits
+        if not leases and not has_rate(limits):
+            return
+        try:
+            await self._queue.release(
+                leases, self._now(), server_id=self.server.name.id, limits=limits, messages=messages
+            )
+        except (StorageBusy, StorageUnknown) as error:
+            _log.error("deliveries return only when their lease is over", error=str(error))
+        else:
+            self.allowance.given_back()

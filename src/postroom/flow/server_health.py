@@ -1,5 +1,6 @@
 """What pages say of a server while the engine works with it: failing since when and why, or working."""
 
+from collections import Counter
 from collections.abc import Awaitable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,8 +8,8 @@ from typing import Any
 import structlog
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError
-from django.db.models import Count, Max
-from django.db.models.functions import TruncHour
+from django.db.models import Count
+from django.db.models.functions import TruncMinute
 from django.utils import timezone
 
 from postroom.store.models import Attempt, SmtpServer
@@ -37,19 +38,19 @@ def _note_manners(server_id: str, manners: Mapping[str, Any]) -> bool:
     return bool(SmtpServer.objects.filter(pk=server_id).update(manners=dict(manners)))
 
 
-async def sent_today(server_id: str) -> list[tuple[float, int]]:
-    """Messages that the server took within a day, by hour: (seconds ago, messages), oldest first."""
+async def sent_today(server_id: str) -> list[tuple[datetime, int]]:
+    """Messages that the server took within a day, by quarter of an hour: (when the quarter began, messages)."""
     return await sync_to_async(_sent_today)(server_id)
 
 
-def _sent_today(server_id: str) -> list[tuple[float, int]]:
-    now = timezone.now()
-    sent = Attempt.objects.filter(server_id=server_id, outcome=Outcome.SENT, started_at__gt=now - timedelta(days=1))
-    hours = (
-        sent.annotate(hour=TruncHour("started_at")).values("hour").order_by("hour")
-        .annotate(last=Max("started_at"), messages=Count("delivery__message", distinct=True))
-    )
-    return [((now - row["last"]).total_seconds(), row["messages"]) for row in hours]
+def _sent_today(server_id: str) -> list[tuple[datetime, int]]:
+    since = timezone.now() - timedelta(days=1)
+    sent = Attempt.objects.filter(server_id=server_id, outcome=Outcome.SENT, started_at__gt=since)
+    minutes = sent.annotate(minute=TruncMinute("started_at")).values("minute").order_by("minute")
+    quarters: Counter[datetime] = Counter()
+    for row in minutes.annotate(messages=Count("delivery__message", distinct=True)):
+        quarters[row["minute"].replace(minute=row["minute"].minute // 15 * 15)] += row["messages"]
+    return sorted(quarters.items())
 
 
 async def _noted(writing: Awaitable[bool]) -> bool:

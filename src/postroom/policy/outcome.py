@@ -16,6 +16,7 @@ from postroom.terms.outcome import DeliveryState, Outcome, Stage
 from postroom.terms.server import UncertainPolicy
 
 from .retry import backoff_s
+from .throttle import asks_for_less
 
 # RFC 4954 section 6: replies about authentication, which some servers give to MAIL or RCPT instead.
 _SIGN_IN_CODES = frozenset((432, 454, 530, 534, 535, 538))
@@ -57,7 +58,7 @@ def is_about_sign_in(result: RecipientResult) -> bool:
     if result.stage is Stage.AUTHENTICATE:
         return True
     return result.stage in (Stage.SENDER, Stage.RECIPIENT) and result.reply is not None and (
-        result.reply.code in _SIGN_IN_CODES
+        result.reply.code in _SIGN_IN_CODES and not asks_for_less(result.reply, result.stage)
     )
 
 

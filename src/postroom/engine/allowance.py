@@ -1,0 +1,118 @@
+"""How fast a lane may go: the server's own limits, its request to slow down, this engine's share of its connections.
+
+The rates themselves are counted in the database, in the transaction of each claim, for all engines together
+(`store/rates.py`); here is what one engine has to know between two claims.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from postroom.policy.throttle import Throttle, asks_for_less, is_throttle
+from postroom.smtp.text import printable
+from postroom.terms.envelope import RecipientResult
+from postroom.terms.outcome import Stage
+from postroom.terms.reply import Reply
+from postroom.terms.server import Limits
+
+# The rate at which messages left is measured over so many seconds.
+SEEN_S = 10.0
+REPLY_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A limit lets nothing through until then; `by` is its API name."""
+
+    by: str
+    until: datetime
+
+
+class Allowance:
+    """Of one lane. `now_s` is a clock that only goes forward, `now` the wall clock."""
+
+    def __init__(
+        self, now: Callable[[], datetime] = lambda: datetime.now(UTC), now_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now_s, self._now = now_s, now
+        self._throttle = Throttle()
+        self._seen: deque[tuple[float, int]] = deque()
+        self._held: Held | None = None
+        self.slots: int | None = None
+        self.slowed_at: datetime | None = None
+        self.slowed_reply = ""
+
+    def limits(self, own: Limits) -> Limits:
+        """What a claim is to count by."""
+        return self._throttle.limited(own)
+
+    def sessions(self, allowed: int) -> int:
+        """How many sessions may be open, of those that the server's own limit allows; 0 while others have them all."""
+        self._regain(allowed)
+        most = self._throttle.at_most(allowed)
+        return most if self.slots is None else min(most, self.slots)
+
+    def claimed(self, messages: int, held: Held | None) -> None:
+        """A claim began so many messages; a limit holds the next one."""
+        self._seen.append((self._now_s(), messages))
+        self._held = held
+
+    def given_back(self) -> None:
+        """Something that was begun was not tried: what held the next may hold it no longer."""
+        self._held = None
+
+    def results(self, results: Iterable[RecipientResult], sessions: int) -> bool:
+        """A transaction ended while so many sessions were open; whether the server asked for less."""
+        asking = next((result.reply for result in results if is_throttle(result)), None)
+        return asking is not None and self._slow(asking, sessions)
+
+    def refused(self, reply: Reply | None, stage: Stage, sessions: int) -> bool:
+        """No session came about; whether the server asked for less."""
+        return reply is not None and asks_for_less(reply, stage) and self._slow(reply, sessions)
+
+    def forget(self) -> None:
+        """The server was changed: it is not held against it that it asked for less before."""
+        self._throttle, self.slowed_at, self.slowed_reply = Throttle(), None, ""
+
+    @property
+    def held(self) -> Held | None:
+        """The limit that lets nothing through just now."""
+        return self._held if self._held is not None and self._held.until > self._now() else None
+
+    @property
+    def is_day_spent(self) -> bool:
+        """Whether the server has taken all that it may take in a day."""
+        return self.held is not None and self.held.by == "messages_per_day"
+
+    @property
+    def rate(self) -> float | None:
+        """Messages a minute that the server gets at most, while it is slowed down."""
+        return self._throttle.per_minute
+
+    @property
+    def wait_s(self) -> float | None:
+        """Seconds until it is worth to look again, where something is held or slowed."""
+        waits = []
+        if (held := self.held) is not None:
+            waits.append((held.until - self._now()) / timedelta(seconds=1))
+        if (next_s := self._throttle.next_s()) is not None:
+            waits.append(next_s - self._now_s())
+        return max(0.0, min(waits)) if waits else None
+
+    def _slow(self, reply: Reply, sessions: int) -> bool:
+        self._throttle = self._throttle.slowed(self._now_s(), max(1, sessions), self._seen_per_minute())
+        self.slowed_at, self.slowed_reply = self._now(), printable(str(reply), REPLY_CHARACTERS)
+        return True
+
+    def _regain(self, allowed: int) -> None:
+        self._throttle = self._throttle.regained(self._now_s(), allowed)
+        if self._throttle.asked_s is None:
+            self.slowed_at, self.slowed_reply = None, ""
+
+    def _seen_per_minute(self) -> float:
+        since_s = self._now_s() - SEEN_S
+        while self._seen and self._seen[0][0] < since_s:
+            self._seen.popleft()
+        return sum(messages for _, messages in self._seen) * 60.0 / SEEN_S
