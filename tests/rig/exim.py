@@ -111,6 +111,64 @@ def running_exim(folder: Path, certificates: Certificates, username: str, passwo
         yield Listeners(ports, jail.path("/mail/caught/new"), jail.path("/log/mainlog"))
 
 
+_RELAY = """
+primary_hostname = relay.rig.example
+spool_directory = /spool
+log_file_path = /log/%slog
+daemon_smtp_ports = {port}
+local_interfaces = 127.0.0.1
+acl_smtp_rcpt = accept
+acl_smtp_data = accept
+host_lookup =
+rfc1413_query_timeout = 0s
+smtputf8_advertise_hosts = *
+message_size_limit = {size_limit}
+recipients_max = 5000
+never_users =
+exim_user = {owner}
+exim_group = {owner}
+
+begin routers
+
+onward:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  self = send
+  transport = onward
+
+begin transports
+
+onward:
+  driver = smtp
+  port = {next_port}
+  hosts_require_auth = 127.0.0.1
+  tls_tempfail_tryclear = false
+
+begin authenticators
+
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  client_send = ^app^{token}
+"""
+
+
+@contextlib.contextmanager
+def running_exim_relay(folder: Path, next_port: int, token: str) -> Iterator[Listeners]:
+    """Exim that hands all mail to `next_port`, signing in with the token; it sends content in chunks."""
+    jail = jail_for(folder, "exim4-daemon-light", "/usr/sbin/exim4", users=(OWNER,))
+    ports = free_ports(("none", False))
+    for name in ("/spool", "/log", "/mail"):
+        jail.made(name, owner=OWNER)
+    jail.written("/etc/exim.conf", _RELAY.format(
+        port=ports["none", False], next_port=next_port, token=token, owner=OWNER, size_limit=SIZE_LIMIT_BYTES
+    ))
+    log = folder / "output"
+    with running(jail.command("/usr/sbin/exim4", "-C", "/etc/exim.conf", "-bdf", "-q1m"), log=log) as process:
+        wait_for_port(ports["none", False], process, log, greeting=b"220 ")
+        yield Listeners(ports, jail.path("/mail"), jail.path("/log/mainlog"))
+
+
 def _write_configuration(
     jail: Jail, certificates: Certificates, ports: dict[tuple[str, bool], int], username: str, password: str
 ) -> None:

@@ -43,6 +43,32 @@ def running_opensmtpd(folder: Path, certificates: Certificates) -> Iterator[List
         yield Listeners(ports, jail.path("/mail/caught/new"), log)
 
 
+_RELAY = """
+smtp max-message-size {size_limit}
+listen on 127.0.0.1 port {port} hostname relay.rig.example
+action "onward" relay host "smtp+notls://127.0.0.1:{next_port}"
+match from any for any action "onward"
+"""
+
+
+@contextlib.contextmanager
+def running_opensmtpd_relay(folder: Path, next_port: int, token: str) -> Iterator[Listeners]:
+    """OpenSMTPD that hands all mail to `next_port`. It signs in over TLS alone, which Debian 12's can't: the door has
+    to trust its network."""
+    del token
+    jail = jail_for(folder, "opensmtpd", *_PROGRAMS, users=("opensmtpd", "opensmtpq", "caught"))
+    ports = free_ports(("none", False))
+    jail.made("/var/spool/smtpd", mode=0o711)
+    jail.made("/var/lib/opensmtpd/empty")
+    jail.written("/etc/smtpd.conf", _RELAY.format(
+        port=ports["none", False], next_port=next_port, size_limit=SIZE_LIMIT_BYTES
+    ))
+    log = folder / "output"
+    with running(jail.command("/usr/sbin/smtpd", "-d", "-f", "/etc/smtpd.conf"), log=log) as process:
+        wait_for_port(ports["none", False], process, log, greeting=b"220 ")
+        yield Listeners(ports, jail.path("/mail"), log)
+
+
 def _write_configuration(jail: Jail, certificates: Certificates, ports: dict[tuple[str, bool], int]) -> None:
     jail.made("/var/spool/smtpd", mode=0o711)
     jail.made("/var/lib/opensmtpd/empty")

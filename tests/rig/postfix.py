@@ -112,9 +112,54 @@ def running_postfix(folder: Path, certificates: Certificates, auth: Path) -> Ite
         yield Listeners(ports, folder / "mail" / "caught" / "new", log)
 
 
-def _write_configuration(
-    folder: Path, certificates: Certificates, auth: Path, ports: dict[tuple[str, bool], int]
-) -> None:
+# A relay of an intranet as operators set one up: it takes mail of its network and hands all of it on.
+_RELAY = """
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+daemon_directory = {daemons}
+command_directory = /usr/sbin
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = {folder}/log
+maillog_file_prefixes = {folder}
+myhostname = relay.rig.example
+mydestination =
+mynetworks = 127.0.0.0/8
+alias_maps =
+alias_database =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+smtputf8_enable = yes
+message_size_limit = 60000000
+relayhost = [127.0.0.1]:{next_port}
+smtp_tls_security_level = encrypt
+smtp_sasl_auth_enable = yes
+smtp_sasl_password_maps = inline:{{ [127.0.0.1]:{next_port}=app:{token} }}
+smtp_sasl_security_options = noanonymous
+in_flow_delay = 0
+"""
+
+
+@contextlib.contextmanager
+def running_postfix_relay(folder: Path, next_port: int, token: str) -> Iterator[Listeners]:
+    """Postfix that hands all mail to `next_port`, signing in with the token over STARTTLS."""
+    needed_program("postfix")
+    needed_root("Postfix's master switches users")
+    ports = free_ports(("none", False))
+    _make_folders(folder)
+    values = {"folder": folder, "daemons": DAEMONS, "next_port": next_port, "token": token}
+    (folder / "main.cf").write_text(_RELAY.format(**values))
+    listener = f"127.0.0.1:{ports['none', False]} inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
+    (folder / "master.cf").write_text(listener + _SERVICES.lstrip())
+    log = folder / "log"
+    log.touch()
+    with running([str(DAEMONS / "master"), "-c", str(folder), "-d"], log=folder / "output") as process:
+        wait_for_port(ports["none", False], process, log, greeting=b"220 ")
+        yield Listeners(ports, folder / "mail", log)
+
+
+def _make_folders(folder: Path) -> None:
     owner, group = pwd.getpwnam("postfix"), grp.getgrnam("postdrop")
     for name in ("queue", "data", "mail", *(f"queue/{queue}" for queue in _QUEUES)):
         (folder / name).mkdir(mode=0o755)
@@ -123,6 +168,13 @@ def _write_configuration(
     for name, mode in (("queue/maildrop", 0o1730), ("queue/public", 0o2710)):
         os.chown(folder / name, owner.pw_uid, group.gr_gid)
         (folder / name).chmod(mode)
+
+
+def _write_configuration(
+    folder: Path, certificates: Certificates, auth: Path, ports: dict[tuple[str, bool], int]
+) -> None:
+    owner = pwd.getpwnam("postfix")
+    _make_folders(folder)
     values = {
         "folder": folder, "daemons": DAEMONS, "uid": owner.pw_uid, "gid": owner.pw_gid, "auth": auth,
         "key": certificates.key_file, "chain": certificates.chain_file, "size_limit": SIZE_LIMIT_BYTES,
