@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from postroom.flow.instance import LANGUAGES, NAME_CHARACTERS, SiteRefused, change_site, site, time_zones
 from postroom.pages.access import administrator_only, person
+from postroom.pages.queries.smtp_door import smtp_door
 from postroom.terms.problem import FieldError
 
 _FIELDS = ("name", "language", "time_zone")
@@ -46,5 +47,6 @@ def _page(request: HttpRequest, typed: dict[str, str], problems: list[FieldError
         "address": settings.PUBLIC_URL,
         "data_folder": settings.DATA_DIR,
         "ports": settings.SMTP_PORTS,
+        "door": smtp_door(),
     }
     return render(request, "pages/instance.html", context, status=status)

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from postroom.flow.tokens import create_token, revoke_token
 from postroom.pages import shown_once
 from postroom.pages.access import administrator_only, person
+from postroom.pages.queries.smtp_door import smtp_door
 from postroom.store.models import ApiToken
 
 NAME_LENGTH = 100
@@ -75,6 +76,7 @@ def _page(request: HttpRequest, more: dict[str, Any], status: int = 200) -> Http
         "revoked": [row for row in rows if row.revoked_at is not None],
         "scopes": SCOPES,
         "address": settings.PUBLIC_URL,
+        "door": smtp_door(),
         "problems": {},
         "typed": {"scope": "send"},
         **more,
