@@ -13,8 +13,8 @@ OCTETS = st.one_of(
 )
 
 
-def framed(octets: bytes, cuts: list[int]) -> bytes:
-    framing, wire, start = ContentFraming(), b"", 0
+def framed(octets: bytes, cuts: list[int], *, vouched: bool = False) -> bytes:
+    framing, wire, start = ContentFraming(vouched=vouched), b"", 0
     for cut in [*sorted(cuts), len(octets)]:
         wire += framing.framed(octets[start:cut]) if cut > start else b""
         start = max(start, cut)
@@ -47,6 +47,12 @@ def test_p2_no_bare_cr_or_lf_leaves_and_the_final_dot_is_the_only_one(octets: by
     wire = framed(octets, cuts)
     assert not re.search(rb"(?<!\r)\n|\r(?!\n)", wire)
     assert len(re.findall(rb"(?:\A|\r\n)\.\r\n", wire)) == 1
+
+
+@given(OCTETS, st.lists(st.integers(0, 200), max_size=12))
+def test_p2_content_that_somebody_vouches_for_leaves_as_if_it_had_been_looked_at(octets: bytes, cuts: list[int]) -> None:
+    canonical = re.sub(rb"\r\n|\r|\n", b"\r\n", octets)
+    assert framed(canonical, cuts, vouched=True) == framed(canonical, cuts)
 
 
 def test_an_empty_content_is_a_lone_dot() -> None:

@@ -17,6 +17,7 @@ from postroom.net.session import Deadlines, Recorder, Session, SessionFailed, op
 from postroom.policy.egress import may_dial
 from postroom.policy.manners import Manners, Pipelining
 from postroom.policy.outcome import is_about_sign_in, is_server_fault, uncertain_policy
+from postroom.smtp.content import Canonical
 from postroom.smtp.notes import Notes
 from postroom.smtp.trace import Event, OurRefusal
 from postroom.store.activity_log import ActivityLog
@@ -226,7 +227,7 @@ class Courier:
         if message.content is None:
             raise DamagedBlob("the stored content is gone or can't be read")
         content = self._contents.streamed(message.content, message.content_digest, message.content_size)
-        return GroupShipment(group.envelope(server.settings), content, mark, group.careful, group=group)
+        return GroupShipment(group.envelope(server.settings), Canonical(content), mark, group.careful, group=group)
 
     async def mark(self, groups: Iterable[Group]) -> None:
         """Commit that the content of these may leave from now on (U10). Raises StorageBusy, StorageUnknown."""

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from postroom.policy.manners import Manners, Pipelining, answers_another_command, is_out_of_order, knows_no_chunks
 from postroom.smtp import command
 from postroom.smtp.client import CLOSING, Transaction, lacking_extension
-from postroom.smtp.content import FINAL_DOT, Content, ContentFraming, is_canonical
+from postroom.smtp.content import FINAL_DOT, Canonical, Content, ContentFraming, is_canonical
 from postroom.smtp.notes import Notes
 from postroom.smtp.trace import OurRefusal
 from postroom.terms.envelope import RecipientResult
@@ -189,7 +189,9 @@ class Carriage:
         if not self._manners.chunking or "CHUNKING" not in self._extensions or content.size_bytes > CHUNK_BYTES:
             return None
         octets = b"".join(content.chunks())
-        return octets if octets.endswith(b"\r\n") and is_canonical(octets) else None
+        if not octets.endswith(b"\r\n"):
+            return None
+        return octets if isinstance(content, Canonical) or is_canonical(octets) else None
 
     def _lacking(self, shipment: Shipment, reason: str, text: str) -> None:
         """P9: what the server lacks is everybody's failure, and nothing is said."""
@@ -248,8 +250,9 @@ class Carriage:
         self._tell(flight)
 
     async def _convey_lines(self, flight: _Flight) -> None:
-        framing, held = ContentFraming(), b""
-        for block in _blocks(flight.shipment.content):
+        content = flight.shipment.content
+        framing, held = ContentFraming(vouched=isinstance(content, Canonical)), b""
+        for block in _blocks(content):
             if held:
                 self._connection.send(held, 0)
                 await self._drained(flight)
@@ -547,5 +550,8 @@ class Carriage:
 
 def _blocks(content: Content) -> Iterator[bytes]:
     for chunk in content.chunks():
+        if len(chunk) <= BLOCK_BYTES:
+            yield chunk
+            continue
         for start in range(0, len(chunk), BLOCK_BYTES):
             yield chunk[start : start + BLOCK_BYTES]
