@@ -33,7 +33,8 @@ CHANGING = [
     ("/dkim-keys/X/activate", {}), ("/dkim-keys/X/retire", {}), ("/dkim-keys/X/remove", {}),
     ("/storage", {"log_days": "1"}),
     ("/suppressions", {"address": "a@b.example"}), ("/suppressions/import", {}),
-    ("/suppressions/X/remove", {"why": "x"}),
+    ("/suppressions/X/remove", {"why": "x"}), ("/bounce-mailbox", {"host": "x"}), ("/bounce-mailbox/look", {}),
+    ("/bounce-mailbox/remove", {}),
     ("/instance", {"name": "x", "language": "fr", "time_zone": "UTC"}),
     ("/users", {"name": "x", "email": "x@x.example", "role": "administrator"}),
     ("/users/x", {"name": "x", "role": "administrator", "active": "on"}), ("/users/x/password", {}),
@@ -51,6 +52,7 @@ READ_BY_OPERATORS = (
     "/messages/{message}/attachments/0", "/suppressions/export", "/suppressions/X/remove",
 )
 READ_BY_ADMINISTRATORS = (
+    "/bounce-mailbox", "/bounce-mailbox/state",
     "/users", "/users/{user}", "/smtp-servers/new", "/smtp-servers/{server}", "/smtp-servers/{server}/pause",
     "/smtp-servers/{server}/delete", "/smtp-servers/provider?provider=gmail",
 )

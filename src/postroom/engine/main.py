@@ -25,6 +25,7 @@ from postroom.store.engine_name import one_of_several, only_engine
 from postroom.store.outbox import open_outbox
 from postroom.store.turn import Turn, open_turn
 
+from .bounce_mailbox import BounceMailboxReader
 from .domain_checks import DomainChecks
 from .engine import Engine
 from .server_tests import ServerTests
@@ -57,7 +58,7 @@ async def _serve_until_signal(name: str, ready: Callable[[], None]) -> None:
             loop.add_signal_handler(number, engine.stop)
         await engine.recover()
         ready()
-        await _with_domain_checks(engine, turn)
+        await _with_lookers(engine, turn)
     finally:
         outbox.close()
         change.close()
@@ -65,13 +66,14 @@ async def _serve_until_signal(name: str, ready: Callable[[], None]) -> None:
         log.close()
 
 
-async def _with_domain_checks(engine: Engine, turn: Turn) -> None:
-    """Run the engine; beside it, and as long as it runs, domains are looked at."""
+async def _with_lookers(engine: Engine, turn: Turn) -> None:
+    """Run the engine; beside it, and as long as it runs, domains and the mailbox for bounces are looked at."""
     change = open_change()
-    checks = DomainChecks(change, turn)
+    checks, bounces = DomainChecks(change, turn), BounceMailboxReader(turn)
     try:
         await engine.run()
     finally:
+        await bounces.stop()
         await checks.stop()
         change.close()
 

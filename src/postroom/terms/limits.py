@@ -49,6 +49,9 @@ SUBMISSION_PORT = 587
 ALTERNATIVE_PORT = 2_525
 MAIL_PORTS = (SMTP_PORT, SUBMISSIONS_PORT, SUBMISSION_PORT, ALTERNATIVE_PORT)
 
+# RFC 8314 section 7.2.
+IMAPS_PORT = 993
+
 # RFC 1035 section 4.2.
 DNS_PORT = 53
 # RFC 7208 section 4.6.4: lookups that one SPF record may take, and hosts of one mx. RFC 9989 section 4.10: names of a

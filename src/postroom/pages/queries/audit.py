@@ -47,6 +47,9 @@ ACTIONS = {
     "site.change": gettext_lazy("Changed the instance"),
     "suppression.add": gettext_lazy("Suppressed a recipient"),
     "suppression.remove": gettext_lazy("Let a recipient get mail again"),
+    "bounce-mailbox.save": gettext_lazy("Saved the bounce mailbox"),
+    "bounce-mailbox.look": gettext_lazy("Looked into the bounce mailbox"),
+    "bounce-mailbox.remove": gettext_lazy("Removed the bounce mailbox"),
     "suppressions.export": gettext_lazy("Exported suppressed recipients"),
     "retention.change": gettext_lazy("Changed the retention"),
 }
