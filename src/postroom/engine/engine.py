@@ -28,6 +28,7 @@ from postroom.terms.outcome import WAITING_STATES
 
 from .lane import LEASE, Lane
 from .log_index import LogIndex
+from .report import REPORT_S, SLOTS_S, Report
 from .server_tests import ServerTests
 from .upkeep import Upkeep
 
@@ -72,6 +73,7 @@ class Engine:
         self._upkeep, self._change = upkeep, change
         self._turn, self._clock, self._name = turn or OnlyTurn(), clock or DatabaseClock(), name
         self._log_index = LogIndex(Path(settings.DATA_DIR) / "logs")
+        self._report = Report(name, self._clock.now)
         self._turns = 0
         self._lanes: dict[str, Lane] = {}
         self._servers: dict[str, ServerName] = {}
@@ -99,6 +101,8 @@ class Engine:
             asyncio.create_task(self._watch()),
             asyncio.create_task(self._every(TURN_S, self._take_turn)),
             asyncio.create_task(self._every(HEARTBEAT_S, self._beat)),
+            asyncio.create_task(self._every(SLOTS_S, lambda: self._report.share(self._lanes))),
+            asyncio.create_task(self._every(REPORT_S, lambda: self._report.tell(self._lanes))),
             asyncio.create_task(self._every(CHORES_S, self._chores)),
             asyncio.create_task(self._every(RETAIN_S, self._in_turn(self._retain))),
             asyncio.create_task(self._every(UPKEEP_S, self._in_turn(self._upkeep.look))),
@@ -121,6 +125,7 @@ class Engine:
         stopping = (lane.stop(STOP_S) for lane in self._lanes.values())
         endings = await asyncio.gather(self._tests.stop(), *stopping, *self._leaving, return_exceptions=True)
         await self._guarded(lambda: sync_to_async(store_heartbeat)(datetime.now(UTC), "stopped", self._name))
+        await self._guarded(self._report.end)
         for ending in endings:
             if isinstance(ending, BaseException):
                 raise ending
