@@ -50,7 +50,7 @@ def test_p2_no_bare_cr_or_lf_leaves_and_the_final_dot_is_the_only_one(octets: by
 
 
 @given(OCTETS, st.lists(st.integers(0, 200), max_size=12))
-def test_p2_content_that_somebody_vouches_for_leaves_as_if_it_had_been_looked_at(octets: bytes, cuts: list[int]) -> None:
+def test_p2_content_that_somebody_vouches_for_leaves_as_if_it_were_looked_at(octets: bytes, cuts: list[int]) -> None:
     canonical = re.sub(rb"\r\n|\r|\n", b"\r\n", octets)
     assert framed(canonical, cuts, vouched=True) == framed(canonical, cuts)
 
