@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .lane import Lane
 
 STORAGE_PAUSE_S = 1.0
+# No session came about, but others are open: how long to wait before dialing again.
+CROWDED_PAUSE_S = 1.0
 
 _log = structlog.get_logger("postroom.engine")
 
@@ -41,9 +43,14 @@ class Slot:
                 await lane.settlements.room()
                 self._server = lane.server
                 if await self._has_session():
+                    if lane.sessions.count > lane.limit:
+                        await self._end()
+                        return
                     await self._carry()
-                elif lane.is_crowded:
+                elif lane.is_crowded or not lane.may_begin:
                     return
+                else:
+                    await asyncio.sleep(CROWDED_PAUSE_S)  # B15: dialing may fail at once, again and again
         finally:
             if self._opened is not None:
                 lane.sessions.park(self._opened)
