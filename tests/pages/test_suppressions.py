@@ -40,7 +40,7 @@ def test_each_address_stands_with_reason_scope_and_evidence(page: Client) -> Non
     text = text_of(page, "/suppressions")
     assert "550 5.1.1 &lt;b&gt;unknown&lt;/b&gt;" in text
     assert "Bounced for good" in text
-    assert "messages of “Weekly”" in text
+    assert "mail of “Weekly”" in text
 
 
 def test_the_list_can_be_searched_by_address_list_and_reason(page: Client) -> None:

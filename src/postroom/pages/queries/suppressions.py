@@ -73,7 +73,7 @@ def line_of(row: Suppression) -> Line:
 def scope_words(list_name: str) -> str:
     """What somebody gets no more of."""
     if not list_name:
-        return _("every message")
+        return _("mail at all")
     if list_name == EVERY_LIST:
-        return _("messages of every list")
-    return _("messages of “%(list)s”") % {"list": list_name}
+        return _("mail of lists")
+    return _("mail of “%(list)s”") % {"list": list_name}
