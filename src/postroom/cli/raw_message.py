@@ -14,8 +14,21 @@ from postroom.terms.header import HeaderProblem, checked_field_name
 _LISTS = {"to": "To", "cc": "Cc", "bcc": "Bcc", "reply_to": "Reply-To"}
 
 
+class TooDeep(ValueError):
+    """The parts of a message nest deeper than anybody's mail does."""
+
+
 def fields_of(octets: bytes) -> dict[str, Any]:
-    """The API's fields of a message with its header: addresses, subject, bodies, attachments, further fields."""
+    """The API's fields of a message with its header: addresses, subject, bodies, attachments, further fields.
+
+    Raises TooDeep."""
+    try:
+        return _fields_of(octets)
+    except RecursionError:
+        raise TooDeep("The parts of the message nest too deep.") from None
+
+
+def _fields_of(octets: bytes) -> dict[str, Any]:
     plain = email.message_from_bytes(octets, policy=email.policy.compat32)
     rich = email.message_from_bytes(octets, policy=email.policy.default)
     assert isinstance(rich, EmailMessage)

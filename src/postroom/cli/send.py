@@ -12,7 +12,7 @@ from postroom.net.api_client import ApiClient, ApiFailed
 
 from .hand_over import OverHttp, Way, handed_over
 from .instance import add_data_argument, open_instance
-from .raw_message import fields_of, with_envelope
+from .raw_message import TooDeep, fields_of, with_envelope
 
 TOKEN = "POSTROOM_TOKEN"
 WAIT_S = 60.0
@@ -90,7 +90,10 @@ def _composed(args: argparse.Namespace, read: Callable[[], bytes]) -> dict[str, 
 
 def _as_sendmail(args: argparse.Namespace, read: Callable[[], bytes]) -> dict[str, Any]:
     octets = read()
-    fields = fields_of(octets if args.whole else _until_dot(octets))
+    try:
+        fields = fields_of(octets if args.whole else _until_dot(octets))
+    except TooDeep as problem:
+        raise Usage(str(problem)) from None
     if args.recipients and not args.from_header:
         return with_envelope(fields, args.recipients)
     fields["bcc"] = [*fields.get("bcc", []), *args.recipients]
