@@ -45,7 +45,7 @@ class Peer:
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> "Peer":
-        self._server = await asyncio.start_server(self._visit, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._visit, "127.0.0.1", 0, limit=1 << 26)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -26,6 +26,7 @@ from postroom.store.turn import OnlyTurn, Turn
 from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.outcome import WAITING_STATES
 
+from .held_octets import HeldOctets
 from .lane import LEASE, Lane
 from .log_index import LogIndex
 from .report import REPORT_S, SLOTS_S, Report
@@ -78,7 +79,7 @@ class Engine:
         self._lanes: dict[str, Lane] = {}
         self._servers: dict[str, ServerName] = {}
         self._leaving: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(SESSIONS)
+        self._slots, self._held_octets = asyncio.Semaphore(SESSIONS), HeldOctets()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -158,7 +159,7 @@ class Engine:
             else:
                 self._lanes[server.pk] = Lane(
                     server, self._queue, self._courier, self._settler, self._slots, self._standings,
-                    now=self._clock.now,
+                    held_octets=self._held_octets, now=self._clock.now,
                 )
         for gone in self._lanes.keys() - self._servers.keys():
             leaving = asyncio.create_task(self._lanes.pop(gone).stop(STOP_S))

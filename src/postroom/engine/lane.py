@@ -32,6 +32,7 @@ from postroom.terms.server import Limits
 
 from .allowance import Allowance, Held
 from .cooldown import Cooldown
+from .held_octets import HeldOctets
 from .marks import Marks
 from .passing_on import PassingOn
 from .sessions import Sessions
@@ -49,8 +50,8 @@ _log = structlog.get_logger("postroom.engine")
 
 
 class Lane:
-    """See above. `slots` bounds the sessions of all lanes together; `standings` tells how all servers are now; by the
-    clock `now` leases end."""
+    """See above. `slots` bounds the sessions of all lanes together; `standings` tells how all servers are now;
+    `held_octets` is shared with other lanes; by the clock `now` leases end."""
 
     def __init__(
         self,
@@ -61,9 +62,11 @@ class Lane:
         slots: asyncio.Semaphore,
         standings: Standings,
         *,
+        held_octets: HeldOctets | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._now = now
+        self._held_octets = held_octets or HeldOctets()
         self.server = Outgoing.of(row)
         self.courier = courier
         self._queue, self._settler, self._all_slots = queue, settler, slots
@@ -221,6 +224,7 @@ class Lane:
             and waiting < WAITING_DELIVERIES
             and self.allowance.held is None
             and self.limit > 0
+            and (self._held_octets.has_room or not self._held)
         )
 
     @property
@@ -251,6 +255,8 @@ class Lane:
             self._aside(self._fail_suppressed(self.server, suppressed))
             wanted = tuple(claimed for claimed in claims.claimed if not claimed.suppressed)
         groups = groups_of(wanted, self.server.settings)
+        for group in groups:
+            self._held_octets.add(group)
         self.pending.extend(groups)
         self.allowance.claimed(len(groups), Held(claims.held_by, claims.next_at) if claims.next_at else None)
         if claims.damaged:
@@ -375,6 +381,8 @@ class Lane:
 
     def forget(self, group: Group) -> None:
         """Its attempt is over, or nobody knows how it ended; in that case its lease runs out."""
+        if self._held.get(group.claimed[0].lease.delivery_id) == group.claimed[0].lease:
+            self._held_octets.remove(group)
         self.marks.forget(group)
         self._let_go(group.claimed)
 
