@@ -2,12 +2,13 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import httpx
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from postroom.flow.configure import change_server
+from postroom.flow.configure import change_server, save_untested
 from postroom.flow.fresh import Fresh
 from postroom.flow.tokens import create_token, revoke_token
 from postroom.intake.intake import MESSAGES
@@ -65,6 +66,16 @@ async def test_a_server_that_is_switched_on_counts_at_once_and_a_changed_one_wit
     await asyncio.sleep(WITHIN_S)
     assert (await client.post(MESSAGES, json=HELLO)).status_code == 202
     assert (await Message.objects.order_by("-id").afirst()).subject == "[New] Sales"  # type: ignore[union-attr]
+
+
+async def test_a_new_server_can_be_named_at_once(client: httpx.AsyncClient, server: SmtpServer) -> None:
+    assert (await client.post(MESSAGES, json={**HELLO, "server": "Later"})).status_code == 422
+    assert (await client.post(MESSAGES, json=HELLO)).status_code == 202
+    later = replace(server.typed_settings, name="Later")
+    await sync_to_async(save_untested)(
+        later, password=None, based_on=None, server=None, reason="for a test", use_unverified=True, actor="test"
+    )
+    assert (await client.post(MESSAGES, json={**HELLO, "server": "Later"})).status_code == 202
 
 
 async def test_many_that_ask_at_once_are_answered_by_one_reading() -> None:
