@@ -27,6 +27,7 @@ ALLOWED = {
     ("patch", "/api/v1/delivery-rules/{rule_id}"): ADMIN,
     ("delete", "/api/v1/delivery-rules/{rule_id}"): ADMIN,
     ("post", "/api/v1/route"): READ,
+    ("get", "/api/v1/queue"): READ,
     ("get", "/api/v1/activity"): READ,
     ("get", "/api/v1/providers"): READ,
     ("get", "/api/v1/smtp-servers"): READ,

@@ -8,7 +8,7 @@ from django.template import Context, Engine
 _ENGINE = Engine(dirs=[str(Path(__file__).parent / "templates")], autoescape=True)
 _DEPTH = 2
 _ORDER = (
-    "Messages", "SMTP servers", "Delivery rules", "Tests", "Domains", "DKIM keys", "Activity", "Bounces",
+    "Messages", "SMTP servers", "Delivery rules", "Queue", "Tests", "Domains", "DKIM keys", "Activity", "Bounces",
     "Suppressions",
 )
 _METHODS = ("get", "post", "patch", "put", "delete")

@@ -11,6 +11,7 @@ from .dkim_keys import router as dkim_keys
 from .domain_checks import router as domain_checks
 from .messages import router as messages
 from .providers import router as providers
+from .queue import router as queue
 from .refusals import add_refusals
 from .smtp_servers import router as smtp_servers
 from .strict_parser import StrictParser
@@ -35,3 +36,4 @@ api.add_router("", providers)
 api.add_router("", bounces)
 api.add_router("", suppressions)
 api.add_router("", delivery_rules)
+api.add_router("", queue)

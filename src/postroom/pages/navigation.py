@@ -54,6 +54,7 @@ def navigation(path: str, user: User, status: DeliveryStatus) -> Navigation:
             _("Messages"), "messages", path, "mail", status.depth_words,
             ngettext("%(n)s waiting", "%(n)s waiting", status.depth) % {"n": status.depth_words},
         ),
+        _entry(_("Queue and limits"), "queue", path, "stack-2"),
         _entry(_("SMTP activity log"), "activity", path, "list-search"),
         _entry(_("Suppressed recipients"), "suppressions", path, "ban"),
         _entry(_("Sandbox mailbox"), "sandbox", path, "mailbox"),
