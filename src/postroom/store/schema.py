@@ -1,9 +1,16 @@
-"""The tables as this version needs them."""
+"""The tables as this version needs them.
 
+All that a new version changes is one transaction, so that tables and the list of changes made to them are those of the
+old version or of the new one, whenever it is interrupted (D14). Django by itself commits each change and, after it, the
+note that it was made.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from .database import MIGRATION_LOCK, connected, conninfo, is_postgresql
 
@@ -20,10 +27,27 @@ def is_current() -> bool:
 
 def bring_up_to_date() -> None:
     """Make or change the tables; one process at a time, on whatever machine. Raises DatabaseError, psycopg.Error."""
-    if not is_postgresql():
+    with _alone() if is_postgresql() else nullcontext(), _unchecked(), transaction.atomic():
         call_command("migrate", verbosity=0, interactive=False)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    with connected(conninfo()) as other:
+        other.execute("SET lock_timeout = '10min'")
+        other.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
+        yield
+
+
+@contextmanager
+def _unchecked() -> Iterator[None]:
+    """SQLite makes a table anew to change it, and can stop following references only outside of a transaction; Django
+    checks them all before it commits."""
+    if connection.vendor != "sqlite":
+        yield
         return
-    with connected(conninfo()) as alone:
-        alone.execute("SET lock_timeout = '10min'")
-        alone.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
-        call_command("migrate", verbosity=0, interactive=False)
+    connection.disable_constraint_checking()
+    try:
+        yield
+    finally:
+        connection.enable_constraint_checking()
