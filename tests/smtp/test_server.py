@@ -229,6 +229,7 @@ BOUNDS: list[tuple[str, bytes, str]] = [
     ("commands + 1", b"NOOP\r\n" * 5 + b"QUIT\r\n", "250 250 250 250 421"),
     ("recipients", HELLO + b"MAIL FROM:<>\r\n" + _RCPT * 2, "250 250 250 250"),
     ("recipients + 1", HELLO + b"MAIL FROM:<>\r\n" + _RCPT * 3, "250 250 250 250 452"),
+    ("recipients far beyond", HELLO + b"MAIL FROM:<>\r\n" + _RCPT * 9, "250 250 250 250" + " 452" * 7),
     ("declared size", HELLO + b"MAIL FROM:<> SIZE=100\r\n", "250 250"),
     ("declared size + 1", HELLO + b"MAIL FROM:<> SIZE=101\r\n", "250 552"),
     ("size", HELLO + ENVELOPE + b"DATA\r\n" + b"x" * 98 + b"\r\n.\r\n", "250 250 250 354 250"),

@@ -9,22 +9,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.rig.submission import RELAY, Submission, serving
+from tests.rig.submission import Submission, serving
+from tests.submission.opening import opened_door
 
-from postroom.flow.local_client import ensure_local_client
-from postroom.net.listening import Listened, Listening
-from postroom.policy.submission import TrustedNetworks
-from postroom.smtp.server.profile import Profile
-from postroom.store.models import SmtpServer
 from postroom.store.outbox import open_outbox
-from postroom.store.write_lock import WAIT_S, WriteLock
-from postroom.submission.door import House
-from postroom.submission.mail_room import MailRoom
-from postroom.submission.receiver import Receiver
 
 # The migrated schema is copied from the test database.
 pytestmark = [pytest.mark.django_db, pytest.mark.crash]
@@ -116,24 +107,6 @@ def test_b4_a_hundred_megabytes_cost_little_memory_and_stop_nobody(door: Submiss
     assert max(waits) < 2
 
 
-def test_d6_a_database_that_stays_locked_is_answered_451_and_then_taken(door: Submission) -> None:
-    before = len(door.messages())
-    lock = WriteLock(door.database)
-    with door.client(local_hostname="x") as client:
-        client.sock.settimeout(WAIT_S + 30)
-        lock.acquire(5)
-        try:
-            client.mail("a@b.example")
-            client.rcpt("ann@example.org")
-            code, text = client.data(MAIL)
-        finally:
-            lock.release()
-        assert (code, text[:5]) == (451, b"4.3.0")
-        assert len(door.messages()) == before
-        client.sendmail("a@b.example", ["ann@example.org"], MAIL)
-    assert len(door.messages()) == before + 1
-
-
 def test_d12_it_stops_within_bounds_and_with_few_words(tmp_path: Path, django_db_setup: None) -> None:  # noqa: ARG001
     with serving(tmp_path / "data", POSTROOM_SUBMISSION_TRUST="127.0.0.0/8") as running:
         idle = [socket.create_connection(("127.0.0.1", running.port), source_address=(f"127.0.1.{n % 10 + 1}", 0))
@@ -164,22 +137,13 @@ async def test_b4_no_step_of_a_large_message_keeps_the_loop_for_50_ms(
 ) -> None:
     """asyncio's own debugging tells of each callback that takes longer."""
     loop = asyncio.get_running_loop()
-    outbox = open_outbox()
-    room = MailRoom(outbox, House("mx.example", tmp_path, TrustedNetworks.parse("127.0.0.0/8")))
-    listening = Listening(Profile("mx.example"), partial(Receiver, room))
-    sock = socket.create_server(("127.0.0.1", 0))
-    await asyncio.to_thread(ensure_local_client)
-    await asyncio.to_thread(SmtpServer.objects.create, name="Relay", settings=RELAY.as_json(), use_unverified=True)
-    await listening.start([Listened(sock)])
-    loop.set_debug(True)
-    loop.slow_callback_duration = 0.05
-    try:
-        said = await asyncio.to_thread(_sent_large, int(sock.getsockname()[1]))
-    finally:
-        loop.set_debug(False)
-        await listening.stop(1)
-        await room.close()
-        outbox.close()
+    async with opened_door(open_outbox(), tmp_path) as door:
+        loop.set_debug(True)
+        loop.slow_callback_duration = 0.05
+        try:
+            said = await asyncio.to_thread(_sent_large, door.port)
+        finally:
+            loop.set_debug(False)
     assert said[:3] == b"250"
     assert [record.getMessage() for record in caplog.records if "took" in record.getMessage()] == []
 

@@ -31,7 +31,9 @@ from .server_tls import ServerTls
 
 # What a client may send while the answer to a content is due, before it is not read any more.
 _HELD_BYTES = 64 * 1024
+# How long, and how much, is read of a client after our last words.
 LINGER_S = 5.0
+_DISREGARDED_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,8 @@ class Incoming(asyncio.Protocol):
     """See above. `address` is the peer's, `place` belongs to net.rounds."""
 
     __slots__ = (
-        "_began", "_host", "_is_full", "_is_listed", "_loop", "_receiver", "_session", "_since", "_tls", "_transport",
-        "_wants_pause", "address", "ends_at", "place",
+        "_began", "_disregarded", "_host", "_is_full", "_is_listed", "_loop", "_receiver", "_session", "_since",
+        "_tls", "_transport", "_wants_pause", "address", "ends_at", "place",
     )
 
     def __init__(self, host: Host, *, is_encrypted: bool = False) -> None:
@@ -97,6 +99,7 @@ class Incoming(asyncio.Protocol):
         self._tls = ServerTls(host.tls) if is_encrypted and host.tls is not None else None
         self._loop = asyncio.get_running_loop()
         self._is_full = self._wants_pause = self._is_listed = False
+        self._disregarded = 0
         self._began = self._since = self._loop.time()
         self.ends_at: float | None = None
         self.address = ""
@@ -126,6 +129,9 @@ class Incoming(asyncio.Protocol):
             self._flush()
 
     def data_received(self, data: bytes) -> None:
+        if self.ends_at is not None:
+            self._disregard(len(data))
+            return
         if self._tls is not None:
             data = self._decrypted(data)
             if not data:
@@ -133,7 +139,7 @@ class Incoming(asyncio.Protocol):
         session = self._session
         self._act(session.receive(data))
         if session.held_bytes > _HELD_BYTES and session.is_waiting:
-            self._transport.pause_reading()
+            self._pause()
 
     def _decrypted(self, data: bytes) -> bytes:
         tls = cast(ServerTls, self._tls)
@@ -171,7 +177,7 @@ class Incoming(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._is_full = True
-        self._transport.pause_reading()
+        self._pause()
 
     def resume_writing(self) -> None:
         self._is_full = False
@@ -226,9 +232,23 @@ class Incoming(asyncio.Protocol):
             self._transport.write(octets)
 
     def _leave(self) -> None:
-        """Closes in order: what was written still leaves, but a client that does not read it is not waited for."""
-        self._transport.close()
+        """Closes in order. A client that still sends would lose our last words if we closed at once: so it is read, and
+        not listened to, until it has left or time is up."""
+        if self.ends_at is not None:
+            return
         self.ends_at = self._loop.time() + LINGER_S
+        transport = self._transport
+        if self._tls is None and self._is_listed and not (self._is_full or transport.is_closing()):
+            transport.write_eof()
+            self._wants_pause = False
+            self._read_on()
+        else:
+            transport.close()
+
+    def _disregard(self, octets: int) -> None:
+        self._disregarded += octets
+        if self._disregarded > _DISREGARDED_BYTES:
+            self._transport.abort()
 
     # What the receiver calls.
 
@@ -277,12 +297,15 @@ class Incoming(asyncio.Protocol):
     def hold(self) -> None:
         """Read no more until `go_on`."""
         self._wants_pause = True
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._pause()
 
     def go_on(self) -> None:
         self._wants_pause = False
         self._read_on()
+
+    def _pause(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
 
     def _read_on(self) -> None:
         transport = self._transport

@@ -71,8 +71,8 @@ class Listening:
             server.close()
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + within_s
-        while self._connections and loop.time() < ends_at:
-            for incoming in tuple(self._connections):
+        while (open_ := [i for i in self._connections if i.ends_at is None]) and loop.time() < ends_at:
+            for incoming in open_:
                 if incoming.is_idle:
                     incoming.say_farewell(replies.STOPPING)
             self._emptied.clear()

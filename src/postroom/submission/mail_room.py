@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +15,7 @@ from postroom.flow.current import Current, read_current
 from postroom.flow.fresh import Fresh
 from postroom.flow.local_client import DIGEST
 from postroom.flow.queue_room import queue_room
-from postroom.flow.tokens import client_of_digest, use_is_worth_noting
+from postroom.flow.tokens import USE_NOTED_EVERY, client_of_digest, use_is_worth_noting
 from postroom.store.blobs import Blobs
 from postroom.store.models import ApiToken
 from postroom.store.outbox import Outbox
@@ -23,10 +24,13 @@ from postroom.store.writer import StorageBusy
 from postroom.terms.problem import Problem
 
 from .door import House
+from .few import Few
 from .storage_room import StorageRoom
 
 # They read the database and write files: most of their time is spent waiting for the disk.
 _THREADS = 4
+# So many lines about refused sign-ins tell what is going on.
+_REFUSALS_PER_MINUTE = 20
 _log = structlog.get_logger("postroom.submission")
 
 
@@ -43,6 +47,8 @@ class MailRoom:
         self.current: Fresh[None, Current] = Fresh(lambda _: read_current(), self.executor)
         self.queued = queue_room()
         self._counting = False
+        self._next_note_s: dict[str, float] = {}
+        self.refusals = Few(_REFUSALS_PER_MINUTE)
         self._working: set[asyncio.Future[Any]] = set()
 
     def trusted_digest(self, address: str) -> str | None:
@@ -86,11 +92,12 @@ class MailRoom:
 
     def note_use(self, client: ApiToken) -> None:
         """Write down that a client was here, at most once a minute."""
-        if not use_is_worth_noting(client):
+        now_s = time.monotonic()
+        if now_s < self._next_note_s.get(client.pk, 0.0) or not use_is_worth_noting(client):
             return
-        client.last_used_at = now = timezone.now()
+        self._next_note_s[client.pk] = now_s + USE_NOTED_EVERY.total_seconds()
         try:
-            self._outbox.note_use(client.pk, now)
+            self._outbox.note_use(client.pk, timezone.now())
         except StorageBusy:
             _log.info("the use of a token was not noted: the database is busy")
 

@@ -5,11 +5,11 @@ that holds it is synced (D1). A large one, or one whose client or servers were n
 """
 
 import asyncio
+from datetime import UTC, datetime
 from functools import partial
 
 import structlog
 from django.db import DatabaseError
-from django.utils import timezone
 
 from postroom.flow.accept_raw import Arrival, Origin, header_size, raw_message, refusal_reply, takes_long
 from postroom.flow.arriving import Arrived, Arriving
@@ -65,7 +65,11 @@ class Receiver:
             self._incoming.sign_in_refused(replies.SIGN_IN_LATER)
             return
         if client is None or not may(client, "send"):
-            _log.warning("sign-in refused", address=self._incoming.address, username=username[:100])
+            left_out = self._room.refusals.left_out()
+            if left_out is not None:
+                _log.warning(
+                    "sign-in refused", address=self._incoming.address, username=username[:100], left_out=left_out
+                )
             self._incoming.sign_in_refused(replies.SIGN_IN_REFUSED)
             return
         self._digest = digest
@@ -147,7 +151,7 @@ class Receiver:
             envelope, recipients, client, self._origin(), arrived.octets, arrived.body, arrived.is_body_ascii
         )
         room.note_use(client)
-        make = partial(raw_message, arrival, current, timezone.now(), room.blobs)
+        make = partial(raw_message, arrival, current, datetime.now(UTC), room.blobs)
         if takes_long(arrival, current):
             making = asyncio.get_running_loop().run_in_executor(room.executor, make)
             room.keep(making)

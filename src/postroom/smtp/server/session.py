@@ -454,9 +454,11 @@ class ServerSession:
     # Refusing and ending.
 
     def _refuse(self, reply: bytes) -> None:
-        """A client that only makes errors is not listened to for long."""
-        self._errors += 1
+        """A client that only makes errors is not listened to for long; that we can't is no error of its."""
         self.outgoing.append(reply)
+        if not reply.startswith(b"5"):
+            return
+        self._errors += 1
         if self._errors >= self._profile.errors:
             self._end(replies.TOO_MANY_ERRORS, "too many errors")
 
