@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 UV := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11
 
 .DELETE_ON_ERROR:
-.PHONY: help run setup packages test check figures quick faults interop browser crash words lock clean pages-load bench
+.PHONY: help run setup packages test check figures quick faults interop browser crash words lock clean pages-load bench soak
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -73,6 +73,9 @@ pages-load: setup ## measure each page with 1,000 and with 100,000 messages; fai
 bench: setup ## measure side by side with what others use: PART=a,c2 ROUNDS=1 SHARE=0.1 CPU=1 POSTGRESQL=1
 	@$(BIN)/python -m bench $(if $(PART),--part $(PART)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SHARE),--share $(SHARE)) \
 		$(if $(CPU),--cpu-only) $(if $(POSTGRESQL),--postgresql)
+
+soak: setup ## half an hour at half load: fails where memory or descriptors of a process grow; MINUTES=30
+	@$(BIN)/python -m bench.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: setup ## compile the hashed locks anew from pyproject.toml, with the newest versions
 	$(UV) --upgrade --group dev pyproject.toml -o requirements/dev.txt

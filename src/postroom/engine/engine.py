@@ -219,8 +219,8 @@ class Engine:
         """Storage that does not answer now is tried again later; anything else ends the engine."""
         try:
             await work()
-        except (StorageBusy, StorageUnknown, DatabaseError) as error:
-            _log.error("the database did not answer", error=str(error))
+        except (StorageBusy, StorageUnknown, DatabaseError, OSError) as error:
+            _log.error("the storage did not answer", error=str(error))
             await sync_to_async(_begin_anew)()
 
     def _standings(self) -> list[Standing]:

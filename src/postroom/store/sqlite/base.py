@@ -10,7 +10,7 @@ from typing import Any
 from django.db.backends.sqlite3 import base
 from django.db.utils import OperationalError
 
-from postroom.store.write_lock import WriteLock, WriteLockTimeout
+from postroom.store.write_lock import WriteLock
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "CREATE", "ALTER", "DROP")
 
@@ -61,7 +61,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._lock is not None and not self._locked:
             try:
                 self._lock.acquire()
-            except WriteLockTimeout as error:
+            except OSError as error:  # it took too long, or there is no descriptor left for the lock (B15)
                 raise OperationalError(str(error)) from error
             self._locked = True
 
