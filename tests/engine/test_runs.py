@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 
+from postroom.api.smtp_servers import server_json
 from postroom.engine import held_octets
 from postroom.engine.held_octets import HeldOctets
 from postroom.engine.lane import Lane
@@ -148,3 +150,19 @@ async def test_b14_a_session_that_carries_much_remembers_nothing_of_it(outbox: O
         (opened,) = lane.sessions._open
     assert peer.visits == 1
     assert len(opened.session._dialogue.recorder.trace.events) == len(opened.opening)
+
+
+async def test_what_a_server_does_not_bear_is_shown_as_long_as_its_settings_stay(outbox: Outbox) -> None:
+    async with Peer(bears_no_overlap) as peer:
+        server_id = await outbox.server(peer.port, limits=ONE)
+        await submitted(outbox, server_id, 3)
+        await outbox.open_lane(server_id)
+        await outbox.until("sent")
+    row = await SmtpServer.objects.aget()
+    shown = server_json(row)["distrusted"]
+    assert (shown["pipelining"], shown["chunking"]) == ("envelope", True)
+    page = render_to_string("pages/parts/server_distrusted.html", {"distrusted": row.distrusted})
+    assert "each one waits for the end of the one before" in page
+    assert "bad sequence of commands" in page
+    row.settings = row.settings | {"ehlo_name": "other.example"}
+    assert server_json(row)["distrusted"] is None

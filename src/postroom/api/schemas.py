@@ -91,6 +91,16 @@ class SendIn(Strict):
     send: Annotated[StrictBool, Field(description="False checks the connection and sends nothing.")] = True
 
 
+class DistrustedOut(Schema):
+    """What deliveries showed that a server offers and does not bear: `pipelining` is what may still leave in one write
+    (`messages`, `envelope`, or `none`), `chunking` whether it gets BDAT."""
+
+    pipelining: Literal["messages", "envelope", "none"]
+    chunking: bool
+    reason: str
+    at: datetime
+
+
 class ServerOut(Schema):
     id: str
     state: Literal["unverified", "verified", "failing", "paused"]
@@ -126,6 +136,7 @@ class ServerOut(Schema):
     pause_reason: str
     checked_at: datetime | None
     certificate_expires_at: datetime | None
+    distrusted: DistrustedOut | None
     finding: dict[str, Any] | None
     warnings: list[dict[str, Any]]
 

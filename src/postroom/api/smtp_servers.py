@@ -179,6 +179,7 @@ def server_json(row: SmtpServer) -> dict[str, Any]:
         "pause_reason": row.pause_reason,
         "checked_at": row.checked_at,
         "certificate_expires_at": row.certificate_expires_at,
+        "distrusted": row.distrusted,
         "finding": told(row.failing_finding) or None if row.failing_since else None,
         "warnings": [{"field": w.field, "code": w.code, "text": w.text} for w in warnings_of(settings)],
     }

@@ -51,6 +51,11 @@ class Manners:
     chunking_proven: bool = False
     _hung_up: set[Pipelining] = field(default_factory=set)
 
+    @property
+    def bears_all(self) -> bool:
+        """Whether nothing is held against it."""
+        return self.pipelining is Pipelining.MESSAGES and self.chunking
+
     def kept(self, used: Pipelining) -> None:
         """It answered what was sent in this way as it should."""
         self.proven.add(used)

@@ -1,8 +1,13 @@
 """SMTP servers and their tests."""
 
+from datetime import datetime
+from typing import Any
+
 from django.db import models
 from django.db.models import Value
+from django.utils import timezone
 
+from postroom.policy.manners import Manners
 from postroom.policy.route import Candidate
 from postroom.store.ids import new_id
 from postroom.terms.outcome import TestStatus
@@ -74,6 +79,16 @@ class SmtpServer(models.Model):
     def takes_deliveries(self) -> bool:
         """Whether the engine may deliver through it: enabled, not paused, verified or used unverified on purpose."""
         return self.enabled and self.paused_at is None and (self.is_verified or self.use_unverified)
+
+    @property
+    def distrusted(self) -> dict[str, Any] | None:
+        """What the server offers and does not bear, as `policy.manners.Manners` tells it, with the time `at` it was
+        learned; None where it bears all, as far as is known under its present settings."""
+        known = Manners.from_json(self.manners, timezone.now(), self.typed_settings.fingerprint(self.secret_id))
+        if known.bears_all or not self.manners:
+            return None
+        at = datetime.fromisoformat(self.manners["at"])
+        return {"pipelining": str(known.pipelining), "chunking": known.chunking, "reason": known.reason, "at": at}
 
     @property
     def candidate(self) -> Candidate:
