@@ -1,15 +1,16 @@
 """What comes back about a message that was sent: kept beside its delivery, and acted upon where it is plain."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import settings
 from tests.bounced import NOW, SETTINGS, complaint, dsn, sent
 
 from postroom.flow.bounce import BOUNCES_PER_DELIVERY, Verdict, Way, take_report
+from postroom.flow.retain import retain
 from postroom.flow.return_path import delivery_in, is_per_recipient, reverse_path_of
 from postroom.store.activity_log import ActivityLog
-from postroom.store.models import AuditEntry, Bounce, Delivery, Suppression
+from postroom.store.models import AuditEntry, Bounce, Delivery, Message, Suppression
 from postroom.terms.server import ServerSettings
 
 
@@ -171,3 +172,15 @@ def test_a_line_of_the_activity_log_tells_of_it_with_the_servers_words_escaped()
     entry = next(e for e in entries if e.get("delivery") == delivery.pk)
     assert (entry["kind"], entry["outcome"], entry["enhanced"]) == ("bounce", "bounced", "5.1.1")
     assert "\x1b" not in entry["reply"]
+
+
+def test_a_bounce_goes_with_its_message_and_whom_it_suppressed_stays_suppressed() -> None:
+    delivery = sent()
+    take_report(dsn(), Way.API, NOW)
+    Message.objects.filter(pk=delivery.message_id).update(created_at=NOW - timedelta(days=4_000))
+    Delivery.objects.update(updated_at=NOW - timedelta(days=4_000))
+    for _ in retain(datetime.now(UTC), settings.DATA_DIR):
+        pass
+    assert not Bounce.objects.exists()
+    row = Suppression.objects.get()
+    assert (row.address, row.message_id) == ("anna@customer.example", None)
