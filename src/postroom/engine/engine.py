@@ -12,14 +12,17 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from postroom.flow.deliver import Courier, Outgoing
+from postroom.flow.delivery_rules import rule_of
 from postroom.flow.retain import retain
 from postroom.flow.sample_queue import forget_old_counts, sample_queue
 from postroom.flow.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
 from postroom.policy.failover import Standing
 from postroom.policy.route import route
+from postroom.policy.rules import Rule
 from postroom.store.change import Change
 from postroom.store.clock import DatabaseClock
 from postroom.store.heartbeat import forget_old_heartbeats, store_heartbeat
+from postroom.store.hot_reads import delivery_rules
 from postroom.store.models import Delivery, SmtpServer
 from postroom.store.queue import Queue
 from postroom.store.turn import OnlyTurn, Turn
@@ -153,6 +156,7 @@ class Engine:
         """Lanes for the present servers; deliveries without a server get the one that routing names."""
         servers, homeless = await sync_to_async(_servers)()
         self._servers = {server.pk: Outgoing.of(server).name for server in servers}
+        self._settler.rerouting.renew(await sync_to_async(_rules)())
         for server in servers:
             if server.pk in self._lanes:
                 self._lanes[server.pk].update(server)
@@ -228,6 +232,10 @@ class Engine:
 
     def _server_name(self, server_id: str) -> ServerName:
         return self._servers.get(server_id, NOBODY)
+
+
+def _rules() -> list[Rule]:
+    return [rule_of(row) for row in delivery_rules()]
 
 
 def _step(batches: Iterator[int]) -> int | None:

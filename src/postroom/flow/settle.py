@@ -26,6 +26,8 @@ from postroom.terms.finding import Finding
 from postroom.terms.outcome import DeliveryState, Outcome, Stage
 from postroom.terms.server import UncertainPolicy
 
+from .rerouting import Rerouting
+
 REPLY_CHARACTERS = 1_000
 OVERDUE_AT_ONCE = 200
 # So many move in one commit, so that no other waits long for the database.
@@ -72,7 +74,8 @@ class _Ending:
 
 
 class Settler:
-    """Settles attempts. `now` and `jitter` are the wall clock and randomness from 0 up to 1."""
+    """Settles attempts. `now` and `jitter` are the wall clock and randomness from 0 up to 1; `rerouting` knows the
+    rules for later tries."""
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class Settler:
         self._log = log
         self._now = now
         self._jitter = jitter
+        self.rerouting = Rerouting()
 
     async def settle_results(
         self,
@@ -109,12 +113,16 @@ class Settler:
         `standings` tells how all servers are now: where one of them takes over, it does so in the same commit."""
         endings: list[_Ending] = []
         for transaction in transacted:
-            endings += self._endings(server, transaction, standings)
+            is_sent = all(result.outcome is Outcome.SENT for _, result in transaction.pairs)
+            servers = () if is_sent else standings()
+            moves = {} if is_sent else await self.rerouting.moves(server.id, transaction.pairs, servers)
+            endings += self._endings(server, transaction, servers, moves)
         await self._commit(endings)
 
-    def _endings(self, server: ServerName, transaction: Transacted, standings: Standings) -> list[_Ending]:
+    def _endings(
+        self, server: ServerName, transaction: Transacted, servers: Sequence[Standing], moves: Mapping[str, Move]
+    ) -> list[_Ending]:
         pairs = transaction.pairs
-        servers = standings() if any(result.outcome is not Outcome.SENT for _, result in pairs) else ()
         findings: dict[tuple[object, ...], Finding] = {}
         endings = []
         for claimed, result in pairs:
@@ -123,6 +131,7 @@ class Settler:
                 key = (result.outcome, result.stage, result.reply, result.reason)
                 finding = findings.get(key) or findings.setdefault(key, transaction.explain(result))
                 move = move_after(result, _whereabouts(server, claimed), servers)
+                move = move or moves.get(claimed.lease.delivery_id)
             made = self._decision(server, claimed, result, move, transaction.wait_s)
             endings.append(self._ending(server, claimed, result, finding, transaction.seconds, made, move))
         return endings
