@@ -13,8 +13,8 @@ from postroom.store.blobs import Blobs
 from postroom.store.content import Contents, one_file
 from postroom.store.ids import new_id
 from postroom.store.models import Message
-from postroom.store.queue import NewMessage
-from postroom.store.queue_sqlite import text_of
+from postroom.store.queue import Enqueued, NewMessage, Queue
+from postroom.store.times_sqlite import text_of
 from postroom.store.writer import connect
 from postroom.terms.server import ServerSettings
 
@@ -57,6 +57,11 @@ def new_message(server_id: str | None, *recipients: str, now: datetime = NOW, **
             "server_id": server_id, "subject": "Monday's numbers", **values,
         }
     )
+
+
+async def enqueued(queue: Queue, new: NewMessage) -> Enqueued:
+    """As `queue.enqueue`, for whoever has no loop."""
+    return await queue.enqueue(new)
 
 
 def octets_of(message: Message, blobs: Path) -> bytes:

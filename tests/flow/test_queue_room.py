@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
-from tests.outbox import new_message
+from tests.outbox import enqueued, new_message
 
 from postroom.flow.queue_room import RETRY_AFTER_S, QueueLimits, QueueRoom
 from postroom.flow.tokens import create_token
@@ -112,7 +112,7 @@ def test_the_count_is_of_what_waits_is_held_or_under_way_by_client(transactional
         for client in (None, token.pk):
             recipients = ("ann@example.org", "bob@example.org", "cy@example.org")
             new = new_message(None, *recipients, client_id=client, idempotency_scope=client or "local")
-            asyncio.run(outbox.queue.enqueue(new))
+            asyncio.run(enqueued(outbox.queue, new))
     finally:
         outbox.close()
     Delivery.objects.filter(recipient="ann@example.org").update(state="held")

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from tests.outbox import NOW, Database, add_server, new_message, rows
 
-from postroom.store import queue_sqlite
+from postroom.store.claim_sqlite import Claiming, Wanted
 from postroom.store.database import conninfo, is_postgresql, sqlite_file
+from postroom.store.enqueue_sqlite import enqueue
 from postroom.store.models import Attempt, Delivery
 from postroom.store.outbox import SqliteOutbox, open_outbox
 from postroom.store.queue import Claimed, IdempotencyConflict, Lease, Queue, Settlement
-from postroom.store.queue_sqlite import text_of, time_of
-from postroom.store.turns import Turns
+from postroom.store.times_sqlite import text_of, time_of
 from postroom.store.writer import connect
 from postroom.terms.outcome import DeliveryState
 from postroom.terms.server import ServerSettings
@@ -246,12 +246,12 @@ async def test_a_claim_brings_the_recipients_of_a_message_together_within_its_bo
 def test_a_claim_reads_its_rows_in_the_order_of_an_index(sqlite_database: Path) -> None:
     server_id = add_server(sqlite_database)
     connection = connect(sqlite_database)
-    queue_sqlite.enqueue(connection, new_message(server_id))
+    enqueue(connection, [new_message(server_id)])
     seen: list[str] = []
     connection.set_trace_callback(seen.append)
-    queue_sqlite.claim(connection, server_id, NOW, NOW, 1, None, Turns())
+    Claiming().one(connection, Wanted(server_id, NOW, NOW, 1, None))
     connection.set_trace_callback(None)
-    statement = next(s for s in seen if "CROSS JOIN" in s)
+    statement = next(s for s in seen if "ORDER BY d.due_at, d.message_id" in s)
     plans = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
     connection.close()
     assert any("delivery_next" in plan for plan in plans)

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.outbox import NOW, Database, add_server, new_message, rows
+from tests.outbox import NOW, Database, add_server, enqueued, new_message, rows
 
 from postroom.store.ids import new_id
 from postroom.store.queue import Queue
@@ -28,7 +28,7 @@ def test_s8_who_is_suppressed_after_the_message_was_accepted_is_told_by_the_clai
     queue: Queue, database: Database
 ) -> None:
     server = add_server(database)
-    asyncio.run(queue.enqueue(new_message(server, "ann@example.org", "Ben@example.org", "carl@example.org")))
+    asyncio.run(enqueued(queue, new_message(server, "ann@example.org", "Ben@example.org", "carl@example.org")))
     suppress(database, "ben@example.org")
     assert claimed(queue, server) == {"ann@example.org": "", "Ben@example.org": "hard-bounce", "carl@example.org": ""}
 
@@ -45,5 +45,5 @@ def test_who_left_a_list_gets_what_is_not_of_that_list(
 ) -> None:
     server = add_server(database)
     suppress(database, "ann@example.org", "unsubscribe", list_name)
-    asyncio.run(queue.enqueue(new_message(server, list_name=of_message)))
+    asyncio.run(enqueued(queue, new_message(server, list_name=of_message)))
     assert claimed(queue, server) == {"ann@example.org": expected}

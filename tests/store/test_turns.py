@@ -7,9 +7,9 @@ from typing import Any
 
 from tests.outbox import NOW, Database, add_server, new_message, rows
 
-from postroom.store import queue_sqlite
+from postroom.store.claim_sqlite import Claiming, Wanted
+from postroom.store.enqueue_sqlite import enqueue
 from postroom.store.queue import Queue
-from postroom.store.turns import Turns
 from postroom.store.writer import connect
 
 
@@ -110,10 +110,10 @@ def test_mail_that_is_due_later_costs_a_claim_nothing(sqlite_database: Any) -> N
         connection.execute("BEGIN")
         for number in range(scheduled):
             at = NOW + timedelta(hours=1)
-            queue_sqlite.enqueue(connection, new_message(server_id, f"r{number}@example.org", send_at=at, priority=9))
-        queue_sqlite.enqueue(connection, new_message(server_id))
+            enqueue(connection, [new_message(server_id, f"r{number}@example.org", send_at=at, priority=9)])
+        enqueue(connection, [new_message(server_id)])
         connection.set_progress_handler(count, 1)
-        claimed = queue_sqlite.claim(connection, server_id, NOW, NOW, 5, None, Turns()).claimed
+        claimed = Claiming().one(connection, Wanted(server_id, NOW, NOW, 5, None)).claimed
         connection.set_progress_handler(None, 1)
         connection.execute("COMMIT")
         connection.close()

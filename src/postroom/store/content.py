@@ -42,7 +42,9 @@ class FrozenContent:
     parts: tuple[Part, ...] = field(repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parts", _merged(self.parts))
+        merged = _merged(self.parts)
+        if merged is not self.parts:
+            object.__setattr__(self, "parts", merged)
 
     @cached_property
     def size_bytes(self) -> int:

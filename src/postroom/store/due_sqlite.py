@@ -1,69 +1,76 @@
 """What of a server's queue is due, on SQLite: the higher priority first, and within one priority each in turn.
 
-The index `delivery_next` has each turn key of a priority in a range of its own, ordered by due time. So the ranges are
-found by a few steps into the index, whatever lies in them: neither ten thousand reports nor mail that is due later is
-read before a password reset.
+The index `delivery_next` holds what waits, and has each turn key of a priority in a range of its own, ordered by due
+time. So the ranges are found by a few steps into the index, whatever lies in them: neither ten thousand reports nor
+mail that is due later is read before a password reset. What is found comes as JSON in one row, since each row that
+SQLite gives costs a change of threads.
 """
 
-import heapq
+import json
 import sqlite3
 from collections.abc import Iterator
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from postroom.terms.outcome import WAITING_STATES
-
 from .turns import Row, in_turns, ordered
 
-# Of a row: its due time and place, and the message's id.
-_ORDER = itemgetter(1, 2)
-message_of = itemgetter(11)
+# The condition of the index `delivery_next`, word for word: else SQLite does not know that the index has all of it.
+WAITING = "(d.state = 'queued' OR d.state = 'deferred' OR d.state = 'uncertain')"
+CLAIM_DELIVERIES = 200
 
-_IN_RANGE = "FROM store_delivery d INDEXED BY delivery_next WHERE d.server_id = :server AND d.state = {state}"
-_NEXT_KEY = (
-    f"(SELECT d.turn_key {_IN_RANGE.format(state='range.state')} AND d.priority = range.priority"
-    " AND d.turn_key > range.turn_key ORDER BY d.turn_key LIMIT 1)"
+_IN_ORDER = f"FROM store_delivery d INDEXED BY delivery_next WHERE d.server_id = :server AND {WAITING}"
+_NEXT_TURN = (
+    f"(SELECT d.rowid {_IN_ORDER} AND d.priority = range.priority AND d.turn_key > range.turn_key"
+    " ORDER BY d.turn_key LIMIT 1)"
 )
-_LOWER = f"{_IN_RANGE.format(state='range.state')} AND d.priority < range.priority ORDER BY d.priority DESC"
-_FIRST = f"{_IN_RANGE.format(state='s.state')} ORDER BY d.priority DESC"
+_LOWER = f"(SELECT d.rowid {_IN_ORDER} AND d.priority < range.priority ORDER BY d.priority DESC, d.turn_key LIMIT 1)"
 _RANGES = (
-    f"WITH RECURSIVE s(state) AS (VALUES {', '.join(f'({str(state)!r})' for state in WAITING_STATES)}),"
-    " range(state, priority, turn_key) AS ("
-    f"SELECT s.state, (SELECT d.priority {_FIRST} LIMIT 1), (SELECT d.turn_key {_FIRST}, d.turn_key LIMIT 1) FROM s"
-    f" UNION ALL SELECT range.state, CASE WHEN {_NEXT_KEY} IS NULL THEN (SELECT d.priority {_LOWER} LIMIT 1)"
-    f" ELSE range.priority END, COALESCE({_NEXT_KEY}, (SELECT d.turn_key {_LOWER}, d.turn_key LIMIT 1))"
-    " FROM range WHERE range.priority IS NOT NULL)"
-    " SELECT state, priority, turn_key FROM range WHERE priority IS NOT NULL"
-    f" AND (SELECT d.due_at {_IN_RANGE.format(state='range.state')} AND d.priority = range.priority"
-    " AND d.turn_key = range.turn_key ORDER BY d.due_at LIMIT 1) <= :now"
+    "WITH RECURSIVE range(priority, turn_key) AS ("
+    f"SELECT * FROM (SELECT d.priority, d.turn_key {_IN_ORDER} ORDER BY d.priority DESC, d.turn_key LIMIT 1)"
+    f" UNION ALL SELECT n.priority, n.turn_key FROM range CROSS JOIN store_delivery n"
+    f" WHERE n.rowid = COALESCE({_NEXT_TURN}, {_LOWER}))"
+    " SELECT json_group_array(json_array(range.priority, range.turn_key)) FROM range"
+    f" WHERE (SELECT d.due_at {_IN_ORDER} AND d.priority = range.priority AND d.turn_key = range.turn_key"
+    " ORDER BY d.due_at LIMIT 1) <= :now"
 )
-_WHERE = (
-    " WHERE m.id = d.message_id AND d.server_id = :server AND d.state = :state AND d.priority = :priority"
-    " AND d.turn_key = :turn_key AND d.due_at <= :now AND m.expires_at > :now ORDER BY d.due_at, d.rowid"
+_DUE = (
+    "SELECT json_group_array(json_array(due.number, due.message_id)) FROM ("
+    "SELECT d.rowid AS number, d.message_id FROM store_delivery d INDEXED BY delivery_next CROSS JOIN store_message m"
+    f" WHERE d.server_id = :server AND {WAITING} AND d.priority = :priority AND d.turn_key = :turn_key"
+    " AND d.due_at <= :now AND m.id = d.message_id AND m.expires_at > :now"
+    " ORDER BY d.due_at, d.message_id, d.rowid LIMIT :most) due"
 )
 
+message_of = itemgetter(1)
 
-def due(
-    connection: sqlite3.Connection, select: str, server_id: str, now: str, limit: int, after: str
-) -> Iterator[tuple[str, Row]]:
-    """Due rows with their turn key, read lazily, of at least `limit` messages where there are so many. `select` is
-    everything up to the WHERE, its first columns priority, due time and rowid."""
-    ranges: dict[int, dict[str, list[str]]] = {}
-    for state, priority, turn_key in connection.execute(_RANGES, {"server": server_id, "now": now}).fetchall():
-        ranges.setdefault(priority, {}).setdefault(turn_key, []).append(state)
-    for priority, keys in sorted(ranges.items(), reverse=True):
-        place = {"server": server_id, "priority": priority, "now": now}
+
+def due(connection: sqlite3.Connection, server_id: str, now: str, limit: int, after: str) -> Iterator[tuple[str, Row]]:
+    """What is due as (number of the delivery's row, id of the message) with its turn key, in the order in which it
+    leaves; of at least `limit` messages where there are so many, the recipients of each together."""
+    place = {"server": server_id, "now": now}
+    (found,) = connection.execute(_RANGES, place).fetchone()
+    for priority, ranges in groupby(json.loads(found), key=itemgetter(0)):
+        keys = ordered([turn_key for _, turn_key in ranges], after, limit)
+        # Mostly each key has as many; where some have fewer, the others are asked for the rest.
+        at_once = limit if len(keys) == 1 else -(-2 * limit // len(keys))
         streams = {
-            key: _stream(connection, select, {**place, "turn_key": key}, keys[key])
-            for key in ordered(keys, after, limit)
+            key: _of_range(connection, {**place, "priority": priority, "turn_key": key}, at_once, limit)
+            for key in keys
         }
-        if len(streams) == 1:
-            ((key, stream),) = streams.items()
-            yield from ((key, row) for row in stream)
+        if len(keys) == 1:
+            yield from ((keys[0], row) for row in streams[keys[0]])
         else:
             yield from in_turns(streams, message_of)
 
 
-def _stream(connection: sqlite3.Connection, select: str, place: dict[str, Any], states: list[str]) -> Iterator[Row]:
-    cursors = [connection.execute(select + _WHERE, {**place, "state": state}) for state in states]
-    return iter(cursors[0]) if len(cursors) == 1 else heapq.merge(*cursors, key=_ORDER)
+def _of_range(connection: sqlite3.Connection, place: dict[str, Any], at_once: int, limit: int) -> Iterator[Row]:
+    """Of at least `limit` messages of one range; 200 deliveries are as much as a claim takes."""
+    given = 0
+    for most in (at_once + 1, limit + 1, CLAIM_DELIVERIES):
+        (found,) = connection.execute(_DUE, {**place, "most": most}).fetchone()
+        rows = json.loads(found)
+        yield from rows[given:]
+        given = max(given, len(rows))
+        if len(rows) < most:
+            return

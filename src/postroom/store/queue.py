@@ -10,7 +10,7 @@ Contract of every queue, whatever database holds it:
 * Nothing is ever deleted; a lease that ended without settlement shows up in `abandoned` (D7).
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -194,7 +194,7 @@ class Overdue:
 class Queue(Protocol):
     """The outbox. Every method may raise StorageUnknown or StorageBusy of `store.writer`."""
 
-    async def enqueue(self, new: NewMessage) -> Enqueued:
+    def enqueue(self, new: NewMessage) -> Awaitable[Enqueued]:
         """Store the message; the earlier answer when its idempotency key was used with the same request before.
 
         Raises IdempotencyConflict when the key was used with another request."""

@@ -3,7 +3,7 @@
 import sqlite3
 from datetime import datetime
 
-from .queue_sqlite import text_of
+from .times_sqlite import text_of
 
 
 def mark_used(connection: sqlite3.Connection, token_id: str, at: datetime) -> None:

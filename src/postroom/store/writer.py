@@ -1,14 +1,21 @@
 """Group commit: one thread owns the writing connection; what gathered while the last commit ran goes into the next.
 
-A unit of work is a function of the connection. Each runs in a savepoint of its own, so that one that raises undoes
-only itself; its caller hears of success only after the commit of the whole group is synced (D1).
+All work of one kind in a group is written by few long statements: for each statement the thread gives up Python's
+global lock and must get it back, which costs more than the statement of a single row. The callers of a loop hear of a
+whole group at once, and of success only after its commit is synced (D1).
+
+A unit that can't be written must not spoil the others: where the quick way fails, the group is rolled back and written
+again, each unit in a savepoint of its own.
 """
 
+import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -16,15 +23,18 @@ from .write_lock import WAIT_S, WriteLock, WriteLockTimeout
 
 GROUP_SIZE = 500
 PENDING_LIMIT = 20_000
+# Statements that differ in the number of their rows are prepared once each.
+_CACHED_STATEMENTS = 512
 
-# Errors of one statement. Any other error of SQLite is about the file, and so about the whole group.
-_OF_ONE_UNIT = (
-    sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError,
-    sqlite3.NotSupportedError,
-)
+# Errors of SQLite that are about the file, and so about the whole group; any other is about one unit.
+_OF_ALL = frozenset((
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_INTERRUPT,
+))
+_PRIMARY_CODE = 0xFF
 
 T = TypeVar("T")
-Unit = tuple[Callable[[sqlite3.Connection], Any], "Future[Any]"]
 
 
 class StorageUnknown(Exception):
@@ -33,6 +43,10 @@ class StorageUnknown(Exception):
 
 class StorageBusy(Exception):
     """Nothing was written: the database stayed locked, or too much work waits already (D6)."""
+
+
+class WriteApart(Exception):
+    """Raised by `Kind.write`: these items must be written one by one."""
 
 
 class Gathering(Protocol):
@@ -45,13 +59,37 @@ class Gathering(Protocol):
         """Write, right before the group is committed."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """A kind of work. `write` does it for several items at once inside a transaction, `one` for one of them; both are
+    undone and asked again where a group is rolled back. Results of `write`, one for each item, may be exceptions.
+    Kinds of a lower `turn` come first in a group."""
+
+    write: Callable[[sqlite3.Connection, list[Any]], Sequence[Any]]
+    one: Callable[[sqlite3.Connection, Any], Any]
+    turn: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Unit:
+    kind: Kind
+    item: Any
+    future: "asyncio.Future[Any] | Future[Any]"
+    put_s: float = field(default_factory=time.monotonic)
+    result: Any = None
+
+
 def connect(database: Path) -> sqlite3.Connection:
     """A connection as every writer of ours needs it: WAL, every commit synced, transactions begun by hand."""
-    connection = sqlite3.connect(database, isolation_level=None, timeout=WAIT_S, check_same_thread=False)
+    connection = sqlite3.connect(
+        database, isolation_level=None, timeout=WAIT_S, check_same_thread=False, cached_statements=_CACHED_STATEMENTS
+    )
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        # Else SQLite overwrites what it frees, where a file system keeps older versions of a page anyway.
+        connection.execute("PRAGMA secure_delete=OFF")
     except BaseException:
         connection.close()
         raise
@@ -65,7 +103,7 @@ class GroupWriter:
         self._database = database
         self._lock = WriteLock(database)
         self._lock_wait_s = lock_wait_s
-        self._pending: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+        self._pending: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._connection: sqlite3.Connection | None = None
         self._gatherings: list[Gathering] = []
         self._closing = threading.Lock()
@@ -73,15 +111,20 @@ class GroupWriter:
         self._thread = threading.Thread(target=self._run, name="group-writer", daemon=True)
         self._thread.start()
 
+    def post(self, kind: Kind, item: Any) -> "asyncio.Future[Any]":
+        """Have the item written and committed. The future, of the running loop, raises what the work came to,
+        StorageUnknown or StorageBusy."""
+        future = asyncio.get_running_loop().create_future()
+        try:
+            self._put(_Unit(kind, item, future))
+        except StorageBusy as busy:
+            future.set_exception(busy)
+        return future
+
     def submit(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
         """Have `work` done and committed. The future raises what `work` raised, StorageUnknown or StorageBusy."""
         future: Future[T] = Future()
-        with self._closing:
-            if self._closed:
-                raise StorageBusy("the writer is closed")
-            if self._pending.qsize() >= PENDING_LIMIT:
-                raise StorageBusy(f"{PENDING_LIMIT} units of work wait for the database already")
-            self._pending.put((work, future))
+        self._put(_Unit(_WORK, work, future))
         return future
 
     def gather(self, gathering: Gathering) -> None:
@@ -96,65 +139,85 @@ class GroupWriter:
                 self._pending.put(None)
         self._thread.join()
 
+    def _put(self, unit: _Unit) -> None:
+        with self._closing:
+            if self._closed:
+                raise StorageBusy("the writer is closed")
+            if self._pending.qsize() >= PENDING_LIMIT:
+                raise StorageBusy(f"{PENDING_LIMIT} units of work wait for the database already")
+            self._pending.put(unit)
+
     def _run(self) -> None:
         while True:
             unit = self._pending.get()
-            group: list[Unit] = []
+            group: list[_Unit] = []
             while unit is not None:
-                if unit[1].set_running_or_notify_cancel():
+                if _is_wanted(unit):
                     group.append(unit)
                 if len(group) >= GROUP_SIZE or self._pending.empty():
                     break
                 unit = self._pending.get()
             if group:
                 self._write(group)
+                _tell(group)
             if unit is None:
                 self._drop_connection()
                 return
 
-    def _write(self, group: list[Unit]) -> None:
-        try:
-            self._lock.acquire(self._lock_wait_s)
-        except (WriteLockTimeout, OSError) as error:
-            _fail(group, StorageBusy(f"nothing was written: {error}"))
+    def _write(self, group: list[_Unit]) -> None:
+        """Give each unit its result, or the error that all met."""
+        group = self._locked_for(group)
+        if not group:
             return
         try:
-            results = self._commit(group)
+            self._commit(group)
         except (sqlite3.Error, OSError) as error:
             self._drop_connection()
             _fail(group, StorageUnknown(f"the database did not confirm the commit: {error}"))
-            return
         finally:
             self._lock.release()
-        for (_, future), (result, error_raised) in zip(group, results, strict=True):
-            if error_raised is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error_raised)
 
-    def _commit(self, group: list[Unit]) -> list[tuple[Any, Exception | None]]:
+    def _locked_for(self, group: list[_Unit]) -> list[_Unit]:
+        """Those of the group for which the write lock was taken in time; without any it is not held. Whoever waits
+        longest decides, so that nobody waits longer in all, however many groups failed before (D6)."""
+        while group:
+            try:
+                self._lock.acquire(max(0.0, group[0].put_s + self._lock_wait_s - time.monotonic()))
+                return group
+            except (WriteLockTimeout, OSError) as error:
+                late_s = time.monotonic() - (self._lock_wait_s if isinstance(error, WriteLockTimeout) else 0.0)
+                _fail([unit for unit in group if unit.put_s <= late_s], StorageBusy(f"nothing was written: {error}"))
+                group = [unit for unit in group if unit.put_s > late_s]
+        return group
+
+    def _commit(self, group: list[_Unit]) -> None:
         if self._connection is None:
             self._connection = connect(self._database)
         connection = self._connection
-        results: list[tuple[Any, Exception | None]] = []
         gatherings = tuple(self._gatherings)
+        try:
+            self._transact(connection, group, gatherings, _written_together)
+        except Exception as error:
+            if is_about_file(error):
+                raise
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            self._transact(connection, group, gatherings, _written_apart)
+
+    def _transact(
+        self,
+        connection: sqlite3.Connection,
+        group: list[_Unit],
+        gatherings: Iterable[Gathering],
+        write: Callable[[sqlite3.Connection, list[_Unit]], None],
+    ) -> None:
         connection.execute("BEGIN IMMEDIATE")
         for gathering in gatherings:
             gathering.begin()
-        for work, _ in group:
-            connection.execute("SAVEPOINT unit")
-            try:
-                results.append((work(connection), None))
-            except Exception as error:
-                if isinstance(error, sqlite3.Error) and not isinstance(error, _OF_ONE_UNIT):
-                    raise
-                connection.execute("ROLLBACK TO unit")
-                results.append((None, error))
-            connection.execute("RELEASE unit")
+        write(connection, group)
         for gathering in gatherings:
             gathering.finish(connection)
         connection.execute("COMMIT")
-        return results
 
     def _drop_connection(self) -> None:
         """Close, so that the next group reads what is really on the disk."""
@@ -163,6 +226,84 @@ class GroupWriter:
             connection.close()
 
 
-def _fail(group: list[Unit], error: Exception) -> None:
-    for _, future in group:
-        future.set_exception(error)
+def _written_together(connection: sqlite3.Connection, group: list[_Unit]) -> None:
+    kinds: dict[Kind, list[_Unit]] = {}
+    for unit in group:
+        kinds.setdefault(unit.kind, []).append(unit)
+    for kind in sorted(kinds, key=lambda kind: kind.turn):
+        units = kinds[kind]
+        results = kind.write(connection, [unit.item for unit in units])
+        for unit, result in zip(units, results, strict=True):
+            unit.result = result
+
+
+def _written_apart(connection: sqlite3.Connection, group: list[_Unit]) -> None:
+    for unit in group:
+        unit.result = _in_savepoint(connection, unit.kind.one, unit.item)
+
+
+def _in_savepoint(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection, Any], Any], item: Any) -> Any:
+    """What the work returned, or the error that undid it and nothing else. Raises errors that are about the file."""
+    connection.execute("SAVEPOINT unit")
+    result: Any
+    try:
+        result = work(connection, item)
+    except Exception as error:
+        if is_about_file(error):
+            raise
+        connection.execute("ROLLBACK TO unit")
+        result = error
+    connection.execute("RELEASE unit")
+    return result
+
+
+def is_about_file(error: Exception) -> bool:
+    """Whether SQLite could not read or write its file: then it is about everything, not one row."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & _PRIMARY_CODE in _OF_ALL
+
+
+_WORK = Kind(
+    write=lambda connection, works: [_in_savepoint(connection, lambda c, work: work(c), work) for work in works],
+    one=lambda connection, work: work(connection),
+)
+
+
+def _is_wanted(unit: _Unit) -> bool:
+    """Whether nobody has given the unit up meanwhile; it is not given up any more afterwards."""
+    if isinstance(unit.future, Future):
+        return unit.future.set_running_or_notify_cancel()
+    return not unit.future.cancelled()
+
+
+def _fail(group: list[_Unit], error: Exception) -> None:
+    for unit in group:
+        unit.result = error
+
+
+def _tell(group: list[_Unit]) -> None:
+    """Hand results over: to each loop all of its own by one call."""
+    of_loops: dict[asyncio.AbstractEventLoop, list[_Unit]] = {}
+    for unit in group:
+        if isinstance(unit.future, Future):
+            _resolve(unit.future, unit.result)
+        else:
+            of_loops.setdefault(unit.future.get_loop(), []).append(unit)
+    for loop, units in of_loops.items():
+        try:
+            loop.call_soon_threadsafe(_resolve_all, units)
+        except RuntimeError:  # the loop is closed: nobody is left to hear
+            continue
+
+
+def _resolve_all(units: list[_Unit]) -> None:
+    for unit in units:
+        if not unit.future.done():
+            _resolve(unit.future, unit.result)
+
+
+def _resolve(future: "asyncio.Future[Any] | Future[Any]", result: Any) -> None:
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -1,7 +1,8 @@
 """The durable outbox: accepted messages, one delivery for each recipient, and every attempt.
 
-The engine reads and writes Delivery and Attempt with the raw statements of `store/queue_sqlite.py`; columns named there
-must not be renamed without it.
+The engine reads and writes Delivery and Attempt with the raw statements of `store/queue_sqlite.py` and those beside it;
+columns named there must not be renamed without it. An index costs each message that is accepted, and each change of
+its columns: there is one where a page or the queue itself needs it, and none for what is rarely deleted.
 """
 
 from django.db import models
@@ -38,9 +39,11 @@ class Message(models.Model):
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
     client = models.ForeignKey(ApiToken, null=True, on_delete=models.PROTECT)
     client_name = models.CharField(max_length=100, blank=True)
-    server = models.ForeignKey(SmtpServer, null=True, on_delete=models.SET_NULL)
+    server = models.ForeignKey(SmtpServer, null=True, on_delete=models.SET_NULL, db_index=False)
     pinned = models.BooleanField(db_default=False)
-    resend_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="resends")
+    resend_of = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="resends", db_index=False
+    )
     message_id = models.CharField(max_length=998)
     reverse_path = models.CharField(max_length=254, blank=True)
     from_header = models.CharField(max_length=500)
@@ -57,7 +60,7 @@ class Message(models.Model):
     attachments = models.JSONField(default=list)
     tags = models.JSONField(default=list)
     metadata = models.JSONField(default=dict)
-    created_at = models.DateTimeField(db_index=True)
+    created_at = models.DateTimeField()
     send_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
 
@@ -65,6 +68,9 @@ class Message(models.Model):
         indexes = (
             models.Index(fields=("id", "purpose", "client_name"), name="message_list"),
             models.Index(fields=("message_id",), name="message_header_id"),
+            models.Index(
+                fields=("resend_of",), name="message_resend", condition=models.Q(resend_of__isnull=False)
+            ),
         )
 
     @property
@@ -79,6 +85,10 @@ class Message(models.Model):
         if stored is None:
             raise DamagedBlob("the stored content is gone")
         return content_from(bytes(stored.octets), stored.layout)
+
+
+# With OR, for `IN` would cost SQLite a table of its own for each row; statements that mean the index say the same.
+WAITS = models.Q(state="queued") | models.Q(state="deferred") | models.Q(state="uncertain")
 
 
 class Delivery(models.Model):
@@ -109,12 +119,14 @@ class Delivery(models.Model):
 
     class Meta:
         indexes = (
-            models.Index(fields=("state", "due_at", "priority"), name="delivery_due"),
             models.Index(fields=("state", "message"), name="delivery_state"),
             models.Index(fields=("recipient", "message"), name="delivery_to"),
             models.Index(fields=("server", "message"), name="delivery_server"),
             models.Index(fields=("cause", "message"), name="delivery_cause", condition=~models.Q(cause="")),
-            models.Index(fields=("server", "state", "-priority", "turn_key", "due_at"), name="delivery_next"),
+            models.Index(
+                fields=("server", "-priority", "turn_key", "due_at", "message"), name="delivery_next", condition=WAITS
+            ),
+            models.Index(fields=("due_at",), name="delivery_deferred", condition=models.Q(state="deferred")),
         )
 
 
@@ -124,9 +136,10 @@ class Attempt(models.Model):
     `moved_to` names the server to which the delivery moved at once after it, "" when it stayed."""
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
-    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
+    # The constraint below has an index that begins with it.
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts", db_index=False)
     number = models.IntegerField()
-    server = models.ForeignKey(SmtpServer, null=True, on_delete=models.SET_NULL)
+    server = models.ForeignKey(SmtpServer, null=True, on_delete=models.SET_NULL, db_index=False)
     server_name = models.CharField(max_length=100, blank=True)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)

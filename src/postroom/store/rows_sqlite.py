@@ -1,0 +1,46 @@
+"""Many rows by one statement, on SQLite: each statement costs a change of threads, each row of one next to nothing."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+# So many rows at most; and few different numbers of rows, for each is a statement that is kept prepared.
+_MOST = 32
+_EXACT = 16
+
+
+def chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The rows in order, 32 at once, then 16, then the rest."""
+    start, end = 0, len(rows)
+    while start < end:
+        size = next(size for size in (_MOST, _EXACT, end - start) if size <= end - start)
+        yield rows[start:start + size]
+        start += size
+
+
+def insert(connection: sqlite3.Connection, head: str, row: str, rows: Sequence[Sequence[Any]]) -> int:
+    """INSERT rows; `head` is the statement up to VALUES, `row` one row of it in parentheses. The last row's number."""
+    last = 0
+    for some in chunks(rows):
+        cursor = connection.execute(_repeated(head, row, len(some), ""), _flat(some))
+        last = cursor.lastrowid or 0
+    return last
+
+
+def update(connection: sqlite3.Connection, columns: str, row: str, tail: str, rows: Sequence[Sequence[Any]]) -> int:
+    """UPDATE with a table `given` of these columns; `tail` is the statement itself. How many rows it changed."""
+    before = connection.total_changes
+    for some in chunks(rows):
+        connection.execute(_repeated(f"WITH given({columns})", row, len(some), tail), _flat(some))
+    return connection.total_changes - before
+
+
+@cache
+def _repeated(head: str, row: str, number: int, tail: str) -> str:
+    rows = ", ".join([row] * number)
+    return f"{head} AS (VALUES {rows}) {tail}" if tail else f"{head} VALUES {rows}"
+
+
+def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    return [value for row in rows for value in row]
