@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from postroom.store.database import database_bytes
 from postroom.store.models import InstanceValue
 
 _NAME = "storage_use"
@@ -47,11 +48,8 @@ def store_use(data: Path) -> Iterator[int]:
     for day in days:
         yield from tests.add_below(day / "tests")
         yield from logs.add_files(day)
-    database = _Sum()
-    for path in data.glob("postroom.sqlite3*"):
-        database.add(path.stat().st_size)
     use = StorageUse(
-        database.octets, contents.octets, contents.files, logs.octets, len(days), tests.octets, tests.files,
+        database_bytes(), contents.octets, contents.files, logs.octets, len(days), tests.octets, tests.files,
         shutil.disk_usage(data).free, datetime.now(UTC),
     )
     value = {**asdict(use), "measured_at": datetime.now(UTC).isoformat()}

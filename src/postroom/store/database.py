@@ -62,6 +62,18 @@ def shown_database() -> str:
     return f"postgresql://{entry['USER']}@{entry['HOST']}:{entry['PORT']}/{entry['NAME']}"
 
 
+def database_bytes() -> int:
+    """How much room the database takes, with its indexes and, on SQLite, its log (blocking)."""
+    if not is_postgresql():
+        folder, name = sqlite_file().parent, sqlite_file().name
+        return sum(path.stat().st_size for path in folder.glob(f"{name}*"))
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_database_size(current_database())")
+        return int(cursor.fetchone()[0])
+
+
 def sqlite_file() -> Path:
     """The file of the database of Django's settings, when that is SQLite."""
     return Path(str(settings.DATABASES["default"]["NAME"]))
