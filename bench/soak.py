@@ -92,14 +92,14 @@ class Soaked:
     growths: list[Growth]
 
 
-def soaked(seconds: float, *, most_per_second: float = float("inf")) -> Soaked:
-    """Run for so long at half of what this machine can do, at most at so many messages a second."""
+def soaked(seconds: float, *, per_second: float | None = None) -> Soaked:
+    """Run for so long at so many messages a second, else at half of what this machine can do."""
     plan = Plan()
     with plan.folder() as folder, smtp.running_sink(folder) as sink, postroom.running(
         plan, folder, submission=True
     ) as ours:
         ours.add_server(sink.port)
-        rate = min(_capacity(ours, sink) / 2, most_per_second)
+        rate = per_second or _capacity(ours, sink) / 2
         print(f"At {rate:,.0f} messages a second for {seconds:,.0f} s …", flush=True)
         since, samples = sink.messages, {role: Samples() for role in ours.run.children()}
         sampler = _Sampler(ours, samples, seconds)
