@@ -2,6 +2,7 @@
 
 import os
 import signal
+import smtplib
 import stat
 import time
 import urllib.error
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.outbox import rows
 from tests.rig.installation import Installation, Run, running_postroom
 
 PASSWORD = "four words of canary"
@@ -18,7 +20,9 @@ PASSWORD = "four words of canary"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    with running_postroom(Installation(tmp_path_factory.mktemp("run") / "data")) as running:
+    data = tmp_path_factory.mktemp("run") / "data"
+    installation = Installation(data, POSTROOM_SUBMISSION="127.0.0.1:0", POSTROOM_SUBMISSION_TRUST="127.0.0.1")
+    with running_postroom(installation) as running:
         yield running
 
 
@@ -53,7 +57,32 @@ def test_the_set_up_link_comes_before_ready_and_opens_the_first_page(run: Run) -
 
 
 def test_every_role_runs_as_a_process_of_its_own(run: Run) -> None:
-    assert set(run.children()) == {"web", "engine", "sandbox"}
+    assert set(run.children()) == {"web", "engine", "sandbox", "submission"}
+
+
+def test_mail_is_taken_over_smtp_where_it_says_and_leaves(run: Run) -> None:
+    port = int(run.said(r"takes mail over SMTP at 127\.0\.0\.1:(\d+)"))
+    assert "signed itself" in run.output
+    with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+        client.sendmail("app@host.example", ["ann@example.org"], b"Subject: Over SMTP\r\n\r\nIt works.\r\n")
+    deadline = time.monotonic() + 30
+    caught = "SELECT count(*) FROM store_sandboxmessage WHERE subject = 'Over SMTP'"
+    while rows(run.installation.data / "postroom.sqlite3", caught) != [(1,)]:
+        assert time.monotonic() < deadline, run.output[-3000:]
+        time.sleep(0.1)
+
+
+def test_an_address_that_is_taken_already_is_refused_at_the_start(run: Run, tmp_path: Path) -> None:
+    port = run.said(r"takes mail over SMTP at 127\.0\.0\.1:(\d+)")
+    done = Installation(tmp_path / "data", POSTROOM_SUBMISSION=f"127.0.0.1:{port}").command("run", "--port", "0")
+    assert done.returncode == 1
+    assert "[submission-address-not-available]" in done.stderr
+
+
+def test_the_role_alone_says_what_it_needs(run: Run) -> None:
+    done = Installation(run.installation.data).command("serve", "submission")
+    assert done.returncode == 1
+    assert "POSTROOM_SUBMISSION=127.0.0.1:2525" in done.stderr
 
 
 def test_nothing_it_makes_can_be_read_by_another_user(run: Run) -> None:
@@ -98,7 +127,7 @@ def test_broken_settings_are_refused_before_anything_is_made(tmp_path: Path) -> 
     assert not (tmp_path / "data" / "keys").exists()
 
 
-@pytest.mark.parametrize("role", ["web", "engine", "sandbox"])
+@pytest.mark.parametrize("role", ["web", "engine", "sandbox", "submission"])
 def test_a_role_that_is_killed_comes_back(run: Run, role: str) -> None:
     before = run.children()[role]
     os.kill(before, signal.SIGKILL)
