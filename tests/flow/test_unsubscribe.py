@@ -9,9 +9,10 @@ from asgiref.sync import async_to_sync
 from django.utils import timezone
 from tests.outbox import octets_of
 
+from postroom.flow import unsubscribe
 from postroom.flow.accept import Acceptor
 from postroom.flow.configure import save_untested
-from postroom.flow.unsubscribe import leave, link_of
+from postroom.flow.unsubscribe import foresee_links, leave, link_of
 from postroom.message.mime_reader import Header, header_of
 from postroom.store.blobs import Blobs
 from postroom.store.models import AuditEntry, Message, Suppression, UnsubscribeLink
@@ -24,7 +25,8 @@ WEEKLY = {"to": "Ann@example.com", "subject": "Sales", "text": "Hello", "unsubsc
 
 
 @pytest.fixture
-def acceptor(tmp_path: Path, settings: Any) -> Iterator[Acceptor]:
+def acceptor(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acceptor]:
+    monkeypatch.setattr(unsubscribe, "_known", {})  # rows of an earlier test
     settings.PUBLIC_URL = "https://mail.company.example"
     relay = ServerSettings(
         name="Relay", from_address="reports@company.example", host="smtp.company.example", security=Security.NONE
@@ -108,3 +110,27 @@ def test_leaving_is_for_that_list_and_counts_once(acceptor: Acceptor, tmp_path: 
     row = Suppression.objects.get()
     assert (row.address, row.list_name, row.reason) == ("ann@example.com", "Weekly sales", "unsubscribe")
     assert AuditEntry.objects.filter(action="suppression.add", actor="recipient").count() == 1
+
+
+def test_a_batch_has_each_message_with_its_own_link(acceptor: Acceptor, tmp_path: Path) -> None:
+    messages = [{**WEEKLY, "to": f"r{number}@example.com"} for number in range(40)]
+    messages += [{**WEEKLY, "to": ["R1@example.com"], "unsubscribe": "Daily"}, {**WEEKLY, "to": "r2@example.com"}]
+    accepted = async_to_sync(acceptor.accept_batch)({"messages": messages}, None)
+    links = [
+        header_of(octets_of(Message.objects.get(pk=each.enqueued.id), tmp_path / "blobs")).first("list-unsubscribe")
+        for each in accepted
+    ]
+    assert UnsubscribeLink.objects.count() == 41
+    assert len(set(links)) == 41
+    assert links[2] == links[41]
+
+
+@pytest.mark.usefixtures("acceptor")
+def test_the_links_of_many_messages_are_made_at_once(django_assert_max_num_queries: Any) -> None:
+    bodies = [{**WEEKLY, "to": f"r{number}@example.com"} for number in range(40)]
+    odd = [{}, None, {"unsubscribe": "x", "to": 3}, {"unsubscribe": "*", "to": "a@b.example"}, {**WEEKLY, "to": "nobody"}]
+    with django_assert_max_num_queries(4):
+        foresee_links([*bodies, *odd], timezone.now())
+    assert UnsubscribeLink.objects.count() == 40
+    with django_assert_max_num_queries(0):
+        foresee_links(bodies, timezone.now())

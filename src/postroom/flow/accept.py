@@ -32,6 +32,7 @@ from .queue_room import QueueRoom, queue_room
 from .ready import Ready, Refused, ready_message
 from .request import Client, Request, batch_requests, key_conflict, scope_of, single_request
 from .storage_problem import storage_problem
+from .unsubscribe import foresee_links
 
 # A batch names so many faults at most; the rest come with the next try.
 ERRORS = 50
@@ -161,6 +162,8 @@ def _checked(requests: Sequence[Request], client: Client, blobs: Blobs) -> list[
     try:
         current = read_current()
         attached = Filed(blobs, uploads_of(scope_of(client), _blob_ids(requests), timezone.now()))
+        if len(requests) > 1:
+            foresee_links((request.body for request in requests), timezone.now())
         for request in requests:
             try:
                 ready.append((request, _earlier(request, client) or _ready(request, current, client, attached)))

@@ -7,13 +7,14 @@ comes (RFC 8058, S5). Who left gets no more messages of that list; other mail st
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 
 from postroom.message.draft import Draft
 from postroom.store.models import UnsubscribeLink
 from postroom.store.signed_id import UNSUBSCRIBE_TOKENS
-from postroom.terms.address import canonical
+from postroom.terms.address import AddressProblem, canonical, parse_mailbox
 from postroom.terms.problem import FieldError
 from postroom.terms.wording import worded
 
@@ -23,6 +24,11 @@ from .to_draft import DraftRefused
 PATH = "/unsubscribe/"
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
 ACTOR = "recipient"
+_Pair = tuple[str, str]
+# Rows are never changed or removed, so that an id once read holds.
+_REMEMBERED = 50_000
+_AT_ONCE = 500
+_known: dict[_Pair, str] = {}
 
 
 def unsubscribe_fields(list_name: str, recipient: str, now: datetime) -> tuple[tuple[str, str], ...]:
@@ -64,16 +70,56 @@ def leave(link: UnsubscribeLink, now: datetime) -> None:
     suppress([entry], actor=ACTOR, now=now)
 
 
+def foresee_links(bodies: Iterable[Any], now: datetime) -> None:
+    """Have the links of many messages made in one commit, as far as their bodies can be read at a glance (blocking).
+
+    Raises DatabaseError."""
+    pairs = {pair for body in bodies if (pair := _pair_in(body)) is not None and pair not in _known}
+    if len(pairs) > 1:
+        _learn(pairs, now)
+
+
+def _pair_in(body: Any) -> _Pair | None:
+    """Address and list of a message; None where a closer look is needed, or it is of no list."""
+    if not isinstance(body, dict):
+        return None
+    list_name, to = body.get("unsubscribe"), body.get("to")
+    to = to[0] if isinstance(to, list) and len(to) == 1 else to
+    if not (isinstance(list_name, str) and isinstance(to, str)) or list_problem(list_name, "") is not None:
+        return None
+    try:
+        return canonical(str(parse_mailbox(to).address)), list_name
+    except AddressProblem:
+        return None
+
+
 def _link_id(list_name: str, recipient: str, now: datetime) -> str:
-    """The row of that recipient and list, which is made with the first message."""
-    address = canonical(recipient)
-    rows = UnsubscribeLink.objects.filter(address=address, list_name=list_name).values_list("pk", flat=True)
-    if (found := _first(rows)) is None:
-        link = UnsubscribeLink(address=address, list_name=list_name, created_at=now)
-        UnsubscribeLink.objects.bulk_create([link], ignore_conflicts=True)
-        found = _first(rows.all())
-    return found or ""
+    """The row of that recipient and list, which is made with the first message and stays for good."""
+    pair = canonical(recipient), list_name
+    if pair not in _known:
+        _learn({pair}, now)
+    return _known[pair]
 
 
-def _first(ids: Iterable[str]) -> str | None:
-    return next(iter(ids), None)
+def _learn(pairs: set[_Pair], now: datetime) -> None:
+    """Have a row for each pair, and remember its id."""
+    if len(_known) + len(pairs) > _REMEMBERED:
+        _known.clear()
+    found = _stored(pairs)
+    if missing := pairs - set(found):
+        rows = [UnsubscribeLink(address=address, list_name=name, created_at=now) for address, name in sorted(missing)]
+        UnsubscribeLink.objects.bulk_create(rows, ignore_conflicts=True)
+        found |= _stored(missing)
+    _known.update(found)
+
+
+def _stored(pairs: set[_Pair]) -> dict[_Pair, str]:
+    found: dict[_Pair, str] = {}
+    for list_name in {name for _, name in pairs}:
+        addresses = [address for address, name in pairs if name == list_name]
+        for start in range(0, len(addresses), _AT_ONCE):
+            rows = UnsubscribeLink.objects.filter(
+                list_name=list_name, address__in=addresses[start : start + _AT_ONCE]
+            )
+            found |= {(address, list_name): id_ for address, id_ in rows.values_list("address", "pk")}
+    return found
