@@ -35,6 +35,7 @@ MOVED_AT_ONCE = 500
 # After a crash a delivery is tried again at once this often, then with the usual pauses.
 PROMPT_ATTEMPTS = 5
 STORAGE_PAUSES_S = (0.1, 0.3, 1.0, 3.0)
+_SENT = str(Outcome.SENT)
 
 _log = structlog.get_logger("postroom.settle")
 T = TypeVar("T")
@@ -125,13 +126,14 @@ class Settler:
         pairs = transaction.pairs
         findings: dict[tuple[object, ...], Finding] = {}
         endings = []
+        now = self._now()
         for claimed, result in pairs:
-            finding, move = None, None
-            if result.outcome is not Outcome.SENT:
-                key = (result.outcome, result.stage, result.reply, result.reason)
-                finding = findings.get(key) or findings.setdefault(key, transaction.explain(result))
-                move = move_after(result, _whereabouts(server, claimed), servers)
-                move = move or moves.get(claimed.lease.delivery_id)
+            if result.outcome is Outcome.SENT:
+                endings.append(_sent(server, claimed, result, transaction.seconds, now))
+                continue
+            key = (result.outcome, result.stage, result.reply, result.reason)
+            finding = findings.get(key) or findings.setdefault(key, transaction.explain(result))
+            move = move_after(result, _whereabouts(server, claimed), servers) or moves.get(claimed.lease.delivery_id)
             made = self._decision(server, claimed, result, move, transaction.wait_s)
             endings.append(self._ending(server, claimed, result, finding, transaction.seconds, made, move))
         return endings
@@ -256,7 +258,7 @@ class Settler:
         server: ServerName,
         claimed: Claimed,
         result: RecipientResult,
-        finding: Finding | None,
+        finding: Finding,
         seconds: float,
         made: Decision,
         move: Move | None,
@@ -270,7 +272,7 @@ class Settler:
             outcome=Outcome.FAILED if move is not None and move.is_refused else outcome,
             reply_code=result.reply.code if result.reply else None,
             enhanced_code=(result.reply.enhanced or "") if result.reply else "", reply=reply,
-            cause=finding.cause if finding else "", finding=finding.as_stored() if finding else None,
+            cause=finding.cause, finding=finding.as_stored(),
             uncertain=result.outcome is Outcome.UNCERTAIN, through=server.id, server_id=move.to.id if move else None,
             moved_to=move.to.name if move and move.at_once else "", seconds=seconds,
         )
@@ -287,17 +289,25 @@ class Settler:
             self._write(endings, await _stored(lambda: self._queue.settle(settlements)))
 
     def _write(self, endings: Sequence[_Ending], taken: Sequence[bool]) -> None:
+        entries = []
         for ending, was_taken in zip(endings, taken, strict=True):
-            if not was_taken:
+            if was_taken:
+                ending.entry["at"] = ending.settlement.at
+                entries.append(ending.entry)
+            else:
                 _log.warning("a late settlement was refused", delivery=ending.settlement.lease.delivery_id)
-                continue
-            note(self._log, {"at": ending.settlement.at, **ending.entry})
+        note_all(self._log, entries)
 
 
 def note(log: ActivityLog, entry: Mapping[str, object]) -> None:
     """Add a line to the activity log; a disk that refuses it is no reason to stop delivering."""
+    note_all(log, (entry,))
+
+
+def note_all(log: ActivityLog, entries: Sequence[Mapping[str, object]]) -> None:
+    """As `note`, of several."""
     try:
-        log.append(entry)
+        log.append_all(entries)
     except OSError as error:
         _log.error("the activity log could not be written", error=str(error))
 
@@ -319,6 +329,26 @@ async def _stored(write: Callable[[], Awaitable[T]]) -> T:
 def _whereabouts(server: ServerName, claimed: Claimed) -> Whereabouts:
     message = claimed.message
     return Whereabouts(server.id, message.home_id, message.pinned, claimed.uncertain_count > 0, claimed.tried)
+
+
+def _sent(
+    server: ServerName, claimed: Claimed, result: RecipientResult, seconds: float, now: datetime
+) -> _Ending:
+    """What most deliveries come to, said without a detour."""
+    answer, message = result.reply, claimed.message
+    code, enhanced = (answer.code, answer.enhanced or "") if answer else (None, "")
+    reply = printable(str(answer) if answer else result.reason, REPLY_CHARACTERS)
+    settlement = Settlement(
+        claimed.lease, DeliveryState.SENT, now, None, _SENT, result.stage, code, enhanced, reply, through=server.id,
+        seconds=seconds,
+    )
+    entry: dict[str, object] = {
+        "kind": "delivery", "outcome": _SENT, "severity": "information", "server": server.name, "server_id": server.id,
+        "recipient": claimed.recipient, "message_id": message.message_id, "message": message.id,
+        "delivery": claimed.lease.delivery_id, "subject": message.subject, "stage": str(result.stage), "code": code,
+        "enhanced": enhanced or None, "reply": reply, "seconds": round(seconds, 3),
+    }
+    return _Ending(settlement, entry)
 
 
 def _entry(server: ServerName, claimed: Claimed, outcome: Outcome, finding: Finding | None) -> dict[str, object]:

@@ -7,9 +7,10 @@ several processes never mix. Whatever a remote side said is escaped and bounded 
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from json.encoder import encode_basestring
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -26,6 +27,8 @@ FIELDS = (
     "moved_to",
 )
 
+_KNOWN = frozenset(FIELDS)
+
 
 class ActivityLog:
     """The log in a folder, which is made when needed. Safe to use from several threads and processes."""
@@ -40,17 +43,20 @@ class ActivityLog:
         """Write one line. `at` is an aware time, now when absent; keys outside of `FIELDS` raise ValueError.
 
         Raises OSError when the disk refuses."""
-        if unknown := set(entry) - set(FIELDS):
-            raise ValueError(f"the activity log knows no {', '.join(sorted(unknown))}")
-        at = entry.get("at") or datetime.now(UTC)
-        known = {"at": at.astimezone(UTC).isoformat(timespec="milliseconds")}
-        values = known | {name: _bounded(entry[name]) for name in FIELDS[1:] if entry.get(name) is not None}
-        line = json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n"
-        octets = line.encode("utf-8", "backslashreplace")
-        with self._lock:
-            if os.write(self._file_of(at.astimezone(UTC).date()), octets) != len(octets):
-                self._forget()  # opened again, the file gets an end to the torn line
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.append_all((entry,))
+
+    def append_all(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Write a line for each entry, those of a day by one write. Raises as `append`."""
+        days: dict[date, list[str]] = {}
+        for entry in entries:
+            at = (entry.get("at") or datetime.now(UTC)).astimezone(UTC)
+            days.setdefault(at.date(), []).append(_line(at, entry))
+        for day, lines in days.items():
+            octets = "".join(lines).encode("utf-8", "backslashreplace")
+            with self._lock:
+                if os.write(self._file_of(day), octets) != len(octets):
+                    self._forget()  # opened again, the file gets an end to the torn line
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         with self._lock:
@@ -113,8 +119,19 @@ class ActivityLog:
         self._descriptor, self._day = -1, None
 
 
-def _bounded(value: Any) -> Any:
-    return printable(value, TEXT_CHARACTERS) if isinstance(value, str) else value
+def _line(at: datetime, entry: Mapping[str, Any]) -> str:
+    """JSON piece by piece: a third of the time that the encoder takes for a dictionary."""
+    if not entry.keys() <= _KNOWN:
+        raise ValueError(f"the activity log knows no {', '.join(sorted(entry.keys() - _KNOWN))}")
+    pieces = [f'{{"at":"{at.isoformat(timespec="milliseconds")}"']
+    for name in FIELDS[1:]:
+        value = entry.get(name)
+        if isinstance(value, str):
+            is_plain = len(value) <= TEXT_CHARACTERS and value.isprintable()
+            pieces.append(f'"{name}":{encode_basestring(value if is_plain else printable(value, TEXT_CHARACTERS))}')
+        elif value is not None:
+            pieces.append(f'"{name}":{json.dumps(value)}')
+    return ",".join(pieces) + "}\n"
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from .blobs import Blobs, DamagedBlob, MemoryContent
 # So many inline octets at most lie in the database.
 INLINE_BYTES = 64 * 1024
 _DOMAIN = b"postroom content 1\n"
+_UNDER_LOCK_BYTES = 2_047
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,16 @@ class FrozenContent:
             case ():
                 return hashlib.sha256().hexdigest()
             case (bytes() as octets,):
-                return hashlib.sha256(octets).hexdigest()
+                digest = hashlib.sha256()
+                _add(digest, octets)
+                return digest.hexdigest()
             case (BlobPart() as file,):
                 return file.digest
         digest = hashlib.sha256(_DOMAIN)
         for part in self.parts:
             if isinstance(part, bytes):
                 digest.update(b"i%d\n" % len(part))
-                digest.update(part)
+                _add(digest, part)
             else:
                 digest.update(b"b%d %s\n" % (part.size_bytes, part.digest.encode()))
         return digest.hexdigest()
@@ -92,6 +95,15 @@ class FrozenContent:
         if not self.blob_parts:
             return None
         return [len(part) if isinstance(part, bytes) else [part.digest, part.size_bytes] for part in self.parts]
+
+
+def _add(digest: "hashlib._Hash", octets: bytes) -> None:
+    """Few octets in pieces for which hashlib keeps Python's lock: to get it back may take ten times as long."""
+    if len(octets) > INLINE_BYTES:
+        digest.update(octets)
+        return
+    for start in range(0, len(octets), _UNDER_LOCK_BYTES):
+        digest.update(octets[start:start + _UNDER_LOCK_BYTES])
 
 
 def _merged(parts: Sequence[Part]) -> tuple[Part, ...]:
