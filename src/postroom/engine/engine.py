@@ -184,7 +184,7 @@ class Engine:
             await self._queue.renew(held, now + LEASE)
         abandoned = await self._queue.abandoned(now, lease_over=True)
         await self._settler.settle_abandoned(abandoned, self._server_name)
-        while await self._settler.settle_overdue(self._server_name) == OVERDUE_AT_ONCE:
+        while self._turn.is_mine and await self._settler.settle_overdue(self._server_name) == OVERDUE_AT_ONCE:
             continue
 
     async def _retain(self) -> None:

@@ -3,7 +3,6 @@
 `FOR UPDATE SKIP LOCKED` lets engines claim beside each other: what one has locked, others pass by.
 """
 
-import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -39,26 +38,28 @@ _MESSAGE = (
     " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at, m.server_id, m.pinned, m.content_id, c.octets,"
     " c.layout"
 )
-# Each turn key of a priority has a range of its own in the index `delivery_next`, found by a few steps into it.
+# The index `delivery_next` holds what waits, and has each turn key of a priority in a range of its own, found by a few
+# steps into it.
+_IN_ORDER = (
+    "SELECT d.priority, d.turn_key FROM store_delivery d"
+    f" WHERE d.server_id = %(server)s AND d.state IN ({WAITING})"
+)
 _RANGES = (
-    "WITH RECURSIVE range(state, priority, turn_key) AS ("
-    f"SELECT s.state, f.priority, f.turn_key FROM unnest(ARRAY[{WAITING}]) AS s(state) CROSS JOIN LATERAL ("
-    "SELECT d.priority, d.turn_key FROM store_delivery d WHERE d.server_id = %(server)s AND d.state = s.state"
-    " ORDER BY d.priority DESC, d.turn_key LIMIT 1) f"
-    " UNION ALL SELECT range.state, n.priority, n.turn_key FROM range CROSS JOIN LATERAL ("
-    "(SELECT d.priority, d.turn_key FROM store_delivery d WHERE d.server_id = %(server)s AND d.state = range.state"
-    " AND d.priority = range.priority AND d.turn_key > range.turn_key ORDER BY d.turn_key LIMIT 1)"
-    " UNION ALL (SELECT d.priority, d.turn_key FROM store_delivery d WHERE d.server_id = %(server)s"
-    " AND d.state = range.state AND d.priority < range.priority ORDER BY d.priority DESC, d.turn_key LIMIT 1)"
+    "WITH RECURSIVE range(priority, turn_key) AS ("
+    f"({_IN_ORDER} ORDER BY d.priority DESC, d.turn_key LIMIT 1)"
+    " UNION ALL SELECT n.priority, n.turn_key FROM range CROSS JOIN LATERAL ("
+    f"({_IN_ORDER} AND d.priority = range.priority AND d.turn_key > range.turn_key ORDER BY d.turn_key LIMIT 1)"
+    f" UNION ALL ({_IN_ORDER} AND d.priority < range.priority ORDER BY d.priority DESC, d.turn_key LIMIT 1)"
     " ORDER BY 1 DESC LIMIT 1) n)"
-    " SELECT state, priority, turn_key FROM range WHERE (SELECT d.due_at FROM store_delivery d"
-    " WHERE d.server_id = %(server)s AND d.state = range.state AND d.priority = range.priority"
+    " SELECT priority, turn_key FROM range WHERE (SELECT d.due_at FROM store_delivery d"
+    f" WHERE d.server_id = %(server)s AND d.state IN ({WAITING}) AND d.priority = range.priority"
     " AND d.turn_key = range.turn_key ORDER BY d.due_at LIMIT 1) <= %(now)s"
 )
 _DUE = (
     "SELECT d.due_at, d.id, d.message_id FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
-    " WHERE d.server_id = %s AND d.state = %s AND d.priority = %s AND d.turn_key = %s AND d.due_at <= %s"
-    " AND m.expires_at > %s AND NOT d.id = ANY(%s) ORDER BY d.due_at, d.id LIMIT %s FOR UPDATE OF d SKIP LOCKED"
+    f" WHERE d.server_id = %s AND d.state IN ({WAITING}) AND d.priority = %s AND d.turn_key = %s AND d.due_at <= %s"
+    " AND m.expires_at > %s AND NOT d.id = ANY(%s) ORDER BY d.due_at, d.message_id, d.id LIMIT %s"
+    " FOR UPDATE OF d SKIP LOCKED"
 )
 _LEASE = (
     "WITH chosen AS (SELECT * FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS chosen(id, attempt_id, place)),"
@@ -150,31 +151,24 @@ def _due(connection: Connection, wanted: Wanted, limit: int, per_transaction: in
 
 
 def _in_turns(connection: Connection, wanted: Wanted, limit: int) -> Iterator[tuple[str, Row]]:
-    ranges: dict[int, dict[str, list[str]]] = {}
+    ranges: dict[int, list[str]] = {}
     asked = {"server": wanted.server_id, "now": wanted.now}
-    for state, priority, turn_key in connection.execute(_RANGES, asked).fetchall():
-        ranges.setdefault(priority, {}).setdefault(turn_key, []).append(state)
+    for priority, turn_key in connection.execute(_RANGES, asked).fetchall():
+        ranges.setdefault(priority, []).append(turn_key)
     for priority, keys in sorted(ranges.items(), reverse=True):
         order = ordered(keys, wanted.turns.after(wanted.server_id), limit)
         # One row more than its share, which shows whether the last message has further recipients.
         first = -(-limit // len(order)) + 1
-        streams = {
-            key: heapq.merge(
-                *(_stream(connection, wanted, state, priority, key, first) for state in keys[key]), key=itemgetter(0, 1)
-            )
-            for key in order
-        }
+        streams = {key: _stream(connection, wanted, priority, key, first) for key in order}
         yield from in_turns(streams, _message_of)
 
 
-def _stream(
-    connection: Connection, wanted: Wanted, state: str, priority: int, turn_key: str, first: int
-) -> Iterator[Row]:
+def _stream(connection: Connection, wanted: Wanted, priority: int, turn_key: str, first: int) -> Iterator[Row]:
     """Due rows of a range in their order, locked a few at a time."""
     known: list[str] = []
     size = min(first, CLAIM_DELIVERIES)
     while True:
-        place = (wanted.server_id, state, priority, turn_key, wanted.now, wanted.now, known, size)
+        place = (wanted.server_id, priority, turn_key, wanted.now, wanted.now, known, size)
         rows = connection.execute(_DUE, place).fetchall()
         yield from rows
         if len(rows) < size:
