@@ -28,9 +28,9 @@ class OpenedDoor:
 
 
 @contextlib.asynccontextmanager
-async def opened_door(outbox: Outbox, data: Path) -> AsyncIterator[OpenedDoor]:
-    """The door on a free port of loopback, which it trusts, with one server."""
-    room = MailRoom(outbox, House("mx.example", data, TrustedNetworks.parse("127.0.0.0/8")))
+async def opened_door(outbox: Outbox, data: Path, trust: str = "127.0.0.0/8") -> AsyncIterator[OpenedDoor]:
+    """The door on a free port of loopback, which it trusts unless told otherwise, with one server."""
+    room = MailRoom(outbox, House("mx.example", data, TrustedNetworks.parse(trust)))
     listening = Listening(Profile("mx.example"), partial(Receiver, room), takes_sign_in=True)
     sock = socket.create_server(("127.0.0.1", 0))
     await asyncio.to_thread(ensure_local_client)
