@@ -34,7 +34,7 @@ def current(*settings: ServerSettings, **values: Any) -> Current:
         Sender(s.name, s.name, s, Candidate(s.name, n == 0, False, n, True), True, True)
         for n, s in enumerate(settings or (RELAY,))
     )
-    return Current(senders, **values)
+    return Current(senders, standard=next(iter(senders), None), **values)
 
 
 def arrived(octets: bytes = MAIL, reverse_path: str = "app@host.example", **values: Any) -> Arrival:

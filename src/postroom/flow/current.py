@@ -1,10 +1,10 @@
 """What accepting a message asks of the database, read together and kept for a moment: the servers to send through, the
 rules that choose among them, and the keys to sign with."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
-from postroom.policy.route import Candidate
+from postroom.policy.route import Candidate, route
 from postroom.policy.rules import Rule
 from postroom.store.hot_reads import delivery_rules, smtp_servers
 from postroom.store.models import SmtpServer
@@ -30,11 +30,13 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """The installation at one moment."""
+    """The installation at one moment. `standard` is the server for messages that nothing else decides about, None where
+    none is switched on."""
 
     senders: tuple[Sender, ...]
     rules: tuple[Rule, ...] = ()
     keys: SigningKeys = field(default_factory=dict)
+    standard: Sender | None = None
 
 
 def read_current() -> Current:
@@ -46,7 +48,16 @@ def current_of(
     servers: Iterable[SmtpServer], rules: Iterable[Rule] = (), keys: SigningKeys = _NO_KEYS
 ) -> Current:
     """With these servers, rules and keys."""
-    return Current(tuple(map(_sender, servers)), tuple(rules), keys)
+    senders = tuple(map(_sender, servers))
+    return Current(senders, tuple(rules), keys, _standard(senders))
+
+
+def _standard(senders: Sequence[Sender]) -> Sender | None:
+    """One that takes deliveries, else one that is switched on: mail waits there."""
+    candidate = route(s.candidate for s in senders) or route(
+        replace(s.candidate, takes_deliveries=s.enabled) for s in senders
+    )
+    return next((s for s in senders if candidate is not None and s.id == candidate.id), None)
 
 
 def _sender(server: SmtpServer) -> Sender:

@@ -1,9 +1,8 @@
 """Which server a message is accepted for: the one its client names, else that of a delivery rule, else the default."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from postroom.policy.route import route
 from postroom.policy.rules import Rule, Traits, decided
 from postroom.terms.problem import FieldError, Problem
 from postroom.terms.wording import worded
@@ -34,7 +33,7 @@ def sending_server(wanted: str | None, current: Current, traits: Callable[[], Tr
 
     Raises ServerRefused, and Problem without any server."""
     if wanted is None:
-        return _ruled(current, traits()) if current.rules else Choice(_routed(current.senders))
+        return _ruled(current, traits()) if current.rules else Choice(_standard(current))
     found = next((sender for sender in current.senders if wanted in (sender.id, sender.name)), None)
     if found is None or not found.may_be_named:
         text = worded("No enabled and verified SMTP server has this name or id. Leave it out to use the default one.")
@@ -46,14 +45,11 @@ def _ruled(current: Current, traits: Traits) -> Choice:
     usable = {sender.id for sender in current.senders if sender.candidate.takes_deliveries}
     rule = decided(current.rules, traits, usable)
     found = next((sender for sender in current.senders if rule is not None and sender.id == rule.server_id), None)
-    return Choice(_routed(current.senders)) if found is None or rule is None else Choice(found, rule.only, rule)
+    return Choice(_standard(current)) if found is None or rule is None else Choice(found, rule.only, rule)
 
 
-def _routed(senders: Sequence[Sender]) -> Sender:
-    candidate = route(s.candidate for s in senders) or route(
-        replace(s.candidate, takes_deliveries=s.enabled) for s in senders
-    )
-    if candidate is None:
+def _standard(current: Current) -> Sender:
+    if current.standard is None:
         detail = "No SMTP server is switched on. Add one or switch one on in SMTP configuration, then send again."
         raise Problem(503, "no-smtp-server", "There is no SMTP server to send through", detail, retry_after_s=60)
-    return next(s for s in senders if s.id == candidate.id)
+    return current.standard

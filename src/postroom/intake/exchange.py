@@ -59,8 +59,17 @@ def length_of(scope: Scope) -> int | None:
 
 async def body_of(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
     """The whole body; refuses a longer one before reading more than it must. Raises Problem or ClientGone."""
-    chunks = [chunk async for chunk in chunks_of(scope, receive, limit_bytes)]
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    told = length_of(scope)
+    if told is not None and told > limit_bytes:
+        raise too_large(limit_bytes)
+    first = await _next_event(receive, min(IDLE_S, TOTAL_S), TOTAL_S)
+    if first.get("more_body", False):
+        chunks = [chunk async for chunk in _chunks(first, receive, limit_bytes, TOTAL_S)]
+        return b"".join(chunks)
+    body: bytes = first.get("body", b"")
+    if len(body) > limit_bytes:
+        raise too_large(limit_bytes)
+    return body
 
 
 async def chunks_of(
@@ -73,16 +82,16 @@ async def chunks_of(
     if told is not None and told > limit_bytes:
         raise too_large(limit_bytes)
     total_s = TOTAL_S if total_s is None else total_s
+    first = await _next_event(receive, min(IDLE_S, total_s), total_s)
+    async for chunk in _chunks(first, receive, limit_bytes, total_s):
+        yield chunk
+
+
+async def _chunks(
+    event: MutableMapping[str, Any], receive: Receive, limit_bytes: int, total_s: float
+) -> AsyncIterator[bytes]:
     size, begun = 0, time.monotonic()
     while True:
-        left_s = min(begun + total_s, begun + RATE_AFTER_S + size / RATE_BYTES_S) - time.monotonic()
-        try:
-            async with asyncio.timeout(max(min(IDLE_S, left_s), 0.0)):
-                event = await receive()
-        except TimeoutError:
-            raise _too_slow(total_s) from None
-        if event["type"] == "http.disconnect":
-            raise ClientGone
         chunk = event.get("body", b"")
         size += len(chunk)
         if size > limit_bytes:
@@ -91,6 +100,19 @@ async def chunks_of(
             yield chunk
         if not event.get("more_body", False):
             return
+        left_s = min(begun + total_s, begun + RATE_AFTER_S + size / RATE_BYTES_S) - time.monotonic()
+        event = await _next_event(receive, max(min(IDLE_S, left_s), 0.0), total_s)
+
+
+async def _next_event(receive: Receive, within_s: float, total_s: float) -> MutableMapping[str, Any]:
+    try:
+        async with asyncio.timeout(within_s):
+            event = await receive()
+    except TimeoutError:
+        raise _too_slow(total_s) from None
+    if event["type"] == "http.disconnect":
+        raise ClientGone
+    return event
 
 
 def _too_slow(total_s: float) -> Problem:

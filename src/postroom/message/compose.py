@@ -95,10 +95,10 @@ def _joined(chunks: Iterable[Octets]) -> tuple[Octets, ...]:
 def _header(draft: Draft, message_id: str, date: datetime) -> Iterable[str]:
     yield f"Date: {_date_text(date.replace(microsecond=0))}\r\n"
     yield fields.addresses("From", [_checked("from", draft.from_header)])
-    for name, key in (("To", "to"), ("Cc", "cc"), ("Reply-To", "reply_to")):
-        mailboxes = [_checked(key, mailbox) for mailbox in getattr(draft, key)]
+    lists = (("To", "to", draft.to), ("Cc", "cc", draft.cc), ("Reply-To", "reply_to", draft.reply_to))
+    for name, key, mailboxes in lists:
         if mailboxes:
-            yield fields.addresses(name, mailboxes)
+            yield fields.addresses(name, [_checked(key, mailbox) for mailbox in mailboxes])
     if not draft.to and not draft.cc:
         yield "To: undisclosed-recipients:;\r\n"
     subject = _accepted("subject", checked_field_text, draft.subject)
@@ -119,6 +119,8 @@ def _date_text(date: datetime) -> str:
 
 
 def _checked(key: str, mailbox: Mailbox) -> Mailbox:
+    if not mailbox.name:
+        return mailbox
     try:
         checked_name(mailbox.name)
     except ValueError as problem:

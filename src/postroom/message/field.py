@@ -24,6 +24,8 @@ def unstructured(name: str, text: str) -> str:
         return f"{name}:\r\n"
     words = text.split(" ")
     is_plain = text.isascii() and text.isprintable() and "=?" not in text and all(words)
+    if is_plain and len(name) + len(text) + 2 <= LINE_CHARACTERS:
+        return f"{name}: {text}\r\n"
     if is_plain and all(len(word) <= _WORD_CHARACTERS for word in words):
         return _folded(name, words)
     return _folded(name, encoded_words(text))
@@ -36,6 +38,11 @@ def structured(name: str, text: str) -> str:
 
 def addresses(name: str, mailboxes: Iterable[Mailbox]) -> str:
     """A field of mailboxes, folded after commas."""
+    mailboxes = tuple(mailboxes)
+    if len(mailboxes) == 1:
+        alone = f"{name}: {mailbox_text(mailboxes[0])}"
+        if len(alone) <= LINE_CHARACTERS:
+            return f"{alone}\r\n"
     listed = [mailbox_text(mailbox) for mailbox in mailboxes]
     entries = [text + "," for text in listed[:-1]] + listed[-1:]
     return _folded(name, [word for entry in entries for word in ([entry] if '"' in entry else entry.split(" "))])
