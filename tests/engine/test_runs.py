@@ -71,7 +71,7 @@ async def test_a_server_that_lies_about_pipelining_gets_all_mail_once_and_is_rem
     assert await Attempt.objects.acount() == 10, "what was sent again for it is no attempt"
     manners = (await SmtpServer.objects.aget()).manners
     assert (manners["pipelining"], manners["chunking"]) == ("envelope", True)
-    assert "503" in manners["reason"]
+    assert "503" in manners["said"]
     logged = json.dumps([line for day in outbox.log.days() for line in outbox.log.read_day(day, outcome="plainer")])
     assert "no two messages" in logged
     assert peer.visits == 2

@@ -7,7 +7,7 @@ from tests.net.runs import Load, shipments
 from tests.net.sessions import opened
 
 from postroom.net.session import Recorder
-from postroom.policy.manners import Manners
+from postroom.policy.manners import Breach, Manners
 
 COUNT = 40
 # One for the session's first envelope, one to learn whether a server that offers CHUNKING knows it.
@@ -90,7 +90,7 @@ async def test_a_message_costs_one_round_trip_where_the_server_offers_pipelining
 
 async def test_a_message_costs_two_round_trips_where_only_an_envelope_may_leave_together() -> None:
     manners = Manners()
-    manners.broke(manners.pipelining, "test")
+    manners.broke(manners.pipelining, Breach.REFUSED, "test")
     assert await turns(("PIPELINING",), manners) <= 2 * MOST
 
 

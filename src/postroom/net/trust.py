@@ -1,6 +1,13 @@
 """What the replies of a run show of a server's manners (policy/manners)."""
 
-from postroom.policy.manners import Manners, Pipelining, answers_another_command, is_out_of_order, knows_no_chunks
+from postroom.policy.manners import (
+    Breach,
+    Manners,
+    Pipelining,
+    answers_another_command,
+    is_out_of_order,
+    knows_no_chunks,
+)
 from postroom.terms.outcome import Stage
 from postroom.terms.reply import Reply
 
@@ -18,7 +25,7 @@ def check_content_reply(manners: Manners, reply: Reply) -> None:
     """Raises WireFault where what came as the reply to a content, while a later envelope waits for its own, can only be
     the one to that: nobody knows what became of the content."""
     if not manners.is_proven(Pipelining.MESSAGES) and answers_another_command(reply):
-        manners.broke(Pipelining.MESSAGES, f"it answered a content with: {reply}"[:300])
+        manners.broke(Pipelining.MESSAGES, Breach.MIXED, str(reply))
         raise WireFault("pipelining", f"the reply to another command: {reply}"[:500])
 
 
@@ -36,7 +43,7 @@ def check_order(manners: Manners, flight: Flight, stage: Stage, reply: Reply) ->
     if manners.is_proven(way) or transaction.refusal is not None or not is_out_of_order(reply):
         return
     if flight.overlapped or transaction.replies:
-        manners.broke(way, f"it refused what was sent together: {reply}"[:300])
+        manners.broke(way, Breach.REFUSED, str(reply))
         raise Distrusted(flight, reply)
 
 
@@ -50,9 +57,9 @@ def suspects(manners: Manners, flight: Flight, fault: WireFault) -> bool:
     if not (flight.overlapped or (transaction.replies and transaction.due)):
         return False
     if fault.kind in ("closed", "reset"):
-        manners.hung_up(way, f"it hung up in place of an answer to what was sent together: {fault.text}"[:300])
+        manners.hung_up(way, fault.text)
     else:
-        manners.broke(way, f"it did not answer what was sent together: {fault.text}"[:300])
+        manners.broke(way, Breach.UNANSWERED, fault.text)
     return flight.overlapped
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
+from postroom.smtp.text import printable
 from postroom.terms.reply import Reply
 
 FORGET_AFTER = timedelta(days=30)
@@ -39,13 +40,35 @@ _WAYS = tuple(Pipelining)
 _PLAINER = {Pipelining.MESSAGES: Pipelining.ENVELOPE, Pipelining.ENVELOPE: Pipelining.NONE}
 
 
+class Breach(StrEnum):
+    """How a server showed that it does not bear something."""
+
+    REFUSED = "refused"
+    MIXED = "mixed"
+    UNANSWERED = "unanswered"
+    HUNG_UP = "hung-up"
+    NO_BDAT = "no-bdat"
+
+
+_REASONS = {
+    Breach.REFUSED: "it refused what was sent together",
+    Breach.MIXED: "it answered a content with the reply to another command",
+    Breach.UNANSWERED: "it did not answer what was sent together",
+    Breach.HUNG_UP: "it hung up in place of an answer to what was sent together",
+    Breach.NO_BDAT: "it refused BDAT",
+}
+SAID_CHARACTERS = 300
+
+
 @dataclass(slots=True)
 class Manners:
-    """Of one server; `reason` says what made it less than all. `changed` until somebody stores it."""
+    """Of one server; `breach` and what it `said` then tell what made it less than all. `changed` until somebody stores
+    it."""
 
     pipelining: Pipelining = Pipelining.MESSAGES
     chunking: bool = True
-    reason: str = ""
+    breach: Breach | None = None
+    said: str = ""
     changed: bool = False
     proven: set[Pipelining] = field(default_factory=set)
     chunking_proven: bool = False
@@ -63,28 +86,35 @@ class Manners:
     def is_proven(self, used: Pipelining) -> bool:
         return used in self.proven
 
-    def broke(self, used: Pipelining, what: str) -> None:
+    @property
+    def reason(self) -> str:
+        """One line for the log and programs."""
+        return f"{_REASONS[self.breach]}: {self.said}" if self.breach else ""
+
+    def broke(self, used: Pipelining, breach: Breach, said: str) -> None:
         """It did not bear what was sent in this way."""
         if used in self.proven or used not in _PLAINER:
             return
         if _WAYS.index(_PLAINER[used]) > _WAYS.index(self.pipelining):
-            self.pipelining, self.reason, self.changed = _PLAINER[used], what, True
+            self.pipelining, self.changed = _PLAINER[used], True
+            self.breach, self.said = breach, printable(said, SAID_CHARACTERS)
 
-    def hung_up(self, used: Pipelining, what: str) -> None:
+    def hung_up(self, used: Pipelining, said: str) -> None:
         """It ended the connection instead of an answer: the first time, that may have been for any reason."""
         if used in self._hung_up:
-            self.broke(used, what)
+            self.broke(used, Breach.HUNG_UP, said)
         self._hung_up.add(used)
 
     def refused_chunks(self, reply: Reply) -> None:
         """It offers CHUNKING and does not know BDAT."""
-        self.chunking, self.reason, self.changed = False, f"it refused BDAT: {reply}"[:300], True
+        self.chunking, self.changed = False, True
+        self.breach, self.said = Breach.NO_BDAT, printable(str(reply), SAID_CHARACTERS)
 
     def as_json(self, at: datetime, key: str) -> dict[str, Any]:
         """As the server's row keeps it. `key` names the settings under which it was learned."""
         return {
-            "pipelining": str(self.pipelining), "chunking": self.chunking, "reason": self.reason,
-            "at": at.isoformat(), "key": key,
+            "pipelining": str(self.pipelining), "chunking": self.chunking,
+            "breach": str(self.breach or ""), "said": self.said, "at": at.isoformat(), "key": key,
         }
 
     @classmethod
@@ -94,7 +124,8 @@ class Manners:
             return cls()
         if now - datetime.fromisoformat(values["at"]) > FORGET_AFTER:
             return cls()
-        return cls(Pipelining(values["pipelining"]), bool(values["chunking"]), str(values["reason"]))
+        breach = Breach(values["breach"]) if values["breach"] else None
+        return cls(Pipelining(values["pipelining"]), bool(values["chunking"]), breach, str(values["said"]))
 
 
 def is_out_of_order(reply: Reply) -> bool:

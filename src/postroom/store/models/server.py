@@ -88,7 +88,10 @@ class SmtpServer(models.Model):
         if known.bears_all or not self.manners:
             return None
         at = datetime.fromisoformat(self.manners["at"])
-        return {"pipelining": str(known.pipelining), "chunking": known.chunking, "reason": known.reason, "at": at}
+        return {
+            "pipelining": str(known.pipelining), "chunking": known.chunking, "reason": known.reason, "at": at,
+            "breach": str(known.breach or ""), "said": known.said,
+        }
 
     @property
     def candidate(self) -> Candidate:
