@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from tests.outbox import octets_of
 
+from postroom.flow.queue_room import QueueLimits, QueueRoom
 from postroom.flow.tokens import create_token
 from postroom.intake.intake import BATCH, MESSAGES, Intake
 from postroom.store.models import ApiToken, Delivery, Message, SmtpServer
@@ -274,3 +275,20 @@ async def test_a_full_disk_is_507_and_nothing_is_queued(
 async def test_the_token_s_use_is_noted(client: httpx.AsyncClient) -> None:
     await client.post(MESSAGES, json=HELLO)
     assert (await ApiToken.objects.aget()).last_used_at is not None
+
+
+async def test_b8_a_full_queue_is_a_clear_refusal_and_another_client_is_not_touched(
+    client: httpx.AsyncClient, intake: Intake
+) -> None:
+    assert intake._acceptor is not None
+    intake._acceptor._room = QueueRoom(QueueLimits(in_all=100, per_client=3))
+    three = {**HELLO, "to": ["a@example.com", "b@example.com", "c@example.com"]}
+    assert (await client.post(MESSAGES, json=three)).status_code == 202
+    refused = await client.post(MESSAGES, json=HELLO)
+    assert (refused.status_code, refused.json()["type"]) == (429, "/api/docs#problem-queue-full")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert (await client.post(BATCH, json={"messages": [HELLO]})).status_code == 429
+    _, other = await sync_to_async(create_token)("Other", "send", "test")
+    header = {"Authorization": f"Bearer {other}"}
+    assert (await client.post(MESSAGES, json=HELLO, headers=header)).status_code == 202
+    assert await Message.objects.acount() == 2
