@@ -12,7 +12,7 @@ from postroom.store.database import is_postgresql
 from postroom.store.lane_states import leave_states, share_slots, store_states
 from postroom.store.models import LaneState
 
-from .lane import Lane
+from .lane import CONNECTIONS, Lane
 
 REPORT_S = 1.0
 # What did not change is said again after this, as long as something is open or held.
@@ -63,7 +63,8 @@ def _state(engine: str, lane: Lane, now: datetime) -> LaneState:
     # To the second, so that it is the same the next time.
     cooldown_until = (now + timedelta(seconds=left_s + 0.5)).replace(microsecond=0) if left_s > 0 else None
     return LaneState(
-        server_id=lane.server.name.id, engine=engine, at=now, sessions=lane.sessions.count, allowed=lane.limit,
+        server_id=lane.server.name.id, engine=engine, at=now, sessions=lane.sessions.count,
+        allowed=allowance.sessions(lane.server.settings.limits.connections or CONNECTIONS),
         held_by=held.by if held else "", held_until=held.until if held else None, cooldown_until=cooldown_until,
         slowed_at=allowance.slowed_at, slowed_reply=allowance.slowed_reply, rate=allowance.rate,
     )
