@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.canaries import forms_in
+from tests.outbox import rows
 from tests.rig.api import Api
 from tests.rig.installation import Installation, Run, running_postroom
 from tests.rig.mail_rig import WAYS, MailRig, without_trace_fields
@@ -63,8 +64,8 @@ def test_a_server_is_proven_and_a_message_arrives_as_composed(
 
 def composed_of(run: Run, mark: str) -> bytes:
     """The stored bytes of the message with `mark`, as they were frozen at acceptance."""
-    files = [path for path in (run.installation.data / "blobs").rglob("*") if path.is_file()]
-    [content] = [text for text in (path.read_bytes() for path in files) if mark.encode() in text]
+    kept = rows(run.installation.data / "postroom.sqlite3", "SELECT octets FROM store_content")
+    [content] = [octets for (octets,) in kept if mark.encode() in octets]
     return content
 
 
