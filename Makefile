@@ -70,9 +70,9 @@ words: setup ## collect the texts of pages and refusals, and compile their Frenc
 pages-load: setup ## measure each page with 1,000 and with 100,000 messages; fails where the latter takes twice as long
 	$(BIN)/python -m tests.load.pages
 
-bench: setup ## measure side by side with what others use: PART=a,c2 ROUNDS=1 SHARE=0.1 CPU=1 POSTGRESQL=1
+bench: setup ## measure side by side with what others use, on a quiet machine: PART=a,c2 ROUNDS=1 SHARE=0.1 CPU=1 POSTGRESQL=1
 	@$(BIN)/python -m bench $(if $(PART),--part $(PART)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SHARE),--share $(SHARE)) \
-		$(if $(CPU),--cpu-only) $(if $(POSTGRESQL),--postgresql)
+		$(if $(CPU),--cpu-only) $(if $(POSTGRESQL),--postgresql) $(if $(PART)$(SHARE)$(CPU)$(POSTGRESQL),,--with-postgresql --write)
 
 soak: setup ## half an hour at half load: fails where memory or descriptors of a process grow; MINUTES=30
 	@$(BIN)/python -m bench.soak $(if $(MINUTES),--minutes $(MINUTES))

@@ -4,15 +4,20 @@ import argparse
 import importlib
 import signal
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from .figures import Part
 from .plan import Plan
+from .report import page, summary
 
 PARTS = {
     "a": "relay", "b": "batch", "c": "single", "c2": "drain", "d": "round_trips",
     "e": "attachments", "f": "depth",
 }
+# Those in which the database matters.
+STORED = ("a", "b", "c", "c2", "f")
 # Only when asked for: it measures nothing that could be a goal.
 EXTRA = {"profile": "profile"}
 ROOT = Path(__file__).parent
@@ -24,10 +29,14 @@ def main() -> int:
     plan = Plan(args.rounds, args.share, args.cpu_only, args.postgresql, not args.without_submission)
     names = args.part.split(",") if args.part else list(PARTS)
     parts = [_measured(name, plan) for name in names]
-    print("\nSummary")
-    for part in parts:
-        for goal in part.goals:
-            print(f"  ({part.letter}) {goal}")
+    if args.with_postgresql:
+        parts += [_on_postgresql(_measured(name, replace(plan, postgresql=True))) for name in names if name in STORED]
+    print("\nSummary", *summary(parts), sep="\n  ")
+    if args.write:
+        today = datetime.now(UTC).date()
+        path = ROOT / "results" / f"{today.isoformat()}.md"
+        path.write_text(page(parts, plan, today))
+        print(f"\nWritten: bench/results/{path.name}")
     return 0
 
 
@@ -38,6 +47,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--share", type=float, default=1.0, help="share of the messages to send (default: all)")
     parser.add_argument("--cpu-only", action="store_true", help="leave peers out; processor time of Postroom alone")
     parser.add_argument("--postgresql", action="store_true", help="keep Postroom's queue in PostgreSQL, not in SQLite")
+    parser.add_argument("--with-postgresql", action="store_true", help="measure every part on PostgreSQL, too")
     parser.add_argument("--without-submission", action="store_true", help="profile: leave the SMTP door closed")
     parser.add_argument("--write", action="store_true", help="write bench/results/DATE.md")
     return parser.parse_args()
@@ -46,6 +56,14 @@ def _arguments() -> argparse.Namespace:
 def _measured(name: str, plan: Plan) -> Part:
     part: Part = importlib.import_module(f".parts.{(PARTS | EXTRA)[name]}", __package__).run(plan)
     print("\n".join(part.lines()), flush=True)
+    return part
+
+
+def _on_postgresql(part: Part) -> Part:
+    """Beside SQLite's: the figures count, the goals are SQLite's."""
+    part.letter += ", PostgreSQL"
+    part.title += ", the queue in PostgreSQL"
+    part.goals = [goal for goal in part.goals if goal.reached.values]
     return part
 
 

@@ -88,7 +88,8 @@ class Part:
     def _quotients(self, above: str, below: str) -> Iterator[float]:
         if above in self.rows and below in self.rows:
             for a, b in zip(self.rows[above].values, self.rows[below].values, strict=False):
-                yield a / b
+                if b:
+                    yield a / b
 
     def lines(self) -> Iterator[str]:
         """For a terminal."""

@@ -23,6 +23,11 @@ class Plan:
     postgresql: bool = False
     submission: bool = True
 
+    @property
+    def with_peers(self) -> bool:
+        """Whether peers that know nothing of Postroom's database are measured, too."""
+        return not (self.cpu_only or self.postgresql)
+
     def of(self, messages: int, least: int = LEAST) -> int:
         """That many messages, or the share of them."""
         return max(min(least, messages), round(messages * self.share))

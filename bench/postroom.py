@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from tests.rig.api import Api
 from tests.rig.installation import Installation, Run, running_postroom
+from tests.rig.postgresql import session_cluster
 from tests.rig.programs import free_port
 
 from . import http_load, processes
@@ -41,6 +42,7 @@ class Postroom:
             "limits": limits,
         }
         self._server = self.api.ask("POST", "smtp-servers", 201, body)["id"]
+        time.sleep(1.0)  # doors may know the servers of a second ago
 
     def pause(self) -> None:
         """Deliver nothing from now on."""
@@ -71,6 +73,8 @@ class Postroom:
     def cpu_s(self) -> dict[str, float]:
         """Seconds that each process has computed, by role."""
         roles = {role: processes.cpu_s(pid) for role, pid in self.run.children().items()}
+        if "POSTROOM_DATABASE_URL" in self.run.installation.environment:
+            roles["PostgreSQL"] = processes.cpu_s(session_cluster().process_id)
         return {**roles, "supervisor": processes.own_cpu_s(self.run.process.pid)}
 
     def memory_mib(self) -> dict[str, float]:

@@ -22,7 +22,7 @@ BASE, DRAIN = "smtp-source to smtp-sink", "Postroom drains"
 
 
 def run(plan: Plan) -> Part:
-    messages = plan.of(MESSAGES, 10)
+    messages = plan.of(MESSAGES, 4)
     part = Part("e", f"{messages:,} messages of 5 MB, {SESSIONS} sessions")
     with plan.folder() as folder, smtp.running_sink(folder) as sink, relays(plan, part, folder, sink) as found:
         for _ in range(plan.rounds):
@@ -47,7 +47,7 @@ def run(plan: Plan) -> Part:
 
 def _drained(plan: Plan, part: Part, sink: smtp.Sink, ours: postroom.Postroom, name: str) -> None:
     """Handed over through the API, each with another attachment, while nothing leaves; then all leave."""
-    messages = plan.of(MESSAGES, 10)
+    messages = plan.of(MESSAGES, 4)
     ours.pause()
     ours.quiet()
     at_rest = sum(ours.memory_mib().values())

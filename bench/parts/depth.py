@@ -33,7 +33,7 @@ class Worker:
 
 
 def run(plan: Plan) -> Part:
-    small, large = SMALL, plan.of(LARGE, 10 * SMALL)
+    small, large = SMALL, plan.of(LARGE, 2 * SMALL)
     part = Part("f", f"Cost a message with {small:,} and with {large:,} messages queued")
     with plan.folder() as folder, _worker(plan, folder / "small") as few, _worker(plan, folder / "large") as many:
         few.ask("fill", small)

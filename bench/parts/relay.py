@@ -33,7 +33,7 @@ def run(plan: Plan) -> Part:
         for _ in range(plan.rounds):
             for relay in found:
                 passed_on(part, relay, sink, messages, size_bytes=traffic.SIZE_BYTES, sessions=SESSIONS)
-    if not plan.cpu_only:
+    if plan.with_peers:
         faster = part.ratio("Postroom : Postfix, end to end", "Postroom end to end", "Postfix end to end")
         cheaper = part.ratio("Postroom : Postfix, CPU", "Postroom CPU a message, all", "Postfix CPU a message, all")
         part.goals.append(Goal("messages a second of Postfix's times", 6, faster))
@@ -46,7 +46,7 @@ def relays(plan: Plan, part: Part, folder: Path, sink: smtp.Sink) -> Iterator[li
     """Postfix and Postroom; a remark of `part` tells which one could not run."""
     found: list[Relay] = []
     with contextlib.ExitStack() as stack:
-        if not plan.cpu_only:
+        if plan.with_peers:
             found.append(_postfix(stack.enter_context(running_postfix(folder, sink.port))))
         try:
             ours = stack.enter_context(postroom.running(plan, folder, submission=True))

@@ -30,10 +30,10 @@ def run(plan: Plan) -> Part:
         clients: dict[str, Callable[[int], None]] = {} if plan.cpu_only else _peers(part, port)
         for number in range(plan.rounds):
             for name, send in clients.items():
-                part.add(name, _trips(sink, plan.of(MESSAGES), send), UNIT)
+                part.add(name, _trips(sink, plan.of(MESSAGES, 8), send), UNIT)
             ours.pause()
-            ours.fill([traffic.body(n, str(number)) for n in range(plan.of(MESSAGES))])
-            part.add("Postroom", _trips(sink, plan.of(MESSAGES), lambda _: ours.resume()), UNIT)
+            ours.fill([traffic.body(n, str(number)) for n in range(plan.of(MESSAGES, 8))])
+            part.add("Postroom", _trips(sink, plan.of(MESSAGES, 8), lambda _: ours.resume()), UNIT)
             ours.quiet()
     part.goals.append(Goal("a message on a warm connection", 1.1, part.rows["Postroom"], at_most=True))
     assert part.goals[0].verdict is not Verdict.NOT_MEASURED

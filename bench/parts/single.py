@@ -24,7 +24,7 @@ def run(plan: Plan) -> Part:
         ours.add_server(sink.port)
         with _peer(folder) as (peer_port, peer_pid):
             for number in range(plan.rounds):
-                if not plan.cpu_only:
+                if plan.with_peers:
                     _peer_round(plan, part, peer_port, peer_pid, ours)
                 _quiet_round(plan, part, ours, f"quiet {number}")
         for number in range(plan.rounds):

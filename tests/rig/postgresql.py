@@ -49,6 +49,12 @@ class Cluster:
         self._initialise()
         self.start()
 
+    @property
+    def process_id(self) -> int:
+        """The process that all of the server's others descend from."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, name: str = "postgres", *, by_socket: bool = False) -> str:
         """The POSTROOM_DATABASE_URL of a database."""
         host, query = ("", f"?host={self.folder}") if by_socket else ("127.0.0.1", "?sslmode=disable")
