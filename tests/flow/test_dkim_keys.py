@@ -9,15 +9,20 @@ from typing import Any
 import dkim  # type: ignore[import-untyped]
 import pytest
 from asgiref.sync import async_to_sync
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 from tests.outbox import octets_of
 
 from postroom.diagnosis.domain import Answer, Inquiry, Outcome, Question, Subject, reading_of
 from postroom.flow.accept import Acceptor
 from postroom.flow.check_domain import ask, store_result
+from postroom.flow.closer_look import CloserLook
 from postroom.flow.configure import save_untested
 from postroom.flow.dkim_keys import activate_key, create_key, delete_key, own_keys, retire_key
+from postroom.flow.probe import _Probe
 from postroom.flow.refusals import NotPossible, SettingsRefused
+from postroom.message.dkim import SigningKey
 from postroom.store.blobs import Blobs
 from postroom.store.models import AuditEntry, DkimKey, Message
 from postroom.store.outbox import open_outbox
@@ -30,6 +35,7 @@ RELAY = ServerSettings(
     name="Relay", from_address="reports@company.example", host="smtp.company.example", port=25,
     security=Security.NONE, from_policy=FromPolicy.CLIENT,
 )
+RSA = generate_private_key(65_537, 2_048)
 LARGE = base64.b64encode(bytes(range(256)) * 400).decode()
 
 
@@ -189,3 +195,12 @@ def test_a_missing_vault_key_is_told(acceptor: Acceptor, tmp_path: Path, monkeyp
     with pytest.raises(Problem) as problem:
         asyncio.run(acceptor.accept({"to": "ann@example.com", "text": "Hello"}, None))
     assert "keys/" in problem.value.detail
+
+
+async def test_the_mail_of_a_live_test_is_signed_as_any_other() -> None:
+    server, key = RELAY.changed(test_recipient="ann@example.com"), SigningKey("company.example", "r", RSA)
+    looked = _Probe(server, None, True, CloserLook(server, (), ""), None, 1.0, "en", None, {"company.example": (key,)})
+    mail = looked._composed()
+    public = RSA.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    record = b"v=DKIM1; k=rsa; p=" + base64.b64encode(public)
+    assert dkim.verify(mail.content, dnsfunc=lambda *_, **__: record)

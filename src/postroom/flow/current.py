@@ -11,7 +11,8 @@ from postroom.store.models import SmtpServer
 from postroom.terms.server import ServerSettings
 
 from .delivery_rules import rule_of
-from .dkim_signing import SigningKeys, signing_keys
+from .dkim_signing import SigningKeys
+from .signing_keys import signing_keys
 
 _NO_KEYS: SigningKeys = {}
 

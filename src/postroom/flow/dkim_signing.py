@@ -1,37 +1,14 @@
 """Sign what is accepted: once, as its octets are frozen, with every key that is switched on for the domain in From."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from django.conf import settings
-
-from postroom.message.dkim import BodyHash, PrivateKey, SigningKey, signature_fields
-from postroom.store.models import DkimKey
-from postroom.store.vault import VaultError
-from postroom.terms.problem import Problem
+from postroom.message.compose import Composed
+from postroom.message.dkim import BodyHash, SigningKey, signature_fields
 
 # By the domain in From. A domain without one has no entry.
 SigningKeys = Mapping[str, tuple[SigningKey, ...]]
-_LOADED = 64
-
-
-def signing_keys() -> SigningKeys:
-    """The keys that sign now (blocking). Raises Problem when one can't be opened: mail of a domain that promises
-    signatures had better wait than leave without."""
-    found: dict[str, tuple[SigningKey, ...]] = {}
-    # RSA first: some receivers stop at a signature that they do not know.
-    for row in DkimKey.objects.filter(state=DkimKey.State.SIGNING).order_by("domain", "-algorithm", "selector"):
-        try:
-            key = SigningKey(row.domain, row.selector, _private_key(row.sealed_key, row.destination))
-        except VaultError as error:
-            detail = f"The DKIM key {row.record_name} can't be opened. {error}"
-            raise Problem(503, "signing-key", "A message can't be signed", detail, retry_after_s=60) from error
-        found[row.domain] = (*found.get(row.domain, ()), key)
-    return found
 
 
 def signature_of(
@@ -49,6 +26,16 @@ def signature_of(
     return signature_fields(header, body_hash.digest(), chosen, signed_at)
 
 
+def signed(composed: Composed, octets: Iterator[bytes], keys: SigningKeys, signed_at: datetime) -> Composed:
+    """The message with the signatures of its From domain's keys; `octets` are all of it, the first piece its header."""
+    header, body = split_header(octets)
+    signature = signature_of(header, body, composed.from_address.rpartition("@")[2], keys, signed_at)
+    first, *others = composed.parts
+    if not signature or not isinstance(first, bytes):
+        return composed
+    return replace(composed, parts=(signature + first, *others))
+
+
 def split_header(octets: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     """The header of a message whose first piece holds all of it, and the body."""
     header, _, rest = next(octets).partition(b"\r\n\r\n")
@@ -58,12 +45,3 @@ def split_header(octets: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
         yield from octets
 
     return header + b"\r\n", body()
-
-
-@lru_cache(maxsize=_LOADED)
-def _private_key(sealed: str, destination: str) -> PrivateKey:
-    """Opened once: that takes longer than signing."""
-    key = load_pem_private_key(settings.VAULT.unseal(sealed, destination).encode(), None)
-    if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
-        raise VaultError("It is of another kind than Postroom makes.")
-    return key

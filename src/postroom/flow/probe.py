@@ -30,7 +30,10 @@ from postroom.terms.outcome import Outcome, Stage, TestStatus
 from postroom.terms.server import ServerSettings
 
 from .closer_look import LOOK_S, CloserLook
+from .dkim_signing import SigningKeys, signed
 from .probe_stages import stages_of
+
+_NO_KEYS: SigningKeys = {}
 
 OnProgress = Callable[["ProbeReport"], None]
 
@@ -72,14 +75,15 @@ async def probe(
     language: str = "en",
     ports: Container[int] = range(1, 65_536),
     voice: Voice | None = None,
+    keys: SigningKeys = _NO_KEYS,
 ) -> ProbeReport:
     """Tests a server within `timeout_s`, with the test mail when `send`. `on_progress` sees a report as stages go.
 
-    The finding is told in `language`, the test mail by `voice`. After a failure no port is looked at unless it is one
-    of `ports`.
+    The finding is told in `language`, the test mail by `voice` and signed with `keys`, as any other. After a failure no
+    port is looked at unless it is one of `ports`.
     """
     look = CloserLook(settings, ports, default_ehlo_name)
-    return await _Probe(settings, password, send, look, on_progress, timeout_s, language, voice).report()
+    return await _Probe(settings, password, send, look, on_progress, timeout_s, language, voice, keys).report()
 
 
 class _Probe:
@@ -87,7 +91,7 @@ class _Probe:
 
     def __init__(
         self, settings: ServerSettings, password: str | None, send: bool, look: CloserLook,
-        on_progress: OnProgress | None, timeout_s: float, language: str, voice: Voice | None,
+        on_progress: OnProgress | None, timeout_s: float, language: str, voice: Voice | None, keys: SigningKeys,
     ) -> None:
         self._settings = settings
         self._password = password
@@ -97,6 +101,7 @@ class _Probe:
         self._timeout_s = timeout_s
         self._language = language
         self._voice = voice
+        self._keys = keys
         self._mechanism: str | None = None
         self._recorder = Recorder(self._saw)
 
@@ -140,7 +145,9 @@ class _Probe:
     def _composed(self) -> Composed:
         domain = parse_address(self._settings.from_address).domain.strip("[]") or "postroom.invalid"
         message_id = f"<{uuid.uuid4().hex}@{domain.replace(':', '.')}>"
-        return compose_test_mail(self._settings, message_id=message_id, date=datetime.now(UTC), voice=self._voice)
+        now = datetime.now(UTC)
+        mail = compose_test_mail(self._settings, message_id=message_id, date=now, voice=self._voice)
+        return signed(mail, iter((mail.content,)), self._keys, now) if self._keys else mail
 
     def _address_finding(self, problem: Exception) -> Finding:
         try:

@@ -15,7 +15,7 @@ from postroom.terms.wording import worded
 
 from .attached import Attached
 from .current import Current, Sender
-from .dkim_signing import signature_of, split_header
+from .dkim_signing import signed
 from .request import Request
 from .sending_server import Choice, ServerRefused, sending_server
 from .submitted import RECIPIENTS, SubmittedMessage, field_errors
@@ -90,15 +90,8 @@ def _ready(submitted: SubmittedMessage, chosen: Choice, now: datetime, attached:
 
 
 def _signed(ready: Ready, current: Current, attached: Attached) -> Ready:
-    composed, domain = ready.composed, ready.draft.from_header.address.domain
-    header, body = split_header(attached.octets(composed.parts))
-    signature = signature_of(header, body, domain, current.keys, ready.accepted_at)
-    if not signature:
-        return ready
-    first, *others = composed.parts
-    if not isinstance(first, bytes):
-        raise TypeError("a message begins with its header")
-    return replace(ready, composed=replace(composed, parts=(signature + first, *others)))
+    octets = attached.octets(ready.composed.parts)
+    return replace(ready, composed=signed(ready.composed, octets, current.keys, ready.accepted_at))
 
 
 def _placed(error: FieldError, place: str) -> FieldError:

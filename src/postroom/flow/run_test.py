@@ -24,11 +24,13 @@ from postroom.store.models import ServerTest
 from postroom.store.vault import VaultError
 from postroom.terms.finding import Finding
 from postroom.terms.outcome import Stage, StageStatus, TestStatus
+from postroom.terms.problem import Problem
 
 from .configure import allowed_ports, unsealed_password
 from .probe import ProbeReport, probe
 from .reader import voice_for
 from .settle import note
+from .signing_keys import signing_keys
 from .test_log import log_text
 from .test_result import record_test_result
 
@@ -91,7 +93,7 @@ class Prober:
         probing = asyncio.create_task(probe(
             test.typed_settings, unsealed_password(test), send=test.send, on_progress=progress.take,
             default_ehlo_name=self._default_ehlo_name, ports=allowed_ports(test.server),
-            voice=await sync_to_async(voice_for)(test.created_by),
+            voice=await sync_to_async(voice_for)(test.created_by), keys=await sync_to_async(signing_keys)(),
         ))
         try:
             while not probing.done():
@@ -162,6 +164,10 @@ def _refusal(test: ServerTest) -> ProbeReport | None:
         unsealed_password(test)
     except VaultError as error:
         return _failed(Stage.AUTHENTICATE, finding_of_cause("password-unreadable", quotes=(str(error),)))
+    try:
+        signing_keys()
+    except Problem as problem:
+        return _failed(Stage.MESSAGE, finding_of_cause("unknown", quotes=(problem.detail,)))
     return None
 
 
