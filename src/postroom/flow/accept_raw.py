@@ -37,7 +37,7 @@ from .sending_server import Choice, ServerRefused, sending_server
 _OF_ONE_TRY = frozenset((b"date", b"message-id", b"received", b"idempotency-key"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Origin:
     """Whom a message came from, for its trace field (RFC 5321 section 4.4): the name that the client said, its address
     as a literal, our own name, and the protocol (RFC 3848)."""
@@ -48,7 +48,7 @@ class Origin:
     protocol: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrival:
     """A message as it came. `octets` are all of it, or its header and the line after it where `body` is a file."""
 

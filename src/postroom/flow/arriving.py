@@ -16,7 +16,7 @@ _HIGH_BYTES = 2 * 1024 * 1024
 _LOW_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrived:
     """Content that is complete: `octets` are all of it, or what `head_size` chose where `body` is a synced file."""
 
@@ -28,6 +28,11 @@ class Arrived:
 class Arriving:
     """One content. `head_size` says how many of the first octets stay in memory when the rest is to be a file; what it
     raises is raised by `arrived`. `hold` and `go_on` stop and continue the client."""
+
+    __slots__ = (
+        "_blobs", "_dropping", "_executor", "_fault", "_go_on", "_head", "_head_size", "_hold", "_is_ascii",
+        "_is_dropped", "_is_held", "_job", "_pieces", "_size", "_spool", "_waiting_bytes",
+    )
 
     def __init__(
         self, blobs: Blobs, executor: Executor, head_size: Callable[[bytes], int], hold: Callable[[], None],

@@ -38,7 +38,7 @@ class OwnFrom:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Marks:
     """What is put into a header. With `replaces_from`, `own_from` takes the place of the client's From, which then
     becomes Reply-To unless there is one."""
@@ -51,7 +51,7 @@ class Marks:
     subject_prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RawHeader:
     """A header ready to be sent, without the empty line."""
 

@@ -90,15 +90,15 @@ class Incoming(asyncio.Protocol):
     """See above. `address` is the peer's, `place` belongs to net.rounds."""
 
     __slots__ = (
-        "_began", "_disregarded", "_host", "_is_full", "_is_listed", "_loop", "_receiver", "_session", "_since",
-        "_tls", "_transport", "_wants_pause", "address", "ends_at", "place",
+        "_began", "_disregarded", "_host", "_is_full", "_is_listed", "_is_paused", "_loop", "_receiver",
+        "_session", "_since", "_tls", "_transport", "_wants_pause", "address", "ends_at", "place",
     )
 
     def __init__(self, host: Host, *, is_encrypted: bool = False) -> None:
         self._host = host
         self._tls = ServerTls(host.tls) if is_encrypted and host.tls is not None else None
         self._loop = asyncio.get_running_loop()
-        self._is_full = self._wants_pause = self._is_listed = False
+        self._is_full = self._wants_pause = self._is_paused = self._is_listed = False
         self._disregarded = 0
         self._began = self._since = self._loop.time()
         self.ends_at: float | None = None
@@ -137,7 +137,11 @@ class Incoming(asyncio.Protocol):
             if not data:
                 return
         session = self._session
-        self._act(session.receive(data))
+        events = session.receive(data)
+        if events:
+            self._act(events)
+        else:
+            self._flush()
         if session.held_bytes > _HELD_BYTES and session.is_waiting:
             self._pause()
 
@@ -219,9 +223,14 @@ class Incoming(asyncio.Protocol):
     def _flush(self) -> None:
         """Writes what the session has to say; a command was complete then, so the next one has its time."""
         octets = self._session.sent()
-        if octets and (self._tls is None or self._tls.is_open):
-            self._since = self._loop.time()
-            self._write(octets)
+        if not octets:
+            return
+        self._since = self._loop.time()
+        if self._tls is not None:
+            if self._tls.is_open:
+                self._write(octets)
+        elif not self._transport.is_closing():
+            self._transport.write(octets)
 
     def _write(self, octets: bytes) -> None:
         if self._transport.is_closing():
@@ -290,8 +299,9 @@ class Incoming(asyncio.Protocol):
         if session.ended or not session.is_waiting:
             return
         tell()
+        if session.held_bytes:
+            self._act(session.receive(b""))
         self._flush()
-        self._act(session.receive(b""))
         self._read_on()
 
     def hold(self) -> None:
@@ -305,12 +315,13 @@ class Incoming(asyncio.Protocol):
 
     def _pause(self) -> None:
         if not self._transport.is_closing():
+            self._is_paused = True
             self._transport.pause_reading()
 
     def _read_on(self) -> None:
-        transport = self._transport
-        if not (self._is_full or self._wants_pause or transport.is_closing() or transport.is_reading()):
-            transport.resume_reading()
+        if self._is_paused and not (self._is_full or self._wants_pause or self._transport.is_closing()):
+            self._is_paused = False
+            self._transport.resume_reading()
 
     # What the host calls.
 

@@ -97,7 +97,7 @@ class Receiver:
         envelope, room = self._envelope, self._room
         assert arriving is not None
         assert envelope is not None
-        reports = [path for path in envelope.forward_paths if is_bounce_address(path)]
+        reports = [path for path in envelope.forward_paths if "+" in path and is_bounce_address(path)]
         small = arriving.arrived_small()
         client, current = room.clients.young(self._digest or ""), room.current.young(None)
         if reports:
@@ -151,14 +151,15 @@ class Receiver:
             envelope, recipients, client, self._origin(), arrived.octets, arrived.body, arrived.is_body_ascii
         )
         room.note_use(client)
-        make = partial(raw_message, arrival, current, datetime.now(UTC), room.blobs)
+        now = datetime.now(UTC)
         if takes_long(arrival, current):
+            make = partial(raw_message, arrival, current, now, room.blobs)
             making = asyncio.get_running_loop().run_in_executor(room.executor, make)
             room.keep(making)
             making.add_done_callback(self._made)
             return
         try:
-            new = make()
+            new = raw_message(arrival, current, now, room.blobs)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client hears that its message was not taken
             self._refuse(error)
         else:

@@ -93,7 +93,10 @@ class ServerSession:
         try:
             while octets and len(octets) != before and not (self._answer_due or self.ended):
                 before = len(octets)
-                octets = self._read(octets)
+                if self._content is not None:
+                    octets = self._read_content(self._content, octets)
+                else:
+                    octets = self._read_chunk(octets) if self._chunk_left else self._read_line(octets)
         except BareLineEnd:
             self._end(replies.BARE_LINE_END, "bare CR or LF")
         self._held = b"" if self.ended else octets
@@ -167,12 +170,6 @@ class ServerSession:
         return self._events
 
     # Reading.
-
-    def _read(self, octets: bytes) -> bytes:
-        """What is left of the octets after one step; all of them while more is needed. Raises BareLineEnd."""
-        if self._content is not None:
-            return self._read_content(self._content, octets)
-        return self._read_chunk(octets) if self._chunk_left else self._read_line(octets)
 
     def _read_line(self, octets: bytes) -> bytes:
         """What is left after the first line; all of it while the line has not come to its end."""
