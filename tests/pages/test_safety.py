@@ -31,6 +31,9 @@ CHANGING = [
     ("/domain-checks/recipient", {}),
     ("/dkim-keys", {"domain": "x.example", "algorithm": "rsa"}), ("/dkim-keys/X/check", {}),
     ("/dkim-keys/X/activate", {}), ("/dkim-keys/X/retire", {}), ("/dkim-keys/X/remove", {}),
+    ("/delivery-rules/new", {}), ("/delivery-rules/X/move", {"to": "0"}), ("/delivery-rules/X/remove", {}),
+    ("/delivery-rules/undo", {"removal": "X"}), ("/queue/hold", {}), ("/queue/release", {"hold": "X"}),
+    ("/queue/try-now", {}),
     ("/storage", {"log_days": "1"}),
     ("/suppressions", {"address": "a@b.example"}), ("/suppressions/import", {}),
     ("/suppressions/X/remove", {"why": "x"}), ("/bounce-mailbox", {"host": "x"}), ("/bounce-mailbox/look", {}),
@@ -45,14 +48,14 @@ OPERATORS = {
     "/messages/{message}/retry", "/messages/{message}/cancel", "/messages/{message}/resend", "/messages/bulk",
     "/messages/undo", "/messages/new", "/smtp-tests/{test}/arrived", "/domain-checks/from-domain",
     "/domain-checks/inbox-outlook", "/domain-checks/recipient", "/suppressions", "/suppressions/import",
-    "/suppressions/X/remove",
+    "/suppressions/X/remove", "/queue/hold", "/queue/release", "/queue/try-now",
 }
 READ_BY_OPERATORS = (
     "/messages/new", "/messages/export", "/messages/{message}/content", "/messages/{message}/source",
     "/messages/{message}/attachments/0", "/suppressions/export", "/suppressions/X/remove",
 )
 READ_BY_ADMINISTRATORS = (
-    "/bounce-mailbox", "/bounce-mailbox/state",
+    "/bounce-mailbox", "/bounce-mailbox/state", "/delivery-rules/new",
     "/users", "/users/{user}", "/smtp-servers/new", "/smtp-servers/{server}", "/smtp-servers/{server}/pause",
     "/smtp-servers/{server}/delete", "/smtp-servers/provider?provider=gmail",
 )
