@@ -31,6 +31,7 @@ def report_of(name: str) -> Report:
         ("postfix-text", ReportKind.FAILED, "5.1.1", True, ""),
         ("exchange-online", ReportKind.FAILED, "5.1.10", True, "<01kexchange@reports.example>"),
         ("exchange-old-text", ReportKind.FAILED, "5.1.1", True, ""),
+        ("opensmtpd", ReportKind.FAILED, "5.1.1", True, "<01kopensmtpd@reports.example>"),
         ("qmail", ReportKind.FAILED, "5.1.1", True, "<01kqmail@reports.example>"),
         ("exim", ReportKind.FAILED, "5.1.1", True, "<01kexim@reports.example>"),
         ("gmail-old", ReportKind.FAILED, "5.2.1", True, "<01kgmail@reports.example>"),

@@ -74,6 +74,18 @@ def read_text_bounce(header: Header, parts: Sequence[ReadPart]) -> TextBounce | 
     return TextBounce(recipients, _message_id(lines)) if recipients else None
 
 
+def words_about(parts: Sequence[ReadPart], address: str) -> str:
+    """What the text of a bounce quotes of a server about one recipient, "" where it quotes nothing."""
+    lines = [line[:LINE_CHARACTERS] for line in _text_of(parts).split("\n")[:LINES]]
+    for number, line in enumerate(lines):
+        _, found, rest = line.lower().partition(address.lower())
+        if found:
+            behind = line[len(line) - len(rest):].lstrip(">:' ")
+            if words := _quoted([behind, *_until_next(lines[number + 1:])]):
+                return " ".join(words)
+    return ""
+
+
 def _text_of(parts: Sequence[ReadPart]) -> str:
     plain = next((part.text for part in parts if part.media_type == "text/plain"), "")
     if plain.strip():

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from postroom.terms.address import AddressProblem, parse_address
 from postroom.terms.header import is_message_id
 
-from .bounce_text import read_text_bounce
+from .bounce_text import read_text_bounce, words_about
 from .mime_reader import Header, ReadPart, header_of, leaves, read_header, read_message
 from .report import RecipientReport, Report, ReportKind, Unrelated
 
@@ -91,7 +91,7 @@ def _status_report(whole: ReadPart, parts: Sequence[ReadPart], returned: Header)
     if part is None:
         return None
     blocks = [read_header(block) for block in _blocks(part.body)]
-    recipients = [found for block in blocks[: RECIPIENTS + 1] if (found := _recipient(block)) is not None]
+    recipients = [found for block in blocks[: RECIPIENTS + 1] if (found := _recipient(block, parts)) is not None]
     if not recipients:
         return None
     reporter = blocks[0].first("reporting-mta")
@@ -107,15 +107,17 @@ def _blocks(octets: bytes) -> Iterator[bytes]:
             yield block.lstrip(b"\r\n")
 
 
-def _recipient(block: Header) -> RecipientReport | None:
+def _recipient(block: Header, parts: Sequence[ReadPart]) -> RecipientReport | None:
     kind = _ACTIONS.get(block.first("action").split("(")[0].strip().lower())
     if kind is None:
         return None
-    diagnostic = _typed(block.first("diagnostic-code"))[:DIAGNOSTIC_CHARACTERS]
+    named = [address_in(_typed(block.first(name))) for name in ("original-recipient", "final-recipient")]
+    address = named[0] or named[1]
+    # OpenSMTPD has the server's words in the text alone.
+    words = _typed(block.first("diagnostic-code")) or (words_about(parts, named[1] or address) if address else "")
+    diagnostic = words[:DIAGNOSTIC_CHARACTERS]
     told = _STATUS.search(block.first("status"))
     status = status_in(diagnostic, told.group(1) if told else "")
-    named = (address_in(_typed(block.first(name))) for name in ("original-recipient", "final-recipient"))
-    address = next(filter(None, named), "")
     return RecipientReport(address, kind, status, diagnostic, is_permanent(kind, status, diagnostic))
 
 
