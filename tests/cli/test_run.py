@@ -63,6 +63,7 @@ def test_every_role_runs_as_a_process_of_its_own(run: Run) -> None:
 def test_mail_is_taken_over_smtp_where_it_says_and_leaves(run: Run) -> None:
     port = int(run.said(r"takes mail over SMTP at 127\.0\.0\.1:(\d+)"))
     assert "signed itself" in run.output
+    assert "Whoever is in 127.0.0.1/32 needs no sign-in." in run.output
     with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
         client.sendmail("app@host.example", ["ann@example.org"], b"Subject: Over SMTP\r\n\r\nIt works.\r\n")
     deadline = time.monotonic() + 30

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from postroom.net.listening import Listened
-from postroom.policy.submission import Endpoint, endpoints
+from postroom.policy.submission import Endpoint, TrustedNetworks, endpoints
 
 from .listener import Listener, inherited_socket, listening_socket, port_of
 
@@ -50,4 +50,6 @@ def announced(environment: Mapping[str, str], opened: Sequence[Opened]) -> list[
     lines = [f"Postroom takes mail over SMTP at {places}."]
     if not environment.get(CERTIFICATE):
         lines.append(f"Its certificate is one that it signed itself; name a trusted one in {CERTIFICATE}.")
+    if trusted := TrustedNetworks.parse(environment.get(TRUST, "")):
+        lines.append(f"Whoever is in {trusted} needs no sign-in.")
     return lines
