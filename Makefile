@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 UV := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11
 
 .DELETE_ON_ERROR:
-.PHONY: help run setup packages test check figures quick faults interop browser crash words lock clean pages-load bench soak
+.PHONY: help run setup packages test check figures quick postgresql faults interop browser crash words lock clean pages-load bench soak
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -40,7 +40,7 @@ $(VENV)/installed-dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 packages: ## install the Debian packages that tests need, where this user may
 	@.ci/packages
 
-test: setup packages check quick faults interop browser crash ## everything: checks, quick tests, servers at fault, real mail servers, real browser, real kills
+test: setup packages check quick postgresql faults interop browser crash ## everything: checks, quick tests, servers at fault, real mail servers, real browser, real kills
 
 check: setup ## style, types, layers and house limits, with figures
 	$(BIN)/ruff check src tests bench
@@ -51,6 +51,13 @@ check: setup ## style, types, layers and house limits, with figures
 
 quick: setup ## the tests that need nothing but Python
 	$(PYTEST) -q -n $(JOBS) -m "not interop and not browser and not crash"
+
+ON_POSTGRESQL := tests/api tests/intake tests/store/test_message_list.py \
+	$(addprefix tests/pages/test_,messages.py overview.py smtp_servers.py users.py storage_and_audit.py queue.py) \
+	$(addprefix tests/flow/test_,accept.py resend.py retain_messages.py server_order.py server_pause.py sample_queue.py)
+
+postgresql: setup ## what reads and writes the database most, once more on a private PostgreSQL in place of SQLite
+	TEST_DATABASE=postgresql $(PYTEST) -q -n $(JOBS) $(ON_POSTGRESQL)
 
 faults: setup ## diagnose every server at fault of tests/faults, and count the causes named
 	@POSTROOM_DATA=$$(mktemp -d) $(BIN)/python -m tests.faults

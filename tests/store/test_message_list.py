@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from tests.rig.filled import fill
 
+from postroom.store.database import is_postgresql
 from postroom.store.message_filter import ATTENTION, MessageFilter, Order, Place
 from postroom.store.message_list import MessageList, causes_in_use
 from postroom.store.message_search import HITS, hits_of
@@ -123,6 +124,8 @@ def test_what_needs_attention_comes_first_the_deferred_with_the_oldest() -> None
 
 @pytest.mark.parametrize("number", range(len(filters())))
 def test_no_statement_of_the_list_walks_through_a_table(number: int) -> None:
+    if is_postgresql():
+        pytest.skip("PostgreSQL counts rows, and walks through tables as small as these")
     wanted = settled(filters()[number])
     hits = hits_of(wanted.text, wanted.since, wanted.until) if wanted.text else None
     with CaptureQueriesContext(connection, ) as queries:
