@@ -57,6 +57,7 @@ def test_a_server_that_asks_for_less_gets_half_and_little_by_little_all_again() 
     allowance = clocks.allowance()
     allowance.claimed(100, None)
     assert allowance.results([SLOW_DOWN], 4)
+    assert not allowance.results([SLOW_DOWN], 4)
     assert allowance.sessions(4) == 2
     assert allowance.limits(Limits()).messages_per_minute == 300
     assert allowance.slowed_reply == "451 4.7.500 Server busy"
@@ -97,6 +98,8 @@ async def test_a_throttled_delivery_is_put_off_and_the_server_gets_less(outbox: 
         assert lane.allowance.rate is not None
         assert lane.limit == 1
         assert lane.standing.is_failing is False
+    (line,) = outbox.log.read_day(timezone.now().date(), outcome="slowed")
+    assert (line["server"], line["reply"]) == ("Peer", "451 4.7.500 Server busy")
 
 
 async def test_a_day_counts_what_left_before_this_process_began(outbox: Outbox) -> None:

@@ -64,12 +64,12 @@ class Allowance:
         self._held = None
 
     def results(self, results: Iterable[RecipientResult], sessions: int) -> bool:
-        """A transaction ended while so many sessions were open; whether the server asked for less."""
+        """A transaction ended while so many sessions were open; whether the server is slowed down from now on."""
         asking = next((result.reply for result in results if is_throttle(result)), None)
         return asking is not None and self._slow(asking, sessions)
 
     def refused(self, reply: Reply | None, stage: Stage, sessions: int) -> bool:
-        """No session came about; whether the server asked for less."""
+        """No session came about; whether the server is slowed down from now on."""
         return reply is not None and asks_for_less(reply, stage) and self._slow(reply, sessions)
 
     def forget(self) -> None:
@@ -102,9 +102,10 @@ class Allowance:
         return max(0.0, min(waits)) if waits else None
 
     def _slow(self, reply: Reply, sessions: int) -> bool:
+        is_first = self._throttle.asked_s is None
         self._throttle = self._throttle.slowed(self._now_s(), max(1, sessions), self._seen_per_minute())
         self.slowed_at, self.slowed_reply = self._now(), printable(str(reply), REPLY_CHARACTERS)
-        return True
+        return is_first
 
     def _regain(self, allowed: int) -> None:
         self._throttle = self._throttle.regained(self._now_s(), allowed)

@@ -311,8 +311,8 @@ class Lane:
 
     def took(self, server: Outgoing, carried: Carried) -> None:
         """A transaction ended by what the server said of it, and the server works."""
-        if not carried.all_sent:
-            self.allowance.results(carried.results, self.sessions.count)
+        if not carried.all_sent and self.allowance.results(carried.results, self.sessions.count):
+            self.courier.log_slowed(server, self.allowance.slowed_reply)
         if self._is_ailing:
             self._aside(self._worked(server, carried))
         else:
@@ -345,7 +345,8 @@ class Lane:
 
     async def unusable(self, server: Outgoing, group: Group, fault: ServerFault) -> None:
         """No session came about. While others are open the server is only crowded; else it is left alone."""
-        self.allowance.refused(fault.reply, fault.stage, self.sessions.count)
+        if self.allowance.refused(fault.reply, fault.stage, self.sessions.count):
+            self.courier.log_slowed(server, self.allowance.slowed_reply)
         if fault.stage in (Stage.CONNECT, Stage.GREETING) and self.sessions.count:
             self._crowded_limit, self._crowded_until_s = self.sessions.count, time.monotonic() + CROWDED_S
             self.pending.appendleft(group)

@@ -270,6 +270,11 @@ class Courier:
         title = f"{server.name.name} does not bear all that it offers: {PLAINER[manners.pipelining, manners.chunking]}"
         note(self._log, _server_entry(server, "plainer", "warning") | {"title": title, "reply": manners.reason})
 
+    def log_slowed(self, server: Outgoing, reply: str) -> None:
+        """A line that the server asked to be given less, and gets less from now on."""
+        title = f"{server.name.name} asked to be given less: fewer sessions and a lower rate for a while"
+        note(self._log, _server_entry(server, "slowed", "warning") | {"title": title, "reply": reply})
+
     def _log_session(
         self, server: Outgoing, outcome: str, severity: str, *, seconds: float = 0.0, fault: ServerFault | None = None
     ) -> None:

@@ -49,6 +49,7 @@ _LOOKS = {
     "waiting": Look(gettext_noop("Waiting"), "circle-dashed", "quiet"),
     "not-reached": Look(gettext_noop("Not reached"), "circle-minus", "quiet"),
     "not-needed": Look(gettext_noop("Not needed"), "circle-arrow-right", "quiet"),
+    "slowed": Look(gettext_noop("Slowed down"), "clock-pause", "warn"),
     "moved": Look(gettext_noop("Moved"), "circle-arrow-right", "warn"),
     "resumed": Look(gettext_noop("Resumed"), "player-play", "idle"),
     "error": Look(gettext_noop("Error"), "circle-x", "bad"),

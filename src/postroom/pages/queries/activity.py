@@ -43,6 +43,7 @@ _OUTCOMES = {
     "connected": gettext_lazy("Connected"),
     "error": gettext_lazy("Connection failed"),
     "moved": gettext_lazy("Moved"),
+    "slowed": gettext_lazy("Slowed down"),
     "resumed": gettext_lazy("Resumed"),
     "working": gettext_lazy("Works again"),
 }

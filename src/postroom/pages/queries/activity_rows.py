@@ -45,6 +45,7 @@ _HAPPENED = {
     "working": gettext_lazy("%(server)s works again"),
     "paused": gettext_lazy("%(server)s is paused"),
     "resumed": gettext_lazy("The pause of %(server)s is over"),
+    "slowed": gettext_lazy("%(server)s asked to be given less"),
     "moved": gettext_lazy("Deliveries that waited for %(server)s moved to %(moved_to)s"),
 }
 
