@@ -23,11 +23,11 @@ from postroom.store.change import Change
 from postroom.store.clock import DatabaseClock
 from postroom.store.heartbeat import forget_old_heartbeats, store_heartbeat
 from postroom.store.hot_reads import delivery_rules
-from postroom.store.models import Delivery, SmtpServer
+from postroom.store.models import SmtpServer
 from postroom.store.queue import Queue
 from postroom.store.turn import OnlyTurn, Turn
+from postroom.store.waiting import any_without_server
 from postroom.store.writer import StorageBusy, StorageUnknown
-from postroom.terms.outcome import WAITING_STATES
 
 from .held_octets import HeldOctets
 from .lane import LEASE, Lane
@@ -248,5 +248,4 @@ def _begin_anew() -> None:
 
 
 def _servers() -> tuple[list[SmtpServer], bool]:
-    waiting = Delivery.objects.filter(server=None, state__in=[str(state) for state in WAITING_STATES])
-    return list(SmtpServer.objects.all()), waiting.filter(message__pinned=False).exists()
+    return list(SmtpServer.objects.all()), any_without_server()

@@ -121,8 +121,8 @@ def _unneeded(
     needed |= in_uploads(digests)
     needed |= set(SandboxMessage.objects.filter(content_digest__in=digests).values_list("content_digest", flat=True))
     # Those accepted while the sweep reads: an old content can have got a new message by resending.
-    recent = Message.objects.filter(created_at__gte=now - GRACE, content_digest__in=digests)
-    needed |= set(recent.values_list("content_digest", flat=True))
+    copies = Message.objects.filter(resend_of__isnull=False, created_at__gte=now - GRACE, content_digest__in=digests)
+    needed |= set(copies.values_list("content_digest", flat=True))
     return [digest for digest in digests if digest not in needed]
 
 

@@ -11,6 +11,7 @@ from postroom.policy.explain_route import Prospect, Route, RouteServer, explaine
 from postroom.policy.failover import Standing
 from postroom.policy.rules import Rule, Traits, Verdict, verdicts
 from postroom.store.models import Delivery, LaneState, Message, SmtpServer, Suppression
+from postroom.store.waiting import waiting_for
 from postroom.terms.address import canonical, parse_mailbox, parse_mailboxes
 from postroom.terms.outcome import WAITING_STATES, DeliveryState
 from postroom.terms.problem import Problem
@@ -143,5 +144,4 @@ def _idle(row: SmtpServer) -> str:
 
 
 def _ahead(server_id: str, now: datetime) -> int:
-    due = Delivery.objects.filter(server_id=server_id, state__in=WAITING_STATES, due_at__lte=now)
-    return due.order_by()[:AHEAD].count()
+    return waiting_for(server_id, AHEAD, due_by=now)

@@ -110,11 +110,12 @@ def _messages(rules: Retention, now: datetime) -> Iterator[int]:
         return
     last = ""
     while True:
-        old = Message.objects.filter(created_at__lt=since, pk__gt=last).order_by("pk")
-        ids = list(old.values_list("pk", flat=True)[:_LOOKED_AT])
+        # Ids sort by the time of acceptance: behind a page of younger ones there is nothing old.
+        rows = list(Message.objects.filter(pk__gt=last).order_by("pk").values_list("pk", "created_at")[:_LOOKED_AT])
+        ids = [pk for pk, created_at in rows if created_at < since]
         if not ids:
             return
-        last = ids[-1]
+        last = rows[-1][0]
         kept = set(_still_kept(ids, since))
         going = iter([id_ for id_ in ids if id_ not in kept])
         while batch := list(islice(going, ROWS_AT_ONCE)):

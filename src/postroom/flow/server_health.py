@@ -12,6 +12,7 @@ from django.db.models import Count
 from django.db.models.functions import TruncMinute
 from django.utils import timezone
 
+from postroom.store.ids import id_at
 from postroom.store.models import Attempt, SmtpServer
 from postroom.terms.finding import Finding
 from postroom.terms.outcome import Outcome
@@ -45,7 +46,9 @@ async def sent_today(server_id: str) -> list[tuple[datetime, int]]:
 
 def _sent_today(server_id: str) -> list[tuple[datetime, int]]:
     since = timezone.now() - timedelta(days=1)
-    sent = Attempt.objects.filter(server_id=server_id, outcome=Outcome.SENT, started_at__gt=since)
+    # Ids of attempts sort by the time of their claim; only those of a day are read.
+    day = Attempt.objects.filter(pk__gte=id_at(since - timedelta(minutes=1)), started_at__gt=since)
+    sent = day.filter(server_id=server_id, outcome=Outcome.SENT)
     minutes = sent.annotate(minute=TruncMinute("started_at")).values("minute").order_by("minute")
     quarters: Counter[datetime] = Counter()
     for row in minutes.annotate(messages=Count("delivery__message", distinct=True)):

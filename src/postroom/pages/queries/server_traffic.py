@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import Max
 
-from postroom.store.models import Delivery, DeliveryTally, SmtpServer
+from postroom.store.models import DeliveryTally, SmtpServer
 from postroom.store.tallied import sent_since
 from postroom.store.tally import COARSE_S, Ending
-from postroom.terms.outcome import WAITING_STATES
+from postroom.store.waiting import waiting_for
 
 DAY = timedelta(days=1)
 WARN_SHARE = 0.85
@@ -77,8 +77,7 @@ def mail_of_default(default: SmtpServer, servers: Sequence[SmtpServer], since: d
     others = {server.pk: server for server in servers if server.pk != default.pk and not server.is_sandbox}
     sent = sent_since(list(others), since)
     most = max(sent, key=lambda pk: sent[pk], default=None)
-    waiting = Delivery.objects.filter(server=default, state__in=[str(state) for state in WAITING_STATES])
     return MailOfDefault(
         sum(sent.values()), others[most] if most else None, max(len(sent) - 1, 0),
-        waiting[: MOST_COUNTED + 1].count(),
+        waiting_for(default.pk, MOST_COUNTED + 1),
     )
