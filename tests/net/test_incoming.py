@@ -191,6 +191,19 @@ async def test_b2_content_that_comes_fast_enough_is_not_cut_off_however_long_it_
         assert len(door.keeping.messages[0]) == 2_000
 
 
+async def test_b2_the_time_that_a_client_waits_for_us_is_not_counted() -> None:
+    async with opened(Pace(command_s=0.5)) as door:
+        door.keeping.may_answer.clear()
+        client = await door.client()
+        await client.reply()
+        await client.say(MESSAGE, 4)
+        client.writer.write(b"slow disk\r\n.\r\n")
+        await asyncio.sleep(1.5)
+        door.keeping.may_answer.set()
+        assert (await client.reply())[:3] == "250"
+        assert (await client.say(b"NOOP\r\n"))[0][:3] == "250"
+
+
 async def test_b3_a_session_ends_when_it_has_lasted_long_enough() -> None:
     async with opened(Pace(session_s=0.5)) as door:
         client = await door.client()

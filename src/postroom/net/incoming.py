@@ -349,7 +349,8 @@ class Incoming(asyncio.Protocol):
             if now_s - self._since > pace.handshake_s:
                 self._transport.abort()
         elif session.is_waiting or self._wants_pause:
-            self._since = max(self._since, now_s - pace.command_s)
+            # It waits for us.
+            self._since = now_s
         elif now_s - self._since > self._time_allowed_s():
             self.say_farewell(replies.TOO_SLOW)
         elif age_s > pace.session_s and (session.is_idle or age_s > 2 * pace.session_s):
