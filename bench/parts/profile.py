@@ -1,6 +1,7 @@
 """(profile) Where the processor time of each process goes, by function; slower than life, but true in proportion."""
 
 import marshal
+import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from bench.plan import Plan
 
 MESSAGES = 5_000
 LINES = 25
+WARMING = 100
 HOOKS = Path(__file__).parents[1] / "profiling"
 Place = tuple[str, int, str]
 
@@ -33,7 +35,8 @@ def run(plan: Plan) -> Part:
     with plan.folder() as folder, smtp.running_sink(folder) as sink:
         asked = folder / "profiles"
         asked.mkdir(mode=0o777)
-        hooked = {"PYTHONPATH": str(HOOKS), "BENCH_PROFILE": str(asked)}
+        path = os.pathsep.join([str(HOOKS), os.environ.get("PYTHONPATH", "")])
+        hooked = {"PYTHONPATH": path, "BENCH_PROFILE": str(asked)}
         with postroom.running(plan, folder, submission=plan.submission, **hooked) as ours:
             ours.add_server(sink.port)
             part.remarks += _drained(ours, sink, asked, messages)
@@ -58,15 +61,20 @@ def _drained(ours: postroom.Postroom, sink: smtp.Sink, asked: Path, messages: in
 
 def _posted(ours: postroom.Postroom, asked: Path, messages: int) -> Iterator[str]:
     ours.pause()
-    _ask(asked, "post-before", ["web"])
     requests = requests_of(ours, "profile")
+    http_load.load(ours.port, (next(requests) for _ in range(WARMING)), 16)  # imports what only it needs
+    ours.quiet()
+    _ask(asked, "post-before", ["web"])
     http_load.load(ours.port, (next(requests) for _ in range(messages)), 16)
     _ask(asked, "post-after", ["web"])
     yield from _told("web, one message a request over 16 connections", asked, "web", "post", messages)
 
 
 def _submitted(ours: postroom.Postroom, sink: smtp.Sink, asked: Path, messages: int) -> Iterator[str]:
+    since = sink.messages
     ours.resume()
+    sink.arrivals(since, messages + WARMING, 300)
+    smtp.ended(smtp.send(ours.submission_port, WARMING, size_bytes=traffic.SIZE_BYTES, sessions=20), 60)
     ours.quiet()
     _ask(asked, "smtp-before", ["submission", "engine"])
     since = sink.messages
