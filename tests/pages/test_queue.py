@@ -12,7 +12,7 @@ from django.utils import timezone
 from postroom.flow import configure
 from postroom.flow.queue_state import queue_state
 from postroom.policy.rate import Spent
-from postroom.store.models import AuditEntry, Delivery, LaneState, Message, SendRate, SmtpServer, User
+from postroom.store.models import Attempt, AuditEntry, Delivery, LaneState, Message, SendRate, SmtpServer, User
 from postroom.store.rates import micros_of
 from postroom.terms.server import Limits, ServerSettings
 
@@ -63,17 +63,29 @@ def test_it_says_what_holds_mail_and_until_when(page: Client, server: SmtpServer
         held_until=now + timedelta(seconds=30), cooldown_until=now + timedelta(minutes=4), slowed_at=now,
         slowed_reply="451 4.7.500 <b>busy</b>", rate=12.0,
     )
-    SendRate.objects.create(
-        server=server, arrival_us=Spent().plus(30, Limits(messages_per_minute=30), micros_of(now)).arrival_us
-    )
+    spent = Spent().plus(7, Limits(messages_per_day=2_000), micros_of(now))
+    SendRate.objects.create(server=server, quarters=spent.written())
+    for delivery in Delivery.objects.all():
+        Attempt.objects.create(delivery=delivery, number=1, server=server, started_at=now)
     text = text_of(page)
     assert "The limit of 30 messages a minute is reached." in text
     assert "It failed and is left alone for a while" in text
     assert "12 messages a minute at most for now" in text
     assert "451 4.7.500 &lt;b&gt;busy&lt;/b&gt;" in text
     assert "1 of 2" in text
-    assert "of 30 a minute" in text
-    assert "<b>0</b> of 2,000 a day" in text
+    assert "<b>1</b> of 30 a minute" in text
+    assert "<b>7</b> of 2,000 a day" in text
+
+
+def test_a_limit_that_lets_a_message_through_every_half_second_holds_the_others(server: SmtpServer) -> None:
+    now = timezone.now()
+    put(server, "queued", now, 5)
+    LaneState.objects.create(
+        server=server, engine="", at=now, held_by="messages_per_minute", held_until=now - timedelta(seconds=0.1)
+    )
+    assert [(queue.held_by, queue.held_until) for queue in queue_state()] == [("messages_per_minute", None)]
+    LaneState.objects.update(at=now - timedelta(seconds=9))
+    assert [queue.held_by for queue in queue_state()] == [""]
 
 
 def test_a_row_of_an_engine_that_is_gone_counts_for_nothing(server: SmtpServer) -> None:

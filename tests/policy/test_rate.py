@@ -108,9 +108,3 @@ def test_a_row_of_a_day_stays_small() -> None:
     for quarter in range(400):
         spent = spent.plus(10_000, limits, NOW_US + quarter * QUARTER_US)
     assert len(spent.written()) < 1_500
-
-
-def test_the_share_of_a_minute_that_is_used_can_be_told() -> None:
-    limits = Limits(messages_per_minute=60)
-    assert Spent().plus(30, limits, NOW_US).used_of_minute(60, NOW_US) == 30
-    assert Spent().used_of_minute(60, NOW_US) == 0

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Count
 from django.utils import timezone
 
 from postroom.policy.rate import Spent
+from postroom.store.ids import id_at
 from postroom.store.lane_states import FRESH
-from postroom.store.models import Delivery, LaneState, SendRate, SmtpServer
+from postroom.store.models import Attempt, Delivery, LaneState, SendRate, SmtpServer
 from postroom.store.queue_depth import waiting_for
 from postroom.store.rates import micros_of, read_spent
 from postroom.terms.outcome import DeliveryState
@@ -17,14 +18,18 @@ from postroom.terms.server import Limits
 
 from .server_order import servers_in_order
 
+# What an engine said so lately still holds, though the moment it named is over.
+JUST_TOLD = timedelta(seconds=3)
+
 
 @dataclass(frozen=True, slots=True)
 class ServerQueue:
     """What is meant for a server; None stands for deliveries that have none yet.
 
     `due` may leave now, `later` waits for its next try or for its time, `due_since` is when the oldest of the former
-    became due. `held_by` is the limit that lets nothing through until `held_until`. `rate` is what a server that asked
-    for less gets in a minute at most. `used_minute` and `used_day` count against its limits, None without one."""
+    became due. `held_by` is the limit that holds what is due, and lets the next through at `held_until`, None for at
+    once. `rate` is what a server that asked for less gets in a minute at most. `used_minute` and `used_day` count
+    against its limits, None without one."""
 
     server: SmtpServer | None
     limits: Limits
@@ -77,26 +82,36 @@ def _server_queue(
     limits = server.typed_settings.limits if server is not None else Limits()
     waiting = waiting_for(id_, now)
     own = lanes.get(id_ or "", [])
-    held = max((lane for lane in own if lane.held_until is not None), key=lambda lane: lane.held_until or now,
-               default=None)
+    held = max((lane for lane in own if _holds(lane, now)), key=lambda lane: lane.held_until or now, default=None)
     slowed = next((lane for lane in own if lane.slowed_at is not None), None)
     rates = [lane.rate for lane in own if lane.rate is not None]
     used = spent.get(id_ or "", Spent())
-    per_minute = limits.messages_per_minute
     return ServerQueue(
         server, limits, waiting.due, waiting.later, beside[0].get(id_, 0), beside[1].get(id_, 0), waiting.due_since,
         waiting.next_at,
         sessions=sum(lane.sessions for lane in own),
         allowed=sum(lane.allowed for lane in own),
-        held_by=held.held_by if held is not None and _is_ahead(held.held_until, now) else "",
+        held_by=held.held_by if held is not None else "",
         held_until=held.held_until if held is not None and _is_ahead(held.held_until, now) else None,
         cooldown_until=_latest([lane.cooldown_until for lane in own], now),
         slowed_at=slowed.slowed_at if slowed is not None else None,
         slowed_reply=slowed.slowed_reply if slowed is not None else "",
         rate=sum(rates) if rates else None,
-        used_minute=None if per_minute is None else used.used_of_minute(per_minute, micros_of(now)),
+        used_minute=None if server is None or limits.messages_per_minute is None else _begun(server.pk, now),
         used_day=None if limits.messages_per_day is None else used.used_in_day(micros_of(now)),
     )
+
+
+def _holds(lane: LaneState, now: datetime) -> bool:
+    """Whether a limit lets nothing through now. One that lets a message through every half second holds the others."""
+    return lane.held_by != "" and (_is_ahead(lane.held_until, now) or lane.at > now - JUST_TOLD)
+
+
+def _begun(server_id: str, now: datetime) -> int:
+    """Messages that were begun within a minute. Ids of attempts sort by the time of their claim."""
+    since = now - timedelta(minutes=1)
+    begun = Attempt.objects.filter(pk__gte=id_at(since), started_at__gt=since, server_id=server_id)
+    return begun.values("delivery__message_id").distinct().count()
 
 
 def _by_server(state: DeliveryState) -> dict[str | None, int]:

@@ -94,11 +94,6 @@ class Spent:
         """Messages that count against a limit per day."""
         return sum(_of_the_day(dict(self.quarters), now_us).values())
 
-    def used_of_minute(self, per_minute: int, now_us: int) -> int:
-        """About how many of the last minute's messages count against such a limit."""
-        ahead_us = max(0, self.arrival_us - now_us)
-        return min(per_minute, -(-ahead_us // _interval_us(per_minute)))
-
 
 def has_rate(limits: Limits | None) -> bool:
     """Whether a rate is to be counted at all."""

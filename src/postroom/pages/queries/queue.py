@@ -50,8 +50,9 @@ def _holding(queue: ServerQueue) -> list[tuple[str, str]]:
         found.append((_("Its live test has not passed"), ""))
     if queue.cooldown_until is not None:
         found.append((_("It failed and is left alone for a while"), words.until(queue.cooldown_until)))
-    if queue.held_until is not None and queue.due:
-        found.append((translated(limit_words(queue.held_by, queue.limits)), words.until(queue.held_until)))
+    if queue.held_by and queue.due:
+        until = words.until(queue.held_until) if queue.held_until is not None else ""
+        found.append((translated(limit_words(queue.held_by, queue.limits)), until))
     if queue.rate is not None:
         text = _("It asked to be given less: %(rate)s messages a minute at most for now")
         found.append((text % {"rate": words.number(round(queue.rate))}, ""))
