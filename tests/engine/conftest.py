@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from tests.outbox import add_server, new_message, rows
+from tests.outbox import Database, add_server, new_message, rows
 
 from postroom.engine.lane import Lane
 from postroom.flow.deliver import Courier
@@ -19,10 +19,10 @@ from postroom.policy.ports import Ports
 from postroom.store.activity_log import ActivityLog
 from postroom.store.blobs import Blobs
 from postroom.store.content import Contents, FrozenContent
+from postroom.store.database import conninfo, is_postgresql, sqlite_file
 from postroom.store.models import SmtpServer
-from postroom.store.queue import Enqueued
-from postroom.store.queue_sqlite import SqliteQueue
-from postroom.store.writer import GroupWriter
+from postroom.store.outbox import open_outbox
+from postroom.store.queue import Enqueued, Queue
 from postroom.terms.server import Limits, Security, ServerSettings
 
 from .running import Running
@@ -35,9 +35,9 @@ QUICK = Deadlines(connect_s=2, greeting_s=2, command_s=2, data_s=2, block_s=2, f
 class Outbox:
     """The parts that the engine is made of, on the test database."""
 
-    database: Path
+    database: Database
     data: Path
-    queue: SqliteQueue
+    queue: Queue
     blobs: Blobs
     log: ActivityLog
     settler: Settler
@@ -64,7 +64,7 @@ class Outbox:
         return self.lane
 
     def states(self) -> list[tuple[str, str]]:
-        return rows(self.database, "SELECT recipient, state FROM store_delivery ORDER BY rowid")
+        return rows(self.database, "SELECT recipient, state FROM store_delivery ORDER BY id")
 
     async def until(self, *states: str, one: str | None = None, within_s: float = 5.0) -> None:
         """Wait until every delivery is in one of the states, and at least one in the state `one`."""
@@ -83,18 +83,18 @@ def any_port(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def writer(transactional_db: None) -> Iterator[GroupWriter]:  # noqa: ARG001  it makes and empties the tables
-    writer = GroupWriter(Path(settings.DATABASES["default"]["NAME"]))
-    yield writer
-    writer.close()
+def queue(transactional_db: None) -> Iterator[Queue]:  # noqa: ARG001  it makes and empties the tables
+    opened = open_outbox("host/1" if is_postgresql() else "")
+    yield opened.queue
+    opened.close()
 
 
 @pytest.fixture
-async def outbox(writer: GroupWriter, tmp_path: Path, any_port: None) -> AsyncIterator[Outbox]:  # noqa: ARG001
-    queue, blobs, log = SqliteQueue(writer), Blobs(tmp_path / "blobs"), ActivityLog(tmp_path / "logs")
+async def outbox(queue: Queue, tmp_path: Path, any_port: None) -> AsyncIterator[Outbox]:  # noqa: ARG001
+    blobs, log = Blobs(tmp_path / "blobs"), ActivityLog(tmp_path / "logs")
     settler = Settler(queue, log, jitter=lambda: 0.5)
     courier = Courier(queue, blobs, log, settler, default_ehlo_name="localhost", deadlines=QUICK)
-    database = Path(settings.DATABASES["default"]["NAME"])
+    database = conninfo() if is_postgresql() else sqlite_file()
     outbox = Outbox(database, tmp_path, queue, blobs, log, settler, courier)
     yield outbox
     if outbox.lane is not None:
