@@ -208,8 +208,8 @@ async def test_b14_a_peer_that_never_reads_keeps_no_descriptor(monkeypatch: pyte
 class Slow:
     """Content whose reading holds up the event loop, as a slow disk does, until `happened`."""
 
-    octets = b"x" * 98 + b"\r\n"
-    size_bytes = 600
+    octets = (b"x" * 98 + b"\r\n") * 200
+    size_bytes = 120_000
 
     def __init__(self, happened: threading.Event) -> None:
         self._happened = happened

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from postroom.policy.manners import Manners, Pipelining
 from postroom.smtp import command
 from postroom.smtp.client import CLOSING, Transaction, lacking_extension
-from postroom.smtp.content import FINAL_DOT, Canonical, Content, ContentFraming, is_canonical
+from postroom.smtp.content import FINAL_DOT, Canonical, Content, ContentFraming, is_canonical, whole_content
 from postroom.smtp.notes import Notes
 from postroom.smtp.trace import OurRefusal
 from postroom.terms.envelope import RecipientResult
@@ -210,18 +210,25 @@ class Carriage:
     async def _convey(self, flight: Flight) -> None:
         """The content, up to its end; the next envelope with it where the server bears that."""
         note_kept(self._manners, flight)
-        self._interrupted(flight)
-        self._check_quiet(flight)
+        if not self._connection.is_quiet:
+            self._interrupted(flight)
+            self._check_quiet(flight)
         self._conveyed = flight
+        content = flight.shipment.content
         if flight.octets is not None:
             await self._convey_chunks(flight, flight.octets)
+        elif content.size_bytes > CHUNK_BYTES:
+            await self._convey_blocks(flight, content)
         else:
-            await self._convey_lines(flight)
+            octets = whole_content(content)
+            await self._marked(flight)
+            self._interrupted(flight)
+            self._end_content(flight, octets)
         self._conveyed = None
-        self._tell(flight)
+        if self._tells:
+            self._tell(flight)
 
-    async def _convey_lines(self, flight: Flight) -> None:
-        content = flight.shipment.content
+    async def _convey_blocks(self, flight: Flight, content: Content) -> None:
         framing, held = ContentFraming(vouched=isinstance(content, Canonical)), b""
         for block in _blocks(content):
             if held:
@@ -304,22 +311,37 @@ class Carriage:
         self.heard_s = now_s = self._recorder.now_s()
         for flight in tuple(self._flying):
             due = flight.transaction.due
+            if due > 1 and not self._tells and self._is_granted(flight, due, now_s):
+                continue
             while due and connection.has_reply:
                 self._take(flight, connection.taken(), now_s)
                 due -= 1
             if due:
                 return
 
+    def _is_granted(self, flight: Flight, due: int, now_s: float) -> bool:
+        """Takes the replies to an envelope at once where all have come and all are as hoped for, as nearly always."""
+        replies = self._connection.oldest(due)
+        if len(replies) < due or flight is not self._flying[-1]:
+            return False
+        if self._dialogue.redaction.hides:
+            replies = tuple([self._dialogue.shown(reply) for reply in replies])
+        if not flight.transaction.receive_envelope(replies):
+            return False
+        self._connection.take_oldest(due)
+        flight.notes.granted(now_s, replies, now_s - flight.said_s)
+        return True
+
     async def _wait(self) -> None:
         flight = self._due()
         assert flight is not None
         stage = flight.transaction.awaited
         assert stage is not None
-        self._tell(flight, stage)
-        timeout_s = self._timeout_s(flight, stage)
-        allowed_s = self._dialogue.clock.left_s(timeout_s)
+        if self._tells:
+            self._tell(flight, stage)
+        ends_at, allowed_s = self._dialogue.clock.span(self._timeout_s(flight, stage))
         try:
-            await self._connection.heard(self._dialogue.clock.ends_at(timeout_s))
+            await self._connection.heard(ends_at)
         except TimeoutError:
             octets = self._connection.pending_octets
             fault = WireFault("timeout", f"no reply within {round(allowed_s, 1):g} s", octets)

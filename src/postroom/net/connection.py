@@ -10,6 +10,7 @@ first. All failures are WireFault.
 import asyncio
 import socket
 import ssl
+from itertools import islice
 from typing import cast
 
 from postroom.smtp.framing import ReplyParser
@@ -201,6 +202,15 @@ class Connection(asyncio.Protocol):
         """The oldest reply that waits; there must be one (`has_reply`)."""
         self._outstanding -= 1
         return self._parser.replies.popleft()
+
+    def oldest(self, count: int) -> tuple[Reply, ...]:
+        """So many of the oldest replies that wait, or as many as there are; they are not taken."""
+        return tuple(islice(self._parser.replies, count))
+
+    def take_oldest(self, count: int) -> None:
+        self._outstanding -= count
+        for _ in range(count):
+            self._parser.replies.popleft()
 
     @property
     def has_reply(self) -> bool:

@@ -51,6 +51,12 @@ class Clock:
         at = self._loop.time() + seconds
         return at if self._ends is None else min(at, self._ends)
 
+    def span(self, seconds: float) -> tuple[float, float]:
+        """When a step of `seconds` that begins now must be over, and how many seconds that leaves."""
+        now = self._loop.time()
+        ends = now + seconds if self._ends is None else min(now + seconds, self._ends)
+        return ends, max(0.0, ends - now)
+
     def left_s(self, seconds: float) -> float:
         """What is left of `seconds` under the deadline of the whole session; never negative."""
         return max(0.0, self.ends_at(seconds) - self._loop.time())

@@ -14,7 +14,7 @@ server thinks.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from postroom.terms.envelope import Envelope, RecipientResult
 from postroom.terms.outcome import Outcome, Stage
@@ -132,6 +132,19 @@ class Transaction:
         if reply.code == CLOSING:
             self.closing = True
             self._decide_rest(Outcome.DEFERRED, stage, reply, "")
+
+    def receive_envelope(self, replies: Sequence[Reply]) -> bool:
+        """Takes the replies to a whole envelope at once where each is the one that is hoped for; whether it did."""
+        if self.replies or self.dot_sent or len(replies) != len(self._awaited):
+            return False
+        for (stage, _), reply in zip(self._awaited, replies, strict=True):
+            if reply.code // 100 != (3 if stage is Stage.MESSAGE else 2):
+                return False
+        self._awaited.clear()
+        self._accepted.extend(range(len(self._paths)))
+        self.first_reply, self.replies = replies[0], len(replies)
+        self.needs_reset, self.data_granted = True, not self.is_chunked
+        return True
 
     def refuse_early(self, reply: Reply) -> None:
         """The server spoke while content was on its way, before the final dot: nothing was taken."""

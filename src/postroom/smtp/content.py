@@ -40,6 +40,12 @@ class Canonical:
         return self._content.chunks()
 
 
+def whole_content(content: Content) -> bytes:
+    """All of a small content as it leaves, with its final dot."""
+    framing = ContentFraming(vouched=isinstance(content, Canonical))
+    return b"".join([*map(framing.framed, content.chunks())]) + framing.ending()
+
+
 class ContentFraming:
     """Dot-stuffing that does not depend on where the chunks were cut.
 

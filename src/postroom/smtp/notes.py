@@ -37,6 +37,10 @@ class Notes:
     def heard(self, at_s: float, stage: Stage, reply: Reply, waited_s: float) -> None:
         self._notes.append((_hear, at_s, stage, reply, waited_s))
 
+    def granted(self, at_s: float, replies: tuple[Reply, ...], waited_s: float) -> None:
+        """The replies to a whole envelope, each the one that is hoped for: to MAIL, to RCPT, and 354 to DATA."""
+        self._notes.append((_grant, at_s, replies, waited_s))
+
     def content_left(self, at_s: float, size_bytes: int) -> None:
         self._notes.append((_leave, at_s, size_bytes))
 
@@ -107,6 +111,12 @@ def _hear(notes: Notes, at_s: float, stage: Stage, reply: Reply, waited_s: float
         notes._passed = True
     if notes._refusal is None and (reply.is_transient or reply.is_permanent):
         notes._refusal = reply
+
+
+def _grant(notes: Notes, at_s: float, replies: tuple[Reply, ...], waited_s: float) -> Iterator[Event]:
+    for position, reply in enumerate(replies):
+        usual = Stage.RECIPIENT if position else Stage.SENDER
+        yield from _hear(notes, at_s, Stage.MESSAGE if reply.is_intermediate else usual, reply, waited_s)
 
 
 def _leave(_: Notes, at_s: float, size_bytes: int) -> Iterator[Event]:
