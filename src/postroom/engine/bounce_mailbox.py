@@ -1,6 +1,8 @@
 """The mailbox for bounces, looked at once a minute and when somebody asks, beside deliveries and never in their way."""
 
 import asyncio
+import threading
+from contextlib import suppress
 
 import structlog
 from asgiref.sync import sync_to_async
@@ -25,7 +27,7 @@ class BounceMailboxReader:
         self._task.add_done_callback(_ended)
 
     async def stop(self) -> None:
-        """End; a look that is under way in its thread ends by itself, and what it read twice counts once."""
+        """End at once; a look that is under way is left alone, and what the next engine reads twice counts once."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -33,18 +35,35 @@ class BounceMailboxReader:
         while True:
             try:
                 if self._turn.is_mine and await sync_to_async(is_look_due)(timezone.now(), LOOK_PAUSE_S):
-                    # In a thread of its own: a slow mail server must not hold what else waits for the database.
-                    await asyncio.to_thread(_look)
+                    await _looked()
             except DatabaseError as error:
                 _log.error("the mailbox for bounces could not be looked at", error=str(error))
             await asyncio.sleep(ASK_S)
 
 
-def _look() -> None:
-    try:
-        look(timezone.now())
-    finally:
-        connection.close()
+async def _looked() -> None:
+    """One look, in a thread of its own: a slow mail server holds neither what else waits for the database, nor, since
+    the thread is a daemon, the end of the process (D12)."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def end(error: BaseException | None) -> None:
+        if not done.done():
+            done.set_result(None) if error is None else done.set_exception(error)
+
+    def work() -> None:
+        error: BaseException | None = None
+        try:
+            look(timezone.now())
+        except BaseException as raised:  # noqa: BLE001 - whoever waits raises it again
+            error = raised
+        finally:
+            connection.close()
+        with suppress(RuntimeError):  # the loop is over, and nobody waits
+            loop.call_soon_threadsafe(end, error)
+
+    threading.Thread(target=work, name="bounce-mailbox", daemon=True).start()
+    await done
 
 
 def _ended(task: "asyncio.Task[None]") -> None:
