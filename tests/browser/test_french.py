@@ -13,7 +13,7 @@ from .conftest import DESKTOP
 pytestmark = pytest.mark.browser
 
 PHONE = {"width": 320, "height": 700}
-PATHS = ("/account", "/instance", "/users", "/tokens", "/sandbox", "/nothing-here")
+PATHS = ("/account", "/instance", "/users", "/tokens", "/dkim-keys", "/sandbox", "/nothing-here")
 PASSWORD = "correct horse battery staple"
 
 
