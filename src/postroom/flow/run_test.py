@@ -42,7 +42,11 @@ _log = structlog.get_logger("postroom.run_test")
 
 
 def claim_test() -> ServerTest | None:
-    """The oldest queued test, now running under a lease; None when there is none (blocking)."""
+    """The oldest queued test, now running under a lease; None when there is none (blocking).
+
+    The engine asks after every commit, so the write lock is taken only where there is one."""
+    if not ServerTest.objects.filter(status=TestStatus.QUEUED).exists():
+        return None
     with transaction.atomic():
         test = ServerTest.objects.filter(status=TestStatus.QUEUED).order_by("created_at").first()
         if test is not None:
