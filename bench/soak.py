@@ -163,8 +163,9 @@ def _requests(ours: postroom.Postroom, name: str) -> Iterator[bytes]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--per-second", type=float, help="messages a second (default: half of the most)")
     args = parser.parse_args()
-    result = soaked(args.minutes * 60)
+    result = soaked(args.minutes * 60, per_second=args.per_second)
     print(f"{result.accepted:,} accepted, {result.delivered:,} delivered, {result.rate:,.0f} a second")
     grown = [g for g in result.growths if g.rss_an_hour > MIB_AN_HOUR or g.descriptors_an_hour > DESCRIPTORS_AN_HOUR]
     for growth in result.growths:
