@@ -30,6 +30,7 @@ PROBLEMS = {
     "queue-full": "429: the queue holds as many deliveries as it may, of this client or in all. Retry-After says when.",
     "uploads-full": "429: the client's uploads take all the room they may.",
     "fault": "500: Postroom itself failed; its log has the details.",
+    "from-address-unusable": "503: the From Address of the chosen server can't be used; an administrator corrects it.",
     "no-smtp-server": "503: no SMTP server is enabled.",
     "busy": "503: too many large messages arrive at once.",
     "stopping": "503: Postroom is being stopped.",
