@@ -85,6 +85,7 @@ class Lane:
         self._crowded_until_s = 0.0
         self._crowded_limit = 1
         self.allowance = Allowance(now)
+        self._low_water = CLAIMED_PER_SLOT // 2
         self._knows_day = False
         self._wake: asyncio.TimerHandle | None = None
         self._nudge = asyncio.Event()
@@ -215,15 +216,17 @@ class Lane:
             asyncio.get_running_loop().call_later(again_s, self._nudge.set)
 
     def _wants_more(self) -> bool:
+        limit = self.limit
+        self._low_water = limit * CLAIMED_PER_SLOT // 2
         waiting = sum(len(group.claimed) for group in self.pending)
         if self._is_ailing and self._held:
             return False
         return (
             self.may_begin
-            and len(self.pending) < self.limit * CLAIMED_PER_SLOT // 2
+            and len(self.pending) < self._low_water
             and waiting < WAITING_DELIVERIES
             and self.allowance.held is None
-            and self.limit > 0
+            and limit > 0
             and (self._held_octets.has_room or not self._held)
         )
 
@@ -306,7 +309,7 @@ class Lane:
 
     def taken(self) -> None:
         """A group was taken out of what waits: time to claim more, once little is left."""
-        if len(self.pending) < self.limit * CLAIMED_PER_SLOT // 2:
+        if len(self.pending) < self._low_water:
             self._nudge.set()
 
     def took(self, server: Outgoing, carried: Carried) -> None:
@@ -382,14 +385,15 @@ class Lane:
 
     def forget(self, group: Group) -> None:
         """Its attempt is over, or nobody knows how it ended; in that case its lease runs out."""
-        if self._held.get(group.claimed[0].lease.delivery_id) == group.claimed[0].lease:
+        lease = group.claimed[0].lease
+        if self._held.get(lease.delivery_id) is lease:
             self._held_octets.remove(group)
         self.marks.forget(group)
         self._let_go(group.claimed)
 
     def _let_go(self, claimed: Iterable[Claimed]) -> None:
         for each in claimed:
-            if self._held.get(each.lease.delivery_id) == each.lease:
+            if self._held.get(each.lease.delivery_id) is each.lease:
                 del self._held[each.lease.delivery_id]
 
     async def _give_back(self) -> None:

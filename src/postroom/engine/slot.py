@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .lane import Lane
 
 STORAGE_PAUSE_S = 1.0
+# After so many messages a session looks whether it is one too many by now.
+LOOK_AFTER = 8
 # No session came about, but others are open: how long to wait before dialing again.
 CROWDED_PAUSE_S = 1.0
 
@@ -142,7 +144,9 @@ class Slot:
             if lane.server.key != self._server.key:
                 return False
             self._server = lane.server
-        if not lane.may_begin or lane.settlements.is_full or lane.sessions.count > lane.limit:
+        if not lane.may_begin or lane.settlements.is_full:
+            return False
+        if self._opened is not None and self._opened.given % LOOK_AFTER == 0 and lane.sessions.count > lane.limit:
             return False
         return not (self._faults or self._storage_failed or self._is_full)
 
