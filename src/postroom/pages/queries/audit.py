@@ -47,6 +47,7 @@ ACTIONS = {
     "messages.export": gettext_lazy("Exported messages"),
     "token.create": gettext_lazy("Created an API token"),
     "token.revoke": gettext_lazy("Revoked an API token"),
+    "token.restore": gettext_lazy("Let a revoked API token submit again"),
     "user.create": gettext_lazy("Added a user"),
     "user.change": gettext_lazy("Changed a user"),
     "user.password": gettext_lazy("Changed the own password"),
@@ -58,6 +59,11 @@ ACTIONS = {
     "bounce-mailbox.look": gettext_lazy("Looked into the bounce mailbox"),
     "bounce-mailbox.remove": gettext_lazy("Removed the bounce mailbox"),
     "suppressions.export": gettext_lazy("Exported suppressed recipients"),
+    "dkim.create": gettext_lazy("Made a DKIM key"),
+    "dkim.activate": gettext_lazy("Switched a DKIM key on"),
+    "dkim.retire": gettext_lazy("Retired a DKIM key"),
+    "dkim.delete": gettext_lazy("Removed a DKIM key"),
+    "token.restore": gettext_lazy("Restored an API token"),
     "retention.change": gettext_lazy("Changed the retention"),
 }
 
