@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import smtplib
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import pytest
 from tests.submission.opening import opened_door
 
 from postroom.flow.queue_room import QueueLimits, QueueRoom
+from postroom.store import storage_room
 from postroom.store.ids import new_id
 from postroom.store.outbox import open_outbox
 from postroom.store.queue import Enqueued, IdempotencyConflict, NewMessage
 from postroom.store.writer import StorageBusy, StorageUnknown
-from postroom.submission import storage_room
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MAIL = b"Subject: Sales\r\n\r\nUp by 3 %\r\n"
@@ -103,8 +104,9 @@ async def test_d5_a_file_that_can_not_be_written_is_told_after_its_end_and_leave
 
 
 async def test_b8_a_full_queue_is_told_before_data(tmp_path: Path) -> None:
-    async with opened_door(Failing(), tmp_path) as door:  # type: ignore[arg-type]
-        door.room.queued = QueueRoom(QueueLimits(2, 2), count=dict)
+    outbox = Failing()
+    async with opened_door(outbox, tmp_path) as door:  # type: ignore[arg-type]
+        door.room.queued = QueueRoom(QueueLimits(2, 2), count=lambda: Counter(str(n.client_id) for n in outbox.taken))
         await asyncio.to_thread(answers, door.port, MAIL)
         told = await asyncio.to_thread(answers, door.port, MAIL, MAIL)
         assert told == [("DATA", 250, "2.0.0"), ("MAIL", 452, "4.3.1")]

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from .storage_room import StorageRoom
+
 CHUNK_BYTES = 256 * 1024
 
 
@@ -80,16 +82,17 @@ class Spool:
     does. Not for several threads at once."""
 
     def __init__(
-        self, temporary: Path, take: Callable[[Path, Blob], None], is_kept: Callable[[Blob], bool]
+        self, temporary: Path, take: Callable[[Path, Blob], None], is_kept: Callable[[Blob], bool], room: StorageRoom
     ) -> None:
-        self._temporary, self._take, self._is_kept = temporary, take, is_kept
+        self._temporary, self._take, self._is_kept, self._room = temporary, take, is_kept, room
         self._digest = hashlib.sha256()
         self.size_bytes = 0
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._file = os.fdopen(descriptor, "wb")
 
     def write(self, chunk: bytes) -> None:
-        """Add octets. Raises OSError."""
+        """Add octets. Raises OSError, also where they would take the end of the disk (D5)."""
+        self._room.take(len(chunk))
         self._file.write(chunk)
         self._digest.update(chunk)
         self.size_bytes += len(chunk)
@@ -132,6 +135,7 @@ class Blobs:
         self._folder = folder
         self._arriving = folder / "arriving"
         self._lock = folder.with_name(f"{folder.name}.lock")
+        self.room = StorageRoom(folder)
 
     def put(self, chunks: Iterable[bytes]) -> Blob:
         """Store the octets; returns after file and folder are synced. Raises OSError when the disk refuses."""
@@ -143,7 +147,7 @@ class Blobs:
     def spool(self) -> "Spool":
         """A blob whose octets come one after the other (blocking). Raises OSError when the disk refuses."""
         self._make_folder(self._arriving)
-        return Spool(self._arriving / secrets.token_hex(16), self._take, self.keep)
+        return Spool(self._arriving / secrets.token_hex(16), self._take, self.keep, self.room)
 
     def _take(self, temporary: Path, blob: Blob) -> None:
         """Give a complete, synced file its name, durably."""

@@ -25,7 +25,6 @@ from postroom.terms.problem import Problem
 
 from .door import House
 from .few import Few
-from .storage_room import StorageRoom
 
 # They read the database and write files: most of their time is spent waiting for the disk.
 _THREADS = 4
@@ -42,7 +41,7 @@ class MailRoom:
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="submission")
         self.blobs = Blobs(house.data / "blobs")
         self.bounces = BounceDoor(self.executor)
-        self.storage = StorageRoom(house.data)
+        self.storage = self.blobs.room
         self.clients: Fresh[str, ApiToken] = Fresh(client_of_digest, self.executor)
         self.current: Fresh[None, Current] = Fresh(lambda _: read_current(), self.executor)
         self.queued = queue_room()
