@@ -63,7 +63,6 @@ ACTIONS = {
     "dkim.activate": gettext_lazy("Switched a DKIM key on"),
     "dkim.retire": gettext_lazy("Retired a DKIM key"),
     "dkim.delete": gettext_lazy("Removed a DKIM key"),
-    "token.restore": gettext_lazy("Restored an API token"),
     "retention.change": gettext_lazy("Changed the retention"),
 }
 
