@@ -12,6 +12,7 @@ from asgiref.sync import async_to_sync
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
+from django.utils import timezone
 from tests.outbox import octets_of
 
 from postroom.diagnosis.domain import Answer, Inquiry, Outcome, Question, Subject, reading_of
@@ -22,6 +23,7 @@ from postroom.flow.configure import save_untested
 from postroom.flow.dkim_keys import activate_key, create_key, delete_key, own_keys, retire_key
 from postroom.flow.probe import _Probe
 from postroom.flow.refusals import NotPossible, SettingsRefused
+from postroom.flow.upload import Arriving
 from postroom.message.dkim import SigningKey
 from postroom.store.blobs import Blobs
 from postroom.store.models import AuditEntry, DkimKey, Message
@@ -95,6 +97,19 @@ def test_a_message_with_a_shared_file_is_signed_over_its_octets(acceptor: Accept
     message = accepted(acceptor, tmp_path, attachments=files, html="<p>Hello  <b>world</b></p>")
     assert len(message) > 200_000
     assert signers(message) == ["r"]
+
+
+def test_a_damaged_upload_is_refused_before_it_is_signed(acceptor: Acceptor, tmp_path: Path) -> None:
+    signing(selector="r")
+    with Arriving(Blobs(tmp_path / "blobs"), "local", "") as arriving:
+        arriving.feed(b"x" * 100_000)
+        blob = arriving.finish(timezone.now())
+    [file] = [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+    file.write_bytes(b"y" * file.stat().st_size)
+    with pytest.raises(Problem) as problem:
+        accepted(acceptor, tmp_path, attachments=[{"filename": "a.bin", "blob": blob.pk}])
+    assert [error.field for error in problem.value.errors] == ["attachments"]
+    assert not Message.objects.exists()
 
 
 def test_a_key_is_found_published_by_a_look_at_the_domain_and_can_then_be_switched_on() -> None:

@@ -16,6 +16,9 @@ INLINE_BYTES = 48 * 1024
 SEGMENT_BYTES = 8 * 1024
 
 
+NO_UPLOAD = worded("You have no such upload: it is kept for 24 hours after its last use. Upload it again.")
+
+
 class AttachmentsRefused(Exception):
     """Attachments can't be had; `errors` name them."""
 
@@ -53,8 +56,7 @@ class Attached:
             if content is not None:
                 errors.append(FieldError(f"{place}.blob", "twice", worded("Give content_base64 or blob, not both.")))
             elif found is None:
-                text = worded("You have no such upload: it is kept for 24 hours after its last use. Upload it again.")
-                errors.append(FieldError(f"{place}.blob", "not-found", text))
+                errors.append(FieldError(f"{place}.blob", "not-found", NO_UPLOAD))
             else:
                 return Attachment(item.filename, found[0], media_type or found[1], item.content_id, item.inline)
         elif content is None:

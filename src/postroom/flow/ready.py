@@ -8,12 +8,13 @@ from pydantic import ValidationError
 from postroom.message.compose import Composed, compose
 from postroom.message.draft import Draft, DraftProblem
 from postroom.policy.retry import lifetime_of
+from postroom.store.blobs import DamagedBlob
 from postroom.store.ids import new_id
 from postroom.terms.header import is_message_id
 from postroom.terms.problem import FieldError, too_large
 from postroom.terms.wording import worded
 
-from .attached import Attached
+from .attached import NO_UPLOAD, Attached
 from .current import Current, Sender
 from .dkim_signing import signed
 from .request import Request
@@ -91,7 +92,10 @@ def _ready(submitted: SubmittedMessage, chosen: Choice, now: datetime, attached:
 
 def _signed(ready: Ready, current: Current, attached: Attached) -> Ready:
     octets = attached.octets(ready.composed.parts)
-    return replace(ready, composed=signed(ready.composed, octets, current.keys, ready.accepted_at))
+    try:
+        return replace(ready, composed=signed(ready.composed, octets, current.keys, ready.accepted_at))
+    except DamagedBlob:
+        raise DraftRefused([FieldError("attachments", "not-found", NO_UPLOAD)]) from None
 
 
 def _placed(error: FieldError, place: str) -> FieldError:
