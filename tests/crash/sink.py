@@ -57,7 +57,7 @@ class Sink:
 
 
 async def main(record: str, port: int) -> None:
-    server = await asyncio.start_server(Sink(record).visit, "127.0.0.1", port)
+    server = await asyncio.start_server(Sink(record).visit, "127.0.0.1", port, limit=4 * 1024 * 1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
