@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import takewhile
 
 from postroom.flow.deliver import Carried, Courier, Group, Outgoing
 from postroom.flow.settle import Standings
@@ -45,7 +46,8 @@ class Settlements:
     async def _settle(self) -> None:
         while self._waiting:
             server = self._waiting[0][0]
-            batch = [carried for of, carried in self._waiting[:AT_ONCE] if of is server]
+            of_it = takewhile(lambda waiting: waiting[0] is server, self._waiting[:AT_ONCE])
+            batch = [carried for _, carried in of_it]
             del self._waiting[: len(batch)]
             if len(self._waiting) < UNSETTLED:
                 self._room.set()

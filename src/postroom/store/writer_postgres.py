@@ -127,6 +127,10 @@ class PostgresWriter:
                 self._drop_connection()
                 error = StorageBusy(f"nothing was written: {_said(failure)}")
                 break
+            except Exception as fault:  # ours: whoever asked hears of it, and the thread goes on
+                self._drop_connection()
+                error = fault
+                break
         for unit in group:
             unit.result = error
 
