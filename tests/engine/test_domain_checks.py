@@ -84,13 +84,13 @@ async def test_only_so_many_are_looked_at_at_once_and_all_in_the_end(monkeypatch
     under_way = most = 0
     real = read_domain.look_at
 
-    async def counted(domain: str, host: str):  # type: ignore[no-untyped-def]
+    async def counted(domain: str, host: str, own_keys: dict[str, str]):  # type: ignore[no-untyped-def]
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
         await asyncio.sleep(0.05)
         try:
-            return await real(domain, host)
+            return await real(domain, host, own_keys)
         finally:
             under_way -= 1
 
@@ -105,10 +105,10 @@ async def test_only_so_many_are_looked_at_at_once_and_all_in_the_end(monkeypatch
 async def test_a_look_that_breaks_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     real = read_domain.look_at
 
-    async def breaking(domain: str, host: str):  # type: ignore[no-untyped-def]
+    async def breaking(domain: str, host: str, own_keys: dict[str, str]):  # type: ignore[no-untyped-def]
         if domain == "broken.example":
             raise RuntimeError("a fault of ours")
-        return await real(domain, host)
+        return await real(domain, host, own_keys)
 
     monkeypatch.setattr("postroom.engine.domain_checks.look_at", breaking)
     broken = await sync_to_async(ask)("broken.example")
