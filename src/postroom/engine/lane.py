@@ -348,9 +348,9 @@ class Lane:
 
     async def unusable(self, server: Outgoing, group: Group, fault: ServerFault) -> None:
         """No session came about. While others are open the server is only crowded; else it is left alone."""
-        if self.allowance.refused(fault.reply, fault.stage, self.sessions.count):
-            self.courier.log_slowed(server, self.allowance.slowed_reply)
         if fault.stage in (Stage.CONNECT, Stage.GREETING) and self.sessions.count:
+            if self.allowance.refused(fault.reply, fault.stage, self.sessions.count):
+                self.courier.log_slowed(server, self.allowance.slowed_reply)
             self._crowded_limit, self._crowded_until_s = self.sessions.count, time.monotonic() + CROWDED_S
             self.pending.appendleft(group)
             return
