@@ -35,6 +35,7 @@ def main() -> int:
     if args.write:
         today = datetime.now(UTC).date()
         path = ROOT / "results" / f"{today.isoformat()}.md"
+        path.parent.mkdir(exist_ok=True)
         path.write_text(page(parts, plan, today))
         print(f"\nWritten: bench/results/{path.name}")
     return 0
