@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from itertools import takewhile
+from itertools import groupby
 
 from postroom.flow.deliver import Carried, Courier, Group, Outgoing
 from postroom.flow.settle import Standings
@@ -46,7 +46,7 @@ class Settlements:
     async def _settle(self) -> None:
         while self._waiting:
             server = self._waiting[0][0]
-            of_it = takewhile(lambda waiting: waiting[0] is server, self._waiting[:AT_ONCE])
+            _, of_it = next(groupby(self._waiting[:AT_ONCE], key=lambda waiting: id(waiting[0])))
             batch = [carried for _, carried in of_it]
             del self._waiting[: len(batch)]
             if len(self._waiting) < UNSETTLED:

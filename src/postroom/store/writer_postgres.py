@@ -127,7 +127,7 @@ class PostgresWriter:
                 self._drop_connection()
                 error = StorageBusy(f"nothing was written: {_said(failure)}")
                 break
-            except Exception as fault:  # ours: whoever asked hears of it, and the thread goes on
+            except Exception as fault:  # noqa: BLE001  ours: whoever asked hears of it, and the thread goes on
                 self._drop_connection()
                 error = fault
                 break

@@ -1,0 +1,32 @@
+"""What transactions came to is settled once, in its order."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from postroom.engine.settlements import Settlements
+
+
+class Settling:
+    """A courier that only settles."""
+
+    def __init__(self) -> None:
+        self.settled: list[tuple[object, list[Any]]] = []
+
+    async def settle(self, server: object, batch: list[Any], _standings: object) -> None:
+        await asyncio.sleep(0)
+        self.settled.append((server, batch))
+
+
+async def test_each_is_settled_once_where_the_row_of_the_server_was_read_anew_between_them() -> None:
+    courier, told = Settling(), []
+    settlements = Settlements(courier, tuple, told.append)  # type: ignore[arg-type]
+    before, after = object(), object()
+    carried = [SimpleNamespace(group=number) for number in range(5)]
+    for server, each in zip((before, after, before, before, after), carried, strict=True):
+        settlements.add(server, each)  # type: ignore[arg-type]
+    await asyncio.gather(*settlements.tasks)
+    assert courier.settled == [
+        (before, carried[:1]), (after, carried[1:2]), (before, carried[2:4]), (after, carried[4:])
+    ]
+    assert told == [0, 1, 2, 3, 4]
