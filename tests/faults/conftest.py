@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from tests.engine.conftest import any_port, outbox, writer
+from tests.engine.conftest import any_port, outbox, queue
 
 from .case import cases
 from .judging import Verdict, judged
 
-__all__ = ["any_port", "outbox", "verdicts", "writer"]
+__all__ = ["any_port", "outbox", "queue", "verdicts"]
 
 
 @pytest.fixture(scope="session")

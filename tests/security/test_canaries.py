@@ -39,9 +39,11 @@ def test_a_secret_is_found_across_the_pieces_of_a_large_file(tmp_path: Path) -> 
 
 
 def test_a_secret_in_process_arguments_is_found() -> None:
-    arguments = [sys.executable, "-c", "import sys; sys.stdin.read()", SECRET]
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE) as shown:
+    arguments = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()", SECRET]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shown:
+        assert shown.stdout is not None
         try:
+            shown.stdout.read(1)  # just after the start the kernel shows no arguments yet
             assert any(place.endswith(": clear") for place in forms_in_processes(SECRET))
         finally:
             shown.kill()
