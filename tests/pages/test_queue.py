@@ -68,7 +68,7 @@ def test_it_says_what_holds_mail_and_until_when(page: Client, server: SmtpServer
     for delivery in Delivery.objects.all():
         Attempt.objects.create(delivery=delivery, number=1, server=server, started_at=now)
     text = text_of(page)
-    assert "The limit of 30 messages a minute is reached." in text
+    assert "The limit of 30 messages a minute, spread evenly" in text
     assert "It failed and is left alone for a while" in text
     assert "12 messages a minute at most for now" in text
     assert "451 4.7.500 &lt;b&gt;busy&lt;/b&gt;" in text

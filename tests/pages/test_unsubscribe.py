@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from postroom.flow.catch import caught
 from postroom.store.ids import new_id
 from postroom.store.models import Suppression, UnsubscribeLink
 from postroom.store.signed_id import BOUNCE_TOKENS, UNSUBSCRIBE_TOKENS
@@ -79,3 +80,15 @@ def test_s6_a_link_used_again_after_somebody_was_let_back_in_leaves_that_list_an
 def test_the_page_speaks_the_language_that_the_browser_asks_for(client: Client, address: str) -> None:
     page = client.get(address, headers={"Accept-Language": "fr"}).content.decode()
     assert 'lang="fr"' in page
+
+
+def test_a_caught_message_of_a_list_leads_to_its_link_and_a_made_up_one_nowhere(page: Client, address: str) -> None:
+    assert f'href="{address}"' in shown(page, f"https://mail.example{address}")
+    for url in ("https://mail.example/unsubscribe/00", f"https://evil.example/x{address}", "javascript:alert(1)"):
+        assert "Leave the list" not in shown(page, url)
+
+
+def shown(page: Client, url: str) -> str:
+    """The sandbox's page of a message with that link."""
+    raw = f"Subject: News\r\nList-Unsubscribe: <{url}>\r\n\r\nx\r\n".encode()
+    return page.get(f"/sandbox/{caught('news@norrvik.example', ['ann@example.com'], raw).pk}").content.decode()

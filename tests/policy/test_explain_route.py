@@ -64,7 +64,7 @@ def test_a_default_that_takes_nothing_is_named_with_its_reason() -> None:
     assert texts(found, StepKind.SERVER) == [
         "The default server Relay is paused.", "Cloud is the next in the order: it takes it."
     ]
-    assert texts(found, StepKind.FAILOVER) == ["No other server is well: it waits while Cloud fails."]
+    assert texts(found, StepKind.FAILOVER) == ["If Cloud fails, it waits: no other server is well."]
 
 
 def test_a_server_that_the_client_names_is_the_only_one() -> None:
@@ -79,7 +79,8 @@ def test_what_holds_it_is_told_with_its_end_and_moves_the_next_try() -> None:
     until = NOW + timedelta(minutes=7)
     held = replace(RELAY, limits=Limits(messages_per_minute=30), held_by="messages_per_minute", held_until=until)
     found = route(server=held, servers=(held, CLOUD))
-    assert texts(found, StepKind.HELD) == ["The limit of 30 messages a minute is reached."]
+    words = "The limit of 30 messages a minute, spread evenly: the next one waits for its moment."
+    assert texts(found, StepKind.HELD) == [words]
     assert found.attempts_at[0] == until
 
 

@@ -186,7 +186,7 @@ def _failover(prospect: Prospect) -> Iterator[Step]:
         yield Step(StepKind.FAILOVER, worded("If {server} fails as a whole, {next} takes over.",
                                              server=server.name, next=to.name))
     else:
-        yield Step(StepKind.FAILOVER, worded("No other server is well: it waits while {server} fails.",
+        yield Step(StepKind.FAILOVER, worded("If {server} fails, it waits: no other server is well.",
                                              server=server.name))
 
 
@@ -235,7 +235,8 @@ def limit_words(limit: str, limits: Limits) -> Wording:
     if limit == "messages_per_day":
         return worded("The limit of {most} messages a day is reached.", most=limits.messages_per_day or 0)
     if limit == "messages_per_minute":
-        return worded("The limit of {most} messages a minute is reached.", most=limits.messages_per_minute or 0)
+        return worded("The limit of {most} messages a minute, spread evenly: the next one waits for its moment.",
+                      most=limits.messages_per_minute or 0)
     return worded("Every connection that the server allows is taken.")
 
 

@@ -204,7 +204,7 @@ def state_note(message: Message, delivery: Delivery, actor: str = "") -> str:
         case DeliveryState.QUEUED if delivery.due_at > timezone.now():
             return _("leaves %(when)s") % {"when": words.day_and_clock(delivery.due_at)}
         case DeliveryState.QUEUED:
-            return _("waits for a connection")
+            return _("waits for its turn")
         case DeliveryState.CANCELLED:
             return _("by %(name)s") % {"name": actor} if actor else ""
         case DeliveryState.SENT if server:

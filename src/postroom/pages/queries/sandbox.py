@@ -17,6 +17,7 @@ from django.conf import settings
 from postroom.store.blobs import Blobs
 from postroom.store.models import SandboxMessage
 
+_LEAVING = re.compile(r"<https?://[^/<>\s]+/unsubscribe/(?P<token>[0-9a-z]{1,100})>")
 LONGEST_TEXT = 200_000
 MOST_PARTS = 200
 _READABLE = ("text/plain", "text/html")
@@ -92,6 +93,13 @@ def _pictures(parts: Sequence[email.message.Message]) -> Mapping[str, str]:
             break
         found[content_id] = f"data:{part.get_content_type()};base64,{b64encode(octets).decode()}"
     return found
+
+
+def leaving_token(caught: Caught) -> str:
+    """The token of our own link to leave the list that the message belongs to; "" for none."""
+    listed = "".join(value for name, value in caught.headers if name.lower() == "list-unsubscribe")
+    found = _LEAVING.fullmatch(listed)
+    return found["token"] if found else ""
 
 
 def attachment(content: bytes, number: int) -> tuple[str, bytes] | None:

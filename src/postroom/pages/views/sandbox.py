@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from postroom.flow.unsubscribe import link_of
 from postroom.pages.queries import sandbox as queries
 from postroom.pages.sealed_frame import download, frame_url, sealed
 from postroom.store.blobs import DamagedBlob
@@ -39,7 +40,9 @@ def sandbox_message(request: HttpRequest, message_id: str) -> HttpResponse:
         return render(request, "pages/sandbox_message.html", {**context, "damage": str(damage)}, status=500)
     shown = [(n, v) for n, v in caught.headers if n.lower() in ("from", "to", "cc", "reply-to", "subject", "date")]
     url = frame_url(FRAME, message.pk) if caught.html else ""
-    context |= {"caught": caught, "shown_headers": shown, "frame_url": url}
+    token = queries.leaving_token(caught)
+    leaving = reverse("pages:unsubscribe", args=[token]) if token and link_of(token) else ""
+    context |= {"caught": caught, "shown_headers": shown, "frame_url": url, "leaving": leaving}
     return render(request, "pages/sandbox_message.html", context)
 
 
