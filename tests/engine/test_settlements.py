@@ -4,7 +4,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from postroom.engine.settlements import Settlements
+from postroom.engine.settlements import AT_ONCE, Settlements
 
 
 class Settling:
@@ -30,3 +30,25 @@ async def test_each_is_settled_once_where_the_row_of_the_server_was_read_anew_be
         (before, carried[:1]), (after, carried[1:2]), (before, carried[2:4]), (after, carried[4:])
     ]
     assert told == [0, 1, 2, 3, 4]
+
+
+class Breaking(Settling):
+    """One that can't settle what came to 2, nor anything together with it."""
+
+    async def settle(self, server: object, batch: list[Any], standings: object) -> None:
+        if any(carried.group == 2 for carried in batch):
+            raise LookupError("no finding for this")
+        await super().settle(server, batch, standings)
+
+
+async def test_d6_what_cannot_be_settled_lets_no_other_known_outcome_be_forgotten() -> None:
+    courier, told = Breaking(), []
+    settlements = Settlements(courier, tuple, told.append)  # type: ignore[arg-type]
+    server = SimpleNamespace(name=SimpleNamespace(name="Relay"))
+    carried = [SimpleNamespace(group=number) for number in range(AT_ONCE + 3)]
+    for each in carried:
+        settlements.add(server, each)  # type: ignore[arg-type]
+    await asyncio.gather(*settlements.tasks)
+    settled = [each.group for _, batch in courier.settled for each in batch]
+    assert settled == [number for number in range(AT_ONCE + 3) if number != 2]
+    assert sorted(told) == list(range(AT_ONCE + 3)), "none is held for ever"

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from django.db import OperationalError
 from tests.outbox import NOW, new_message
 
 from postroom.flow.rerouting import Rerouting
@@ -72,3 +74,14 @@ def _values(**values: Any) -> dict[str, Any]:
         "message_id": "<m@postroom.example>", "from_header": "Ann <ann@company.example>", "content_digest": "0" * 64,
         "content_size": 1, "created_at": NOW, "expires_at": NOW + timedelta(days=1), **values,
     }
+
+
+async def test_d6_a_database_that_does_not_answer_moves_nothing_and_spoils_no_settlement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def busy(_: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr("postroom.flow.rerouting._messages", busy)
+    message = Message(id="m", purpose="report")
+    assert await moved(rules({"server_id": "cloud", "min_attempts": 1}), claimed(message, 1)) == ""

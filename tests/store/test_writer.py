@@ -129,3 +129,23 @@ def test_every_commit_is_synced(database: Path) -> None:
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     connection.close()
+
+
+class Broken:
+    """A gathering that can't be written."""
+
+    def begin(self) -> None:
+        return
+
+    def finish(self, _: sqlite3.Connection) -> None:
+        raise ValueError("no such month")
+
+
+def test_what_is_at_fault_ourselves_is_told_and_the_writer_goes_on(writer: GroupWriter, database: Path) -> None:
+    broken = Broken()
+    writer.gather(broken)
+    with pytest.raises(ValueError, match="no such month"):
+        writer.submit(insert("a")).result(5)
+    broken.finish = lambda _: None  # type: ignore[method-assign]
+    assert writer.submit(insert("b")).result(5) == "b"
+    assert names(database) == ["b"]

@@ -354,8 +354,12 @@ class Lane:
             self._crowded_limit, self._crowded_until_s = self.sessions.count, time.monotonic() + CROWDED_S
             self.pending.appendleft(group)
             return
-        await self._release([], 1)
-        wait_s = await self.cool_down(server, fault)
+        try:
+            await self._release([], 1)
+            wait_s = await self.cool_down(server, fault)
+        except BaseException:
+            self.pending.appendleft(group)  # nothing of it has left
+            raise
         self._aside(self._settle_fault(server, group, fault, wait_s))
 
     async def _settle_fault(self, server: Outgoing, group: Group, fault: ServerFault, wait_s: float) -> None:

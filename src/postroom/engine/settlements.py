@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import Callable
 from itertools import groupby
 
+import structlog
+
 from postroom.flow.deliver import Carried, Courier, Group, Outgoing
 from postroom.flow.settle import Standings
 
 # So many wait at most before no more is begun; so many are explained and settled at once.
 UNSETTLED = 256
 AT_ONCE = 64
+
+_log = structlog.get_logger("postroom.engine")
 
 
 class Settlements:
@@ -52,7 +56,17 @@ class Settlements:
             if len(self._waiting) < UNSETTLED:
                 self._room.set()
             try:
-                await self._courier.settle(server, batch, self._standings)
+                await self._store(server, batch)
             finally:
                 for carried in batch:
                     self._settled(carried.group)
+
+    async def _store(self, server: Outgoing, batch: list[Carried]) -> None:
+        """All of the batch; where one breaks it, each by itself, so that no other known outcome is forgotten (D6)."""
+        try:
+            await self._courier.settle(server, batch, self._standings)
+        except Exception:  # noqa: BLE001 - logged whole; a lease that is not settled runs out
+            _log.exception("transactions could not be settled", server=server.name.name, transactions=len(batch))
+            if len(batch) > 1:
+                for carried in batch:
+                    await self._store(server, [carried])

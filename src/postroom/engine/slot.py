@@ -89,15 +89,25 @@ class Slot:
             await lane.courier.carry(self._opened, self, lane.manners)
         finally:
             lane.note_manners()
-            for carried, fault in self._faults:
-                wait_s = await lane.cool_down(server, fault)
-                lane.settlements.add(server, replace(carried, wait_s=wait_s))
-            if self._faults or not self._opened.session.is_usable:
-                await self._end()
-            self._faults = []
+            try:
+                await self._leave_alone(server)
+            finally:
+                if self._faults or not self._opened.session.is_usable:
+                    await self._end()
+                self._faults = []
         if self._storage_failed:
             self._storage_failed = False
             await asyncio.sleep(STORAGE_PAUSE_S)
+
+    async def _leave_alone(self, server: Outgoing) -> None:
+        """The server where it showed itself at fault; what that came to is settled in any event."""
+        wait_s = None
+        try:
+            for _, fault in self._faults:
+                wait_s = await self._lane.cool_down(server, fault)
+        finally:
+            for carried, _ in self._faults:
+                self._lane.settlements.add(server, replace(carried, wait_s=wait_s))
 
     async def _end_unless_kept(self) -> None:
         opened = self._opened
@@ -133,6 +143,9 @@ class Slot:
             except DamagedBlob as error:
                 lane.hold(self._server, group, error)
                 continue
+            except Exception:
+                lane.forget(group)  # no shipment comes back, so its lease has to end
+                raise
             assert self._opened is not None
             self._opened.given += 1
             return shipment

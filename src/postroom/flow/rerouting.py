@@ -5,7 +5,9 @@ Without such rules nothing is read and nothing is asked.
 
 from collections.abc import Iterable, Sequence
 
+import structlog
 from asgiref.sync import sync_to_async
+from django.db import DatabaseError
 
 from postroom.policy.failover import Move, Standing
 from postroom.policy.outcome import is_server_fault
@@ -16,6 +18,8 @@ from postroom.terms.envelope import RecipientResult
 from postroom.terms.outcome import Outcome
 
 from .traits import traits_again
+
+_log = structlog.get_logger("postroom.rerouting")
 
 
 class Rerouting:
@@ -35,7 +39,11 @@ class Rerouting:
         put_off = [claimed for claimed, result in pairs if self._may_move(claimed, result)]
         if not put_off:
             return {}
-        messages = await sync_to_async(_messages)({claimed.message.id for claimed in put_off})
+        try:
+            messages = await sync_to_async(_messages)({claimed.message.id for claimed in put_off})
+        except DatabaseError as error:  # the next try is made through the same server
+            _log.error("the delivery rules could not be asked", error=str(error))
+            return {}
         standings = {standing.id: standing for standing in servers if standing.takes_deliveries}
         found: dict[str, Move] = {}
         for claimed in put_off:

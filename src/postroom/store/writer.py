@@ -174,6 +174,9 @@ class GroupWriter:
         except (sqlite3.Error, OSError) as error:
             self._drop_connection()
             _fail(group, StorageUnknown(f"the database did not confirm the commit: {error}"))
+        except Exception as fault:  # noqa: BLE001  ours: whoever asked hears of it, and the thread goes on
+            self._drop_connection()
+            _fail(group, fault)
         finally:
             self._lock.release()
 
