@@ -90,6 +90,8 @@ def test_wishes_in_the_header_are_those_of_the_api() -> None:
 @pytest.mark.parametrize(("line", "field"), [
     (b"X-Postroom-Purpose: spam", "X-Postroom-Purpose"), (b"X-Postroom-Priority: high", "X-Postroom-Priority"),
     (b"X-Postroom-Priority: 11", "X-Postroom-Priority"), (b"X-Postroom-Server: none", "X-Postroom-Server"),
+    (b"X-Postroom-Priority: +-5", "X-Postroom-Priority"),
+    (b"Idempotency-Key: =?utf-8?q?a=00b?=", "Idempotency-Key"),
     (b"X-Postroom-Send-At: tomorrow", "X-Postroom-Send-At"), (b"X-Postroom-Wish: x", "X-Postroom-Wish"),
     (b"X-Postroom-Expires-At: 2020-01-01T00:00:00Z", "X-Postroom-Expires-At"), (b"Idempotency-Key:", "Idempotency-Key"),
     (b"X-Postroom-Tags: " + b"x" * 101, "X-Postroom-Tags"),

@@ -142,6 +142,24 @@ def test_a_complaint_suppresses_everything_to_that_address() -> None:
     assert Bounce.objects.get().cause == "recipient-complained"
 
 
+@pytest.mark.parametrize("report", [dsn(), complaint()], ids=["bounce", "complaint"])
+def test_who_got_the_same_message_has_nobody_else_suppressed(report: bytes) -> None:
+    delivery = sent()
+    ben = sent("ben@customer.example", message=delivery.message)
+    taken = take_report(report, Way.MAILBOX, NOW)
+    assert ([b.delivery_id for b in taken.bounces], taken.suppressed) == ([delivery.pk], ())
+    assert take_report(dsn("ben@customer.example"), Way.SUBMISSION, NOW, return_path(ben)).suppressed
+
+
+def test_a_return_path_whose_delivery_is_gone_vouches_for_no_other() -> None:
+    gone = sent("ben@customer.example", message_id="<01kother@reports.example>")
+    path = return_path(gone)
+    gone.delete()
+    sent()
+    assert take_report(dsn(), Way.SUBMISSION, NOW, path).verdict is Verdict.UNMATCHED
+    assert not Suppression.objects.exists()
+
+
 def test_a_complaint_that_hides_its_recipient_is_about_the_only_one_of_the_message() -> None:
     delivery = sent()
     assert take_report(complaint("redacted"), Way.API, NOW).suppressed == ("anna@customer.example",)

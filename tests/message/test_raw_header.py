@@ -33,6 +33,19 @@ def values(header: RawHeader, name: str) -> list[str]:
     return [str(value) for value in message.get_all(name, [])]
 
 
+def test_an_encoded_word_that_can_not_be_decoded_is_shown_as_it_came() -> None:
+    assert made("Subject: =?utf-8?b?a?= Sales\n").subject == "=?utf-8?b?a?= Sales"
+
+
+def test_an_encoded_word_brings_no_control_character() -> None:
+    assert made("Subject: =?utf-8?q?a=00b=1B[2J=0D=0ABcc:_x?=\n").subject == "a\ufffdb\ufffd[2J Bcc: x"
+
+
+def test_an_encoded_word_beyond_all_measure_is_not_decoded() -> None:
+    endless = "=?punycode?q?" + "b9a" * 20_000 + "?="
+    assert fields_of(f"Subject: {endless}\r\n\r\n".encode())[0][0].text == endless
+
+
 def test_the_servers_from_takes_the_place_of_the_clients_which_becomes_reply_to() -> None:
     header = made("From: App <app@host.example>\nTo: ann@example.org\nSubject: Sales\n")
     assert header.octets.startswith(RECEIVED + OWN.octets)

@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from tests.bounced import SETTINGS, dsn, sent
 
+from postroom.flow.bounce_intake import REPORT_BYTES
 from postroom.flow.return_path import reverse_path_of
 from postroom.store.models import Bounce, Delivery, Message, Suppression
 from postroom.store.outbox import open_outbox
@@ -18,6 +19,10 @@ from .opening import opened_door
 pytestmark = pytest.mark.django_db(transaction=True)
 REPORT = dsn("ann@customer.example", message_id="")
 Talk = Callable[[smtplib.SMTP, str], None]
+
+
+def sizes_in(folder: Path) -> list[int]:
+    return [file.stat().st_size for file in folder.rglob("*") if file.is_file()]
 
 
 async def told(data: Path, talk: Talk, trust: str = "") -> Delivery:
@@ -53,6 +58,24 @@ async def test_a_stranger_reaches_nobody_else_in_the_same_breath(tmp_path: Path)
     await told(tmp_path, talk)
     assert await Bounce.objects.acount() == 1
     assert await Message.objects.acount() == 1
+
+
+async def test_a_report_is_read_once_however_often_a_stranger_names_its_return_path(tmp_path: Path) -> None:
+    def talk(client: smtplib.SMTP, path: str) -> None:
+        client.ehlo()
+        for _ in range(2):
+            client.mail("")
+            assert [client.rcpt(p)[0] for p in (path, path, path.upper(), f"x{path}")] == [250, 452, 452, 452]
+            client.rset()
+
+    await told(tmp_path, talk)
+
+
+async def test_of_what_a_stranger_sends_no_more_is_stored_than_is_read(tmp_path: Path) -> None:
+    large = REPORT + b"x" * 70 + b"\r\n" + (b"x" * 70 + b"\r\n") * 60_000
+    await told(tmp_path, lambda client, path: client.sendmail("", [path], large) and None)
+    assert await Bounce.objects.acount() == 1
+    assert max(sizes_in(tmp_path)) <= REPORT_BYTES
 
 
 async def test_an_automatic_answer_or_any_other_mail_to_it_is_taken_and_kept_nowhere(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tests.submission.opening import opened_door
 
 from postroom.flow.queue_room import QueueLimits, QueueRoom
@@ -101,6 +102,19 @@ async def test_d5_a_file_that_can_not_be_written_is_told_after_its_end_and_leave
         assert await asyncio.to_thread(answers, door.port, LARGE, MAIL) == [
             ("DATA", 451, "4.3.0"), ("DATA", 250, "2.0.0")
         ]
+
+
+async def test_a_token_in_the_place_of_the_user_name_is_not_logged(tmp_path: Path) -> None:
+    token = "pr_" + "x" * 43
+
+    def sign_in(port: int) -> None:
+        with smtplib.SMTP("127.0.0.1", port, timeout=10) as client, pytest.raises(smtplib.SMTPAuthenticationError):
+            client.login(f"app {token}", "wrong")
+
+    with capture_logs() as lines:
+        async with opened_door(open_outbox(), tmp_path) as door:
+            await asyncio.to_thread(sign_in, door.port)
+    assert {line["username"] for line in lines if line["event"] == "sign-in refused"} == {"app pr_…"}
 
 
 async def test_b8_a_full_queue_is_told_before_data(tmp_path: Path) -> None:

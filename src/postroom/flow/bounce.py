@@ -68,11 +68,13 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """A delivery with what a report says about it. `is_same`: it names the recipient that the message was for."""
+    """A delivery with what a report says about it. `is_same`: it names the recipient that the message was for.
+    `is_proven`: nobody else who got the message can have made the report up."""
 
     delivery: Delivery
     said: RecipientReport
     is_same: bool
+    is_proven: bool = True
 
 
 def take_report(octets: bytes, way: Way, now: datetime, forward_path: str = "") -> Intake:
@@ -106,13 +108,14 @@ def _matches(report: Report, addresses: Sequence[str]) -> list[_Match]:
     signed = Delivery.objects.select_related("message").filter(pk__in=list(ids)[:1], attempt_count__gt=0).first()
     if signed is not None:
         return [_of_signed(signed, report)]
-    if not report.message_id:
+    if ids or not report.message_id:
         return []
     messages = Message.objects.filter(message_id=report.message_id).order_by("-pk")[:_RESENT]
     found: dict[str, _Match] = {}
     for said in report.recipients:
         for delivery in _named(list(messages), said):
-            found.setdefault(delivery.pk, _Match(delivery, said, is_same=True))
+            is_only_one = delivery.message.deliveries.count() == 1
+            found.setdefault(delivery.pk, _Match(delivery, said, is_same=True, is_proven=is_only_one))
     return list(found.values())
 
 
@@ -171,7 +174,10 @@ def _stored(bounces: Sequence[Bounce]) -> set[str]:
 
 
 def _suppression(match: _Match, bounce: Bounce, finding: Finding | None) -> Entry | None:
-    """The entry that follows from a bounce. Where mail was passed on elsewhere, the address itself is not at fault."""
+    """The entry that follows from a bounce. Where mail was passed on elsewhere, the address itself is not at fault. Of
+    a message to several people each knows the others' addresses and its Message-ID: their word suppresses nobody."""
+    if not match.is_proven:
+        return None
     address = canonical(match.delivery.recipient)
     if bounce.kind == ReportKind.COMPLAINT:
         return Entry(address, Reason.COMPLAINT, evidence=bounce.diagnostic[:500])

@@ -1,5 +1,6 @@
 """What a message over SMTP says to Postroom itself: header fields that are read, obeyed and removed."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ _FIELDS = {
     "x-postroom-purpose": "purpose", "x-postroom-priority": "priority", "x-postroom-tags": "tags",
     "x-postroom-server": "server", "x-postroom-send-at": "send_at", "x-postroom-expires-at": "expires_at",
 }
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,3}")
 _LABELS = {api: label for label, api in _FIELDS.items()}
 
 
@@ -64,7 +66,7 @@ def _key(one: RawField) -> str:
 
 def _value(api: str, text: str) -> object:
     if api == "priority":
-        return int(text) if text.lstrip("+-").isdecimal() and len(text) <= 4 else text
+        return int(text) if _WHOLE_NUMBER.fullmatch(text) else text
     if api == "tags":
         return [tag.strip() for tag in text.split(",") if tag.strip()]
     return text.lower() if api == "purpose" else text

@@ -47,6 +47,11 @@ def digest_of(plain: str) -> str | None:
     return _digest(plain) if _FORM.fullmatch(plain) else None
 
 
+def without_tokens(text: str) -> str:
+    """What strangers wrote, as it may be shown: a token that stands in the wrong place is hidden."""
+    return _FORM.sub("pr_…", text)
+
+
 def client_of_digest(digest: str) -> ApiToken | None:
     """The token of that digest, unless there is none or it is revoked or expired."""
     token = live_token(digest)

@@ -3,10 +3,15 @@
 import contextlib
 import email.header
 import re
+from email.errors import MessageError
 from typing import NamedTuple
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
+# Encoded words hold what no line may: what is left of it would end a text, or steer a terminal.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Some character sets take time by the square of the length; no subject that is taken is that long.
+_DECODED_BYTES = 12 * 1024
 # `Name <address>`, `<address>` or `address`.
 _ONE_ADDRESS = re.compile(r"(?:[^<>]*<([^<>\s]+)>|([^<>\s,;]+))\s*")
 
@@ -42,11 +47,11 @@ class RawField(NamedTuple):
         """The body as people read it, encoded words decoded; what is damaged is shown as it came."""
         value = self.value
         plain = value.decode("utf-8", "replace")
-        if b"=?" not in value:
+        if b"=?" not in value or len(value) > _DECODED_BYTES:
             return plain
-        with contextlib.suppress(LookupError, ValueError):
+        with contextlib.suppress(LookupError, ValueError, MessageError):
             plain = str(email.header.make_header(email.header.decode_header(plain)))
-        return " ".join(plain.split()).encode("utf-8", "replace").decode()
+        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", " ".join(plain.split())).encode("utf-8", "replace").decode()
 
     @property
     def address(self) -> str:

@@ -13,10 +13,10 @@ from django.db import DatabaseError
 
 from postroom.flow.accept_raw import Arrival, Origin, header_size, raw_message, refusal_reply, takes_long
 from postroom.flow.arriving import Arrived, Arriving
-from postroom.flow.bounce_intake import is_bounce_address
+from postroom.flow.bounce_intake import REPORT_BYTES, is_bounce_address
 from postroom.flow.current import Current
 from postroom.flow.storage_problem import storage_problem
-from postroom.flow.tokens import digest_of, may
+from postroom.flow.tokens import digest_of, may, without_tokens
 from postroom.message.raw_field import RawProblem
 from postroom.net.incoming import Incoming
 from postroom.smtp.server import replies
@@ -35,24 +35,31 @@ _log = structlog.get_logger("postroom.submission")
 class Receiver:
     """Takes the mail of one connection; implements `net.incoming.Receiver`."""
 
-    __slots__ = ("_arriving", "_digest", "_envelope", "_incoming", "_room")
+    __slots__ = ("_arriving", "_digest", "_envelope", "_incoming", "_reports", "_room", "_unread_bytes")
 
     def __init__(self, room: MailRoom, incoming: Incoming) -> None:
         self._room, self._incoming = room, incoming
         self._digest = room.trusted_digest(incoming.address)
         self._arriving: Arriving | None = None
         self._envelope: ReceivedEnvelope | None = None
+        self._reports = False
+        self._unread_bytes = 0
 
     # Before the content.
 
     def sender_refusal(self, reverse_path: str, size_bytes: int) -> bytes:
         del reverse_path
+        self._reports = False
         client = self._room.clients.young(self._digest or "")
         return b"" if self._room.has_room(client.pk if client is not None else "", size_bytes) else replies.NO_ROOM
 
     def recipient_refusal(self, forward_path: str) -> bytes:
-        """Whoever was sent a return path may report to it; for anything else a client has to be known."""
-        return b"" if self._digest is not None or is_bounce_address(forward_path) else replies.SIGN_IN_NEEDED
+        """Whoever was sent a return path may report to it; for anything else a client has to be known. A report has
+        one recipient: reading one is work, and strangers do not say how often it is done."""
+        if is_bounce_address(forward_path):
+            refusal, self._reports = replies.TOO_MANY_RECIPIENTS if self._reports else b"", True
+            return refusal
+        return b"" if self._digest is not None else replies.SIGN_IN_NEEDED
 
     def sign_in(self, username: str, password: str) -> None:
         self._room.keep(asyncio.ensure_future(self._signed_in(username, digest_of(password))))
@@ -67,9 +74,8 @@ class Receiver:
         if client is None or not may(client, "send"):
             left_out = self._room.refusals.left_out()
             if left_out is not None:
-                _log.warning(
-                    "sign-in refused", address=self._incoming.address, username=username[:100], left_out=left_out
-                )
+                shown = without_tokens(username)[:100]
+                _log.warning("sign-in refused", address=self._incoming.address, username=shown, left_out=left_out)
             self._incoming.sign_in_refused(replies.SIGN_IN_REFUSED)
             return
         self._digest = digest
@@ -79,12 +85,15 @@ class Receiver:
     # The content.
 
     def begin(self, envelope: ReceivedEnvelope) -> None:
-        self._envelope = envelope
+        self._envelope, self._unread_bytes = envelope, REPORT_BYTES
         room, incoming = self._room, self._incoming
         self._arriving = Arriving(room.blobs, room.executor, header_size, incoming.hold, incoming.go_on)
 
     def take(self, octets: bytes) -> None:
-        if self._arriving is not None:
+        if self._digest is None:  # A stranger reports, and what is not read of it takes no room on the disk.
+            octets = octets[: self._unread_bytes]
+            self._unread_bytes -= len(octets)
+        if self._arriving is not None and octets:
             self._arriving.take(octets)
 
     def drop(self) -> None:

@@ -1,7 +1,8 @@
 """Content as a server receives it (RFC 5321 section 4.5.2, RFC 3030): only CR LF ends a line, nothing else may.
 
 Work is done by searching, never line by line. What is given out is unstuffed and canonical; a bare CR or LF raises
-before any of its surroundings is given out (P1).
+before any of its surroundings is given out (P1). NUL, which neither RFC 5322 nor RFC 6152 allows, does, too: servers
+that drop it would read another line in its place.
 """
 
 _END = b"\r\n.\r\n"
@@ -12,11 +13,17 @@ class BareLineEnd(Exception):
     """A CR without LF or an LF without CR."""
 
 
+class NulOctet(Exception):
+    """A NUL."""
+
+
 def check_line_ends(octets: bytes) -> None:
-    """Raises BareLineEnd. A CR at the very end is bare, too."""
+    """Raises BareLineEnd and NulOctet. A CR at the very end is bare, too."""
     ends = octets.count(b"\n")
     if ends != octets.count(b"\r") or ends != octets.count(b"\r\n"):
         raise BareLineEnd
+    if b"\0" in octets:
+        raise NulOctet
 
 
 class DottedContent:
@@ -31,7 +38,7 @@ class DottedContent:
 
     def feed(self, octets: bytes) -> tuple[bytes, bytes | None]:
         """The next piece of content, which may be empty, and what came after the final dot; None while that has not
-        come. Raises BareLineEnd."""
+        come. Raises BareLineEnd and NulOctet."""
         if self._held:
             octets = self._held + octets
         dot = octets.find(_DOT)
@@ -65,7 +72,7 @@ class ChunkedContent:
         self._at_line_start = True
 
     def feed(self, octets: bytes) -> bytes:
-        """The next piece, with its CR held back where its LF is still to come. Raises BareLineEnd."""
+        """The next piece, with its CR held back where its LF is still to come. Raises BareLineEnd and NulOctet."""
         octets, self._held = self._held + octets, b""
         if octets.endswith(b"\r"):
             octets, self._held = octets[:-1], b"\r"

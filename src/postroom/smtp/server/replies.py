@@ -62,6 +62,7 @@ TOO_MANY_CONNECTIONS = b"421 4.7.0 Too many connections from your address\r\n"
 FULL_HOUSE = b"421 4.3.2 Too many connections, try again later\r\n"
 
 BARE_LINE_END = b"550 5.6.11 A bare CR or LF: only CR LF ends a line\r\n"
+NUL_OCTET = b"550 5.6.0 A NUL octet, which mail can't hold: encode the file, as base64 does\r\n"
 ENDLESS_LINE = b"500 5.5.6 The line has no end\r\n"
 NOT_SMTP = b"554 5.5.1 This is SMTP, not HTTP\r\n"
 AFTER_STARTTLS = b"554 5.5.1 Nothing may follow STARTTLS before TLS\r\n"

@@ -17,7 +17,7 @@ from typing import ClassVar, Literal, cast
 from postroom.terms.limits import AUTH_LINE_BYTES
 
 from . import replies
-from .content import BareLineEnd, ChunkedContent, DottedContent
+from .content import BareLineEnd, ChunkedContent, DottedContent, NulOctet
 from .envelope import ReceivedEnvelope, Refusal, envelope_of, forward_path_of
 from .events import (
     AuthWanted,
@@ -99,6 +99,8 @@ class ServerSession:
                     octets = self._read_chunk(octets) if self._chunk_left else self._read_line(octets)
         except BareLineEnd:
             self._end(replies.BARE_LINE_END, "bare CR or LF")
+        except NulOctet:
+            self._end(replies.NUL_OCTET, "NUL")
         self._held = b"" if self.ended else octets
         return events
 
@@ -407,7 +409,7 @@ class ServerSession:
             self._refuse(replies.NO_TLS)
         elif argument:
             self._refuse(replies.ARGUMENT_REFUSED)
-        elif self.envelope is not None:
+        elif self.envelope is not None or self.is_signed_in:
             self._refuse(replies.AUTH_NOT_NOW)
         elif rest:
             self._end(replies.AFTER_STARTTLS, "octets between STARTTLS and TLS")
