@@ -5,7 +5,6 @@ time, because Django itself would spool any length to the disk (B6). What names 
 """
 
 import asyncio
-import gc
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -31,8 +30,6 @@ from postroom.intake.exchange import (
 DJANGO_BODY_BYTES = 2 * 1024 * 1024
 # Messages with files that are read into memory at once, from people who are signed in.
 UPLOADS_AT_ONCE = 2
-# Python looks for garbage after so many more objects (700 otherwise): a message makes and drops some hundreds.
-_NEW_OBJECTS = 20_000
 # A longer Host field names nobody (RFC 1035 section 2.3.4, with a port).
 _HOST_CHARACTERS = 300
 _OTHER_HOST = (
@@ -42,6 +39,7 @@ _OTHER_HOST = (
 
 _django = get_asgi_application()
 
+from postroom.flow.loaded import leave_to_memory  # noqa: E402
 from postroom.intake.intake import Intake  # noqa: E402 - its models need Django set up
 from postroom.intake.static_files import StaticFiles  # noqa: E402
 from postroom.pages.upload import body_limit, takes_upload  # noqa: E402
@@ -101,19 +99,12 @@ class Application:
             event = await receive()
             if event["type"] == "lifespan.startup":
                 self._intake.start()
-                _leave_to_memory()
+                leave_to_memory()
                 await send({"type": "lifespan.startup.complete"})
             elif event["type"] == "lifespan.shutdown":
                 self._intake.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
-
-
-def _leave_to_memory() -> None:
-    """What is loaded by now lives as long as the process: it is not looked through for garbage with every message."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS)
 
 
 def _names_us(scope: Scope) -> bool:

@@ -13,6 +13,7 @@ import uvloop
 from django.conf import settings
 
 from postroom.flow.deliver import Courier
+from postroom.flow.loaded import leave_to_memory
 from postroom.flow.run_test import Prober
 from postroom.flow.settle import Settler
 from postroom.net.own_name import own_name
@@ -57,6 +58,7 @@ async def _serve_until_signal(name: str, ready: Callable[[], None]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, engine.stop)
         await engine.recover()
+        leave_to_memory()
         ready()
         await _with_lookers(engine, turn)
     finally:

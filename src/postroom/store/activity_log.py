@@ -120,17 +120,20 @@ class ActivityLog:
 
 
 def _line(at: datetime, entry: Mapping[str, Any]) -> str:
-    """JSON piece by piece: a third of the time that the encoder takes for a dictionary."""
+    """JSON piece by piece: less than half the time that the encoder takes for a dictionary."""
     if not entry.keys() <= _KNOWN:
         raise ValueError(f"the activity log knows no {', '.join(sorted(entry.keys() - _KNOWN))}")
     pieces = [f'{{"at":"{at.isoformat(timespec="milliseconds")}"']
     for name in FIELDS[1:]:
         value = entry.get(name)
-        if isinstance(value, str):
-            is_plain = len(value) <= TEXT_CHARACTERS and value.isprintable()
-            pieces.append(f'"{name}":{encode_basestring(value if is_plain else printable(value, TEXT_CHARACTERS))}')
-        elif value is not None:
+        if value is None:
+            continue
+        if value.__class__ is not str:
             pieces.append(f'"{name}":{json.dumps(value)}')
+        elif len(value) <= TEXT_CHARACTERS and value.isprintable():
+            pieces.append(f'"{name}":{encode_basestring(value)}')
+        else:
+            pieces.append(f'"{name}":{encode_basestring(printable(value, TEXT_CHARACTERS))}')
     return ",".join(pieces) + "}\n"
 
 

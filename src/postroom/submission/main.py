@@ -8,6 +8,7 @@ from functools import partial
 
 import uvloop
 
+from postroom.flow.loaded import leave_to_memory
 from postroom.flow.local_client import ensure_local_client
 from postroom.net.listening import Listening
 from postroom.smtp.server.profile import Profile
@@ -39,6 +40,7 @@ async def _serve_until_signal(door: Door, ready: Callable[[], None]) -> None:
         profile = Profile(door.house.host_name)
         listening = Listening(profile, partial(Receiver, room), tls=door.tls, takes_sign_in=True)
         await listening.start(door.sockets)
+        leave_to_memory()
         ready()
         await stop.wait()
         await listening.stop(STOP_WITHIN_S)
