@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
+from django.db import connection
 from django.utils import timezone
+from tests.outbox import new_message
 
 from postroom.flow import outbox
 from postroom.flow.content_sweep import GRACE, SWEEP_EVERY, sweep
@@ -18,6 +21,9 @@ from postroom.flow.retain import retain
 from postroom.flow.retention import Retention, RetentionRefused, change_retention, retention
 from postroom.flow.storage_use import storage_use, store_use
 from postroom.store.blobs import Blobs, DamagedBlob, MemoryContent, StoredContent
+from postroom.store.content import FrozenContent
+from postroom.store.database import conninfo, is_postgresql
+from postroom.store.enqueue_postgres import enqueue
 from postroom.store.models import (
     Attempt,
     AuditEntry,
@@ -29,6 +35,7 @@ from postroom.store.models import (
     ServerTest,
     SmtpServer,
 )
+from postroom.store.queue import Enqueued
 from postroom.terms.server import ServerSettings
 
 pytestmark = pytest.mark.django_db
@@ -389,3 +396,33 @@ def test_a_row_that_is_resent_while_the_sweep_reads_stays(blobs: Blobs) -> None:
     run(steps)
     assert again.content_id == old.content_id
     assert again.frozen_content.inline_octets == b"resent"
+
+
+@pytest.mark.skipif(not is_postgresql(), reason="on SQLite one transaction follows the other")
+@pytest.mark.django_db(transaction=True)
+def test_d1_a_row_that_is_committed_below_a_newer_one_while_the_sweep_reads_stays(blobs: Blobs) -> None:
+    steps = sweep(blobs, NOW - timedelta(days=30), NOW)
+
+    def read() -> None:
+        next(steps)
+        connection.close()
+
+    with psycopg.connect(conninfo()) as accepting:
+        (accepted,) = enqueue(accepting, [new_message(None, now=NOW, content=FrozenContent((b"accepted",)))])
+        nobodys = Content.objects.create(octets=b"of a message that is gone")
+        sweeping = threading.Thread(target=read)
+        sweeping.start()
+        while sweeping.is_alive() and not _waits_for_lock():
+            continue
+        accepting.commit()
+    sweeping.join()
+    run(steps)
+    assert not Content.objects.filter(pk=nobodys.pk).exists()
+    assert isinstance(accepted, Enqueued)
+    assert Message.objects.get(pk=accepted.id).frozen_content.inline_octets == b"accepted"
+
+
+def _waits_for_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'store_content'::regclass")
+        return bool(cursor.fetchone()[0])

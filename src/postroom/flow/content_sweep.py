@@ -18,6 +18,7 @@ from django.db.models import Q
 
 from postroom.store.blobs import Blobs
 from postroom.store.models import Content, Delivery, InstanceValue, Message, SandboxMessage
+from postroom.store.newest_content import newest_content
 from postroom.store.uploads import in_uploads
 from postroom.terms.outcome import DeliveryState
 
@@ -41,7 +42,7 @@ def is_sweep_due(now: datetime) -> bool:
 def sweep(blobs: Blobs, since: datetime | None, now: datetime) -> Iterator[int]:
     """Remove what only messages need whose last delivery ended before `since`, or nobody at all; `since` None keeps
     every message's content. Each step is one short batch and says how many files or rows went (blocking)."""
-    newest = Content.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    newest = newest_content()
     with closing(sqlite3.connect("", check_same_thread=False)) as references:
         references.execute("CREATE TABLE reference (content TEXT, message TEXT)")
         yield from _read(references)
