@@ -113,7 +113,7 @@ def test_3_yesterdays_failed_message_to_a_recipient_is_found_in_four_interaction
     row = page.get_by_role("row").filter(has_text=recipient)
     expect(row.get_by_text("Failed").first).to_be_visible()
     hand.click(row.get_by_role("link").first)
-    expect(page.get_by_text(f"The server says that the mailbox {recipient} does not exist").first).to_be_visible()
+    expect(page.get_by_text(f"The server says that {recipient} does not exist").first).to_be_visible()
     expect(page.locator(".pr-quote:visible", has_text="550 5.1.1 no such user here")).to_be_visible()
     assert hand.interactions <= 4, hand.interactions
 

@@ -158,3 +158,14 @@ def test_of_several_recipients_each_that_came_back_has_its_badge(page: Client) -
     take_report(dsn(), Way.API, NOW)
     text = text_of(page, f"/messages/{first.message_id}")
     assert text.count("pr-plain-badge pr-bad") == 1
+
+
+def test_a_message_whose_recipient_gets_no_more_mail_says_so_and_leads_to_the_list(page: Client) -> None:
+    delivery = sent()
+    address = f"/messages/{delivery.message.pk}"
+    add(delivery.recipient, list_name="Weekly", reason="unsubscribe")
+    assert "gets no more mail" not in text_of(page, address)
+    add(delivery.recipient, reason="hard-bounce")
+    text = text_of(page, address)
+    assert "anna@customer.example gets no more mail: bounced for good." in text
+    assert 'href="/suppressions?q=anna%40customer.example"' in text

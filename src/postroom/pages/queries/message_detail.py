@@ -11,13 +11,15 @@ from postroom.flow import outbox, resend
 from postroom.flow.reader import told
 from postroom.policy.retry import attempts_expected
 from postroom.store.message_filter import ATTENTION
-from postroom.store.models import Delivery, Message, SmtpServer
+from postroom.store.models import Delivery, Message, SmtpServer, Suppression
+from postroom.terms.address import canonical
 from postroom.terms.outcome import DeliveryState
 
 from .came_back import badges_of_deliveries
 from .delivery_timeline import Happening, timeline
 from .message_filters import PURPOSES, STATES
 from .messages import state_note, summary_of
+from .suppressions import Line, line_of
 
 RECIPIENT_ROWS = 25
 _MOVING = (DeliveryState.SENDING, DeliveryState.QUEUED)
@@ -46,7 +48,8 @@ class Recipients:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """`delivery` is the one whose story is told. `is_moving`: it may change by itself within seconds."""
+    """`delivery` is the one whose story is told; `suppressed` says if its recipient gets no more mail. `is_moving`: it
+    may change by itself within seconds."""
 
     message: Message
     delivery: Delivery | None
@@ -65,6 +68,7 @@ class Detail:
     servers: list[str]
     purpose: str
     resends: list[Message]
+    suppressed: Line | None
     is_moving: bool
 
 
@@ -93,8 +97,17 @@ def detail(message: Message, query: Mapping[str, str]) -> Detail:
         servers=_server_order(message),
         purpose=str(PURPOSES.get(message.purpose, message.purpose)),
         resends=list(message.resends.order_by("-pk")[:10]),
+        suppressed=_suppressed(chosen),
         is_moving=chosen is not None and chosen.state in _MOVING and chosen.due_at <= timezone.now(),
     )
+
+
+def _suppressed(delivery: Delivery | None) -> Line | None:
+    """What keeps every message from the recipient."""
+    if delivery is None:
+        return None
+    row = Suppression.objects.filter(address=canonical(delivery.recipient), list_name="").first()
+    return None if row is None else line_of(row)
 
 
 def _tries(message: Message, delivery: Delivery | None) -> tuple[int, int]:
