@@ -370,27 +370,6 @@ async def test_stopping_finishes_the_transactions_under_way_and_returns_the_rest
     assert await Attempt.objects.acount() == 2
 
 
-@pytest.mark.parametrize(("verb", "sent"), [("greeting", 0), ("MAIL", 1)])
-async def test_what_breaks_while_a_server_at_fault_is_left_alone_leaves_nothing_under_lease_for_ever(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, verb: str, sent: int
-) -> None:
-    broke = asyncio.Event()
-
-    async def broken(*_: Any) -> bool:
-        broke.set()
-        raise RuntimeError("no finding")
-
-    monkeypatch.setattr("postroom.engine.lane.note_failing", broken)
-    async with Peer(on(verb, "530 5.7.0 sign in first")) as peer:
-        server_id = await outbox.server(peer.port)
-        await outbox.submit(server_id, "ann@example.org")
-        lane = await outbox.open_lane(server_id)
-        await asyncio.wait_for(broke.wait(), 5)
-        await outbox.until("queued", "deferred")
-        assert lane.leases == []
-    assert await Attempt.objects.acount() == sent
-
-
 async def test_what_is_put_back_while_the_engine_stops_returns_to_the_queue(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
