@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postroom.message.dsn import addresses_of, read_report, status_in
+from postroom.message.dsn import QUOTED_RECIPIENTS, addresses_of, read_report, status_in
 from postroom.message.report import Report, ReportKind, Unrelated
 
 CORPUS = Path(__file__).parent / "bounces"
@@ -112,6 +112,24 @@ def test_b13_a_report_of_a_hundred_thousand_recipients_or_parts_is_cut() -> None
     part = b"--b\r\nContent-Type: text/plain\r\n\r\nx\r\n"
     many = b"Content-Type: multipart/report; boundary=b\r\n\r\n" + part * 10_000
     assert read_report(many) is Unrelated.ORDINARY
+
+
+def quoting(text: str, recipients: int) -> Report:
+    """A report whose server's words stand in its text alone."""
+    block = "Final-Recipient: rfc822; a@b.example\r\nAction: failed\r\n\r\n"
+    report = read_report((
+        "Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\n\r\n" + text +
+        "\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; a\r\n\r\n" + block * recipients
+    ).encode())
+    assert isinstance(report, Report)
+    return report
+
+
+def test_b13_words_in_the_text_are_looked_for_so_often_and_no_more() -> None:
+    said = [each.diagnostic for each in quoting("a@b.example: 550 5.1.1 No such user\n", 100).recipients]
+    assert said == ["550 5.1.1 No such user"] * QUOTED_RECIPIENTS + [""] * (100 - QUOTED_RECIPIENTS)
+    flood = "a@b.example\n" * 50 + "a@b.example: 550 5.1.1 No such user\n"
+    assert [each.diagnostic for each in quoting(flood, 1).recipients] == [""]
 
 
 PIECES = st.sampled_from([

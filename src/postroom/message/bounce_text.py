@@ -7,6 +7,7 @@ words follow, and that a copy of the message comes last. Read line by line, so t
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from .mime_reader import Header, ReadPart
 from .report import ReportKind
@@ -14,6 +15,8 @@ from .report import ReportKind
 LINES = 400
 LINE_CHARACTERS = 1_000
 _QUOTED_LINES = 12
+# A bounce names an address in its first sentence and with the server's words; one that repeats it is a flood.
+_NAMING_LINES = 5
 _ADDRESS = r"[^\s<>;,:\"'()\[\]]{1,64}@[^\s<>;,:\"'()\[\]]{1,255}"
 # A recipient at the beginning of a line, with what was said of it behind: Postfix, qmail, Sendmail.
 _LEADING = re.compile(rf"\s{{0,8}}<({_ADDRESS})>(?: \([^()]{{0,300}}\))?:\s*(.*)")
@@ -59,8 +62,7 @@ class TextBounce:
 
 def read_text_bounce(header: Header, parts: Sequence[ReadPart]) -> TextBounce | None:
     """What a text written by a mail system says; None where that is not about mail that failed or waits."""
-    text = _text_of(parts)
-    lines = [line[:LINE_CHARACTERS] for line in text.split("\n")[:LINES]]
+    lines = text_lines(parts)
     end = next((n for n, line in enumerate(lines) if n and _COPY_BEGINS.match(line.strip())), len(lines))
     said = lines[:end]
     kind = _kind_of(f"{header.first('subject')}\n" + "\n".join(said))
@@ -74,15 +76,20 @@ def read_text_bounce(header: Header, parts: Sequence[ReadPart]) -> TextBounce | 
     return TextBounce(recipients, _message_id(lines)) if recipients else None
 
 
-def words_about(parts: Sequence[ReadPart], address: str) -> str:
+def text_lines(parts: Sequence[ReadPart]) -> list[str]:
+    """The text of a bounce, a bounded number of bounded lines."""
+    return [line[:LINE_CHARACTERS] for line in _text_of(parts).split("\n", LINES)[:LINES]]
+
+
+def words_about(lines: Sequence[str], address: str) -> str:
     """What the text of a bounce quotes of a server about one recipient, "" where it quotes nothing."""
-    lines = [line[:LINE_CHARACTERS] for line in _text_of(parts).split("\n")[:LINES]]
-    for number, line in enumerate(lines):
-        _, found, rest = line.lower().partition(address.lower())
-        if found:
-            behind = line[len(line) - len(rest):].lstrip(">:' ")
-            if words := _quoted([behind, *_until_next(lines[number + 1:])]):
-                return " ".join(words)
+    wanted = address.lower()
+    naming = (number for number, line in enumerate(lines) if wanted in line.lower())
+    for number in islice(naming, _NAMING_LINES):
+        line = lines[number]
+        behind = line[line.lower().index(wanted) + len(wanted):].lstrip(">:' ")
+        if words := _quoted([behind, *_until_next(lines[number + 1:])]):
+            return " ".join(words)
     return ""
 
 

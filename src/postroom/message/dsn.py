@@ -10,13 +10,15 @@ from collections.abc import Iterator, Sequence
 from postroom.terms.address import AddressProblem, parse_address
 from postroom.terms.header import is_message_id
 
-from .bounce_text import read_text_bounce, words_about
+from .bounce_text import read_text_bounce, text_lines, words_about
 from .mime_reader import Header, ReadPart, header_of, leaves, read_header, read_message
 from .report import RecipientReport, Report, ReportKind, Unrelated
 
 RECIPIENTS = 200
 DIAGNOSTIC_CHARACTERS = 1_000
 ADDRESSES = 20
+# For so many the server's words are looked for in the text, where they stand nowhere else.
+QUOTED_RECIPIENTS = 20
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _REPLY_CODE = re.compile(r"(?<![\d.])([245])\d\d(?=[ \-#:;,]|$)")
 _BRACKETED = re.compile(r"<([^<>\s]{1,320})>")
@@ -91,7 +93,11 @@ def _status_report(whole: ReadPart, parts: Sequence[ReadPart], returned: Header)
     if part is None:
         return None
     blocks = [read_header(block) for block in _blocks(part.body)]
-    recipients = [found for block in blocks[: RECIPIENTS + 1] if (found := _recipient(block, parts)) is not None]
+    lines = text_lines(parts)
+    recipients = [
+        found for number, block in enumerate(blocks[: RECIPIENTS + 1])
+        if (found := _recipient(block, lines if number <= QUOTED_RECIPIENTS else ())) is not None
+    ]
     if not recipients:
         return None
     reporter = blocks[0].first("reporting-mta")
@@ -107,14 +113,14 @@ def _blocks(octets: bytes) -> Iterator[bytes]:
             yield block.lstrip(b"\r\n")
 
 
-def _recipient(block: Header, parts: Sequence[ReadPart]) -> RecipientReport | None:
+def _recipient(block: Header, lines: Sequence[str]) -> RecipientReport | None:
     kind = _ACTIONS.get(block.first("action").split("(")[0].strip().lower())
     if kind is None:
         return None
     named = [address_in(_typed(block.first(name))) for name in ("original-recipient", "final-recipient")]
     address = named[0] or named[1]
     # OpenSMTPD has the server's words in the text alone.
-    words = _typed(block.first("diagnostic-code")) or (words_about(parts, named[1] or address) if address else "")
+    words = _typed(block.first("diagnostic-code")) or (words_about(lines, named[1] or address) if address else "")
     diagnostic = words[:DIAGNOSTIC_CHARACTERS]
     told = _STATUS.search(block.first("status"))
     status = status_in(diagnostic, told.group(1) if told else "")
