@@ -52,3 +52,23 @@ async def test_d6_what_cannot_be_settled_lets_no_other_known_outcome_be_forgotte
     settled = [each.group for _, batch in courier.settled for each in batch]
     assert settled == [number for number in range(AT_ONCE + 3) if number != 2]
     assert sorted(told) == list(range(AT_ONCE + 3)), "none is held for ever"
+
+
+async def test_while_commits_follow_each_other_the_next_one_waits_a_moment_for_more() -> None:
+    server, carried = object(), [SimpleNamespace(group=number) for number in range(4)]
+
+    class Followed(Settling):
+        """While the first is settled the second ends, and the others right afterwards."""
+
+        async def settle(self, server: object, batch: list[Any], standings: object) -> None:
+            await super().settle(server, batch, standings)
+            if len(self.settled) == 1:
+                settlements.add(server, carried[1])  # type: ignore[arg-type]
+                for each in carried[2:]:
+                    asyncio.get_running_loop().call_soon(settlements.add, server, each)  # type: ignore[arg-type]
+
+    courier = Followed()
+    settlements = Settlements(courier, tuple, lambda _: None)  # type: ignore[arg-type]
+    settlements.add(server, carried[0])  # type: ignore[arg-type]
+    await asyncio.gather(*settlements.tasks)
+    assert [batch for _, batch in courier.settled] == [carried[:1], carried[1:]]
