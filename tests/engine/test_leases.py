@@ -1,14 +1,25 @@
 """No lease of a lane is held for ever, and none that is gone is acted upon."""
 
 import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from postroom.store.models import Attempt
+from postroom.store.queue import Claims
 
 from .conftest import Outbox
-from .peer import Peer
+from .peer import Peer, Visit
+
+
+async def eventually(true: Callable[[], bool]) -> bool:
+    for _ in range(500):
+        if true():
+            return True
+        await asyncio.sleep(0.01)
+    return False
 
 
 def on(verb: str, reply: str) -> Any:
@@ -32,5 +43,26 @@ async def test_what_breaks_while_a_server_at_fault_is_left_alone_leaves_nothing_
         lane = await outbox.open_lane(server_id)
         await asyncio.wait_for(broke.wait(), 5)
         await outbox.until("queued", "deferred")
-        assert lane.leases == []
+        assert await eventually(lambda: lane.leases == [])
     assert await Attempt.objects.acount() == sent
+
+
+async def test_u10_what_another_engine_has_taken_over_as_untried_does_not_leave_here_any_more(outbox: Outbox) -> None:
+    async def answer(_: Visit, line: str) -> str | None:
+        if line == "DATA" and not peer.taken and await Attempt.objects.acount():
+            lost = await outbox.queue.abandoned(datetime.now(UTC), lease_over=False)
+            await outbox.queue.release([claimed.lease for claimed in lost.claimed], datetime.now(UTC))
+            outbox.queue.claim = nothing  # type: ignore[method-assign]
+        return None
+
+    async def nothing(*_: Any, **__: Any) -> Claims:
+        return Claims()
+
+    async with Peer(answer) as peer:
+        server_id = await outbox.server(peer.port)
+        await outbox.submit(server_id, "ann@example.org", purpose="report")
+        lane = await outbox.open_lane(server_id)
+        await outbox.until("queued", one="queued")
+        assert await eventually(lambda: bool(peer.visits) and not lane.leases)
+    assert peer.taken == []
+    assert outbox.states() == [("ann@example.org", "queued")]

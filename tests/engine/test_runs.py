@@ -34,10 +34,10 @@ async def test_u10_reports_are_marked_in_runs_and_each_before_its_final_dot(
     unmarked: list[str] = []
     mark = outbox.queue.mark_transacting
 
-    async def counted(leases: Sequence[Lease]) -> None:
+    async def counted(leases: Sequence[Lease]) -> list[bool]:
         runs.append(len(leases))
         await asyncio.sleep(0.02)
-        await mark(leases)
+        return await mark(leases)
 
     async def answer(visit: Visit, line: str) -> str | None:
         if line == "dot" and (await Attempt.objects.aget(delivery__recipient=visit.recipients[0])).stage != "message":

@@ -94,9 +94,11 @@ async def test_what_left_for_the_server_is_marked_before_and_read_with_the_aband
 ) -> None:
     await queue.enqueue(new_message(server_id, "ann@example.org", "bob@example.org"))
     ann, bob = await claimed_by(queue, server_id)
-    await queue.mark_transacting([ann.lease])
+    assert await queue.mark_transacting([ann.lease]) == [True]
     found = await queue.abandoned(NOW, lease_over=False)
     assert set(found.claimed) == {replace(ann, transacting=True), bob}
+    await queue.release([bob.lease], NOW)
+    assert await queue.mark_transacting([bob.lease, ann.lease]) == [False, True], "nothing leaves without a lease"
 
 
 async def test_a_renewed_lease_is_not_abandoned(queue: Queue, server_id: str) -> None:

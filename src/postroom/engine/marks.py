@@ -16,12 +16,16 @@ from postroom.flow.deliver import Courier, Group, Outgoing
 AT_ONCE = 16
 
 
+class LeaseLost(Exception):
+    """Somebody else has taken the delivery meanwhile: nothing of it may leave here."""
+
+
 class Marks:
     """Of one lane, whose groups that wait are `pending`."""
 
     def __init__(self, courier: Courier, pending: "deque[Group]") -> None:
         self._courier, self._pending = courier, pending
-        self._marks: dict[str, asyncio.Task[None]] = {}
+        self._marks: dict[str, asyncio.Task[set[str]]] = {}
 
     def before(self, server: Outgoing, group: Group) -> Callable[[], Awaitable[None]] | None:
         """What is to be awaited before the end of the group's content leaves; None where nothing is."""
@@ -33,7 +37,7 @@ class Marks:
             self._marks.pop(_key(group), None)
 
     async def _marked(self, server: Outgoing, group: Group) -> None:
-        """Raises StorageBusy, StorageUnknown."""
+        """Raises LeaseLost, StorageBusy, StorageUnknown."""
         task = self._marks.get(_key(group))
         if task is None:
             behind = [g for g in islice(self._pending, AT_ONCE - 1) if g.is_held_when_uncertain(server.settings)]
@@ -41,9 +45,10 @@ class Marks:
             task = asyncio.create_task(self._courier.mark(run))
             task.add_done_callback(partial(self._committed, run))
             self._marks |= {_key(g): task for g in run}
-        await asyncio.shield(task)
+        if not {claimed.lease.attempt_id for claimed in group.claimed} <= await asyncio.shield(task):
+            raise LeaseLost
 
-    def _committed(self, run: list[Group], task: "asyncio.Task[None]") -> None:
+    def _committed(self, run: list[Group], task: "asyncio.Task[set[str]]") -> None:
         """A mark that was not stored is made anew by whoever needs it next."""
         if task.cancelled() or task.exception() is not None:
             for group in run:

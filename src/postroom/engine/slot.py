@@ -15,6 +15,8 @@ from postroom.net.cargo import Ended, Shipment
 from postroom.store.blobs import DamagedBlob
 from postroom.store.writer import StorageBusy, StorageUnknown
 
+from .marks import LeaseLost
+
 if TYPE_CHECKING:
     from .lane import Lane
 
@@ -190,7 +192,7 @@ class Slot:
             self._lane.hold(self._server, shipment.group, error)
             return True
         self._lane.forget(shipment.group)
-        return False
+        return isinstance(error, LeaseLost)
 
     def left(self, shipment: Shipment) -> None:
         assert isinstance(shipment, GroupShipment)

@@ -229,9 +229,12 @@ class Courier:
         content = self._contents.streamed(message.content, message.content_digest, message.content_size)
         return GroupShipment(group.envelope(server.settings), Canonical(content), mark, group.careful, group=group)
 
-    async def mark(self, groups: Iterable[Group]) -> None:
-        """Commit that the content of these may leave from now on (U10). Raises StorageBusy, StorageUnknown."""
-        await self._queue.mark_transacting([claimed.lease for group in groups for claimed in group.claimed])
+    async def mark(self, groups: Iterable[Group]) -> set[str]:
+        """Commit that the content of these may leave from now on (U10); the attempts, by id, for which it may.
+        Raises StorageBusy, StorageUnknown."""
+        leases = [claimed.lease for group in groups for claimed in group.claimed]
+        marked = await self._queue.mark_transacting(leases)
+        return {lease.attempt_id for lease, is_marked in zip(leases, marked, strict=True) if is_marked}
 
     async def carry(self, opened: OpenSession, cargo: Cargo, manners: Manners) -> None:
         """Transactions one after the other, as long as the cargo has some and the session lives; nothing is settled."""

@@ -206,8 +206,8 @@ class Queue(Protocol):
         first, within one priority a message of each client and purpose in turn, of these what was due first. The rates
         of `limits` are counted in the same transaction, for all engines together."""
 
-    async def mark_transacting(self, leases: Sequence[Lease]) -> None:
-        """Record that content may leave from now on (U10)."""
+    async def mark_transacting(self, leases: Sequence[Lease]) -> list[bool]:
+        """Record that content may leave from now on (U10); for each whether it may: its attempt is not over yet."""
 
     async def renew(self, leases: Sequence[Lease], lease_until: datetime) -> None:
         """Extend the leases that still hold."""

@@ -21,7 +21,7 @@ from .tally import Tally
 from .turns import Turns
 from .writer_postgres import Connection, Kind, PostgresWriter
 
-_MARK = "UPDATE store_attempt SET stage = 'message' WHERE id = ANY(%s) AND ended_at IS NULL"
+_MARK = "UPDATE store_attempt SET stage = 'message' WHERE id = ANY(%s) AND ended_at IS NULL RETURNING id"
 _RENEW = (
     "UPDATE store_delivery d SET lease_until = given.lease_until"
     " FROM unnest(%s::text[], %s::bigint[], %s::timestamptz[]) AS given(id, fence, lease_until)"
@@ -104,9 +104,10 @@ class Released:
     messages: int = 0
 
 
-def mark_transacting(connection: Connection, leases: list[Sequence[Lease]]) -> Sequence[None]:
-    connection.execute(_MARK, ([lease.attempt_id for each in leases for lease in each],))
-    return [None] * len(leases)
+def mark_transacting(connection: Connection, leases: list[Sequence[Lease]]) -> list[list[bool]]:
+    rows = connection.execute(_MARK, ([lease.attempt_id for each in leases for lease in each],))
+    marked = {id_ for (id_,) in rows}
+    return [[lease.attempt_id in marked for lease in each] for each in leases]
 
 
 def renew(connection: Connection, asked: list[tuple[Sequence[Lease], datetime]]) -> Sequence[None]:
@@ -219,8 +220,8 @@ class PostgresQueue:
         wanted = Wanted(server_id, now, lease_until, limit, self._holder, limits, self._turns)
         return cast(Claims, await self._writer.submit(CLAIM, wanted))
 
-    async def mark_transacting(self, leases: Sequence[Lease]) -> None:
-        await self._writer.submit(MARK, leases)
+    async def mark_transacting(self, leases: Sequence[Lease]) -> list[bool]:
+        return cast(list[bool], await self._writer.submit(MARK, leases))
 
     async def renew(self, leases: Sequence[Lease], lease_until: datetime) -> None:
         await self._writer.submit(RENEW, (leases, lease_until))

@@ -27,7 +27,7 @@ from .writer import GroupWriter, Kind
 T = TypeVar("T")
 
 _ENQUEUE = Kind(write=enqueue, one=enqueue_one, turn=2)
-_MARK = Kind(write=mark_transacting, one=lambda connection, leases: mark_transacting(connection, [leases]))
+_MARK = Kind(write=mark_transacting, one=lambda connection, leases: mark_transacting(connection, [leases])[0])
 
 
 def assign(connection: sqlite3.Connection, server_id: str) -> int:
@@ -76,8 +76,8 @@ class SqliteQueue:
         wanted = Wanted(server_id, now, lease_until, limit, limits)
         return cast(Claims, await self._writer.post(self._claim, wanted))
 
-    async def mark_transacting(self, leases: Sequence[Lease]) -> None:
-        await self._writer.post(_MARK, leases)
+    async def mark_transacting(self, leases: Sequence[Lease]) -> list[bool]:
+        return cast(list[bool], await self._writer.post(_MARK, leases))
 
     async def renew(self, leases: Sequence[Lease], lease_until: datetime) -> None:
         await self._done(lambda c: renew(c, leases, lease_until))

@@ -49,6 +49,8 @@ _ENDED_ATTEMPT = (
     " WHERE store_attempt.id = given.id AND ended_at IS NULL",
 )
 
+_OPEN = "WHERE id IN (SELECT value FROM json_each(?)) AND ended_at IS NULL"
+
 
 class Settling:
     """Ends deliveries that are in one of these states; what is taken is counted."""
@@ -117,12 +119,12 @@ def _take_sent(connection: sqlite3.Connection, settlements: Sequence[Settlement]
     return taken
 
 
-def mark_transacting(connection: sqlite3.Connection, asked: Sequence[Sequence[Lease]]) -> list[None]:
-    connection.execute(
-        "UPDATE store_attempt SET stage = 'message' WHERE id IN (SELECT value FROM json_each(?)) AND ended_at IS NULL",
-        (json.dumps([lease.attempt_id for leases in asked for lease in leases]),),
-    )
-    return [None] * len(asked)
+def mark_transacting(connection: sqlite3.Connection, asked: Sequence[Sequence[Lease]]) -> list[list[bool]]:
+    ids = [lease.attempt_id for leases in asked for lease in leases]
+    marked, text = set(ids), json.dumps(ids)
+    if connection.execute(f"UPDATE store_attempt SET stage = 'message' {_OPEN}", (text,)).rowcount < len(marked):
+        marked = {id_ for (id_,) in connection.execute(f"SELECT id FROM store_attempt {_OPEN}", (text,))}
+    return [[lease.attempt_id in marked for lease in leases] for leases in asked]
 
 
 def renew(connection: sqlite3.Connection, leases: Sequence[Lease], lease_until: datetime) -> None:
