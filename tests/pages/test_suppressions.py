@@ -11,7 +11,8 @@ from tests.bounced import NOW, complaint, dsn, sent
 
 from postroom.flow.bounce import Way, take_report
 from postroom.flow.suppression import Entry, suppress
-from postroom.store.models import AuditEntry, Suppression, User
+from postroom.flow.unsubscribe import leave
+from postroom.store.models import AuditEntry, Suppression, UnsubscribeLink, User
 
 
 def add(address: str = "ann@example.com", **values: str) -> Suppression:
@@ -169,3 +170,11 @@ def test_a_message_whose_recipient_gets_no_more_mail_says_so_and_leads_to_the_li
     text = text_of(page, address)
     assert "anna@customer.example gets no more mail: bounced for good." in text
     assert 'href="/suppressions?q=anna%40customer.example"' in text
+
+
+def test_who_left_a_list_is_told_in_the_readers_own_words_alone(page: Client) -> None:
+    link = UnsubscribeLink.objects.create(address="ann@example.com", list_name="Weekly", created_at=timezone.now())
+    leave(link, timezone.now())
+    text = text_of(page, "/suppressions")
+    assert "by the recipient" in text
+    assert "The recipient used the link" not in text

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from postroom.flow.suppression import EVERY_LIST, REASONS
+from postroom.flow.unsubscribe import ACTOR
 from postroom.store.models import Suppression
 from postroom.terms.address import canonical
 
@@ -28,6 +29,11 @@ class Line:
     reason: str
     scope: str
     by: str
+
+    @property
+    def evidence(self) -> str:
+        """What somebody else said; the recipient's own use of a link is told by `by`."""
+        return "" if self.row.created_by == ACTOR else self.row.evidence
 
 
 @dataclass(frozen=True, slots=True)
