@@ -9,9 +9,11 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "postroom.settings")
-
 from django.conf import settings
+
+if not settings.configured:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "postroom.settings")
+
 from django.core.asgi import get_asgi_application
 from django.http.request import split_domain_port, validate_host
 
