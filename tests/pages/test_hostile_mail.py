@@ -19,6 +19,12 @@ def test_a_charset_that_reads_nothing_hides_no_message(page: Client, kind: str, 
     assert page.get(f"/sandbox/{message.pk}").status_code == 200
 
 
+def test_a_subject_that_can_not_be_decoded_is_listed_as_it_came(page: Client) -> None:
+    message = caught("a@example.com", ["b@example.com"], b"Subject: =?utf-8?b?a?=\r\n\r\nx\r\n")
+    assert message.subject == "=?utf-8?b?a?="
+    assert page.get(f"/sandbox/{message.pk}").status_code == 200
+
+
 def test_text_that_no_page_can_carry_is_replaced(page: Client) -> None:
     content = b"Content-Type: text/plain; charset=unicode_escape\r\n\r\nbefore \\ud800 after\r\n"
     message = caught("a@example.com", ["b@example.com"], content)

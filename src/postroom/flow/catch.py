@@ -1,6 +1,7 @@
 """Catch a message in the sandbox: its bytes are a synced blob, then comes its row; only then may a 250 go out (D1)."""
 
 import contextlib
+import email.errors
 import email.header
 import email.parser
 import email.policy
@@ -47,6 +48,6 @@ def _listed_fields(content: bytes) -> tuple[str, str]:
 
 def _decoded(value: object) -> str:
     text = "" if value is None else str(value)
-    with contextlib.suppress(LookupError, ValueError):
+    with contextlib.suppress(LookupError, ValueError, email.errors.MessageError):
         text = str(email.header.make_header(email.header.decode_header(text)))
     return " ".join(text.split()).encode("utf-8", "replace").decode()[:TEXT_LINE_BYTES]
