@@ -123,11 +123,11 @@ class Acceptor:
 
     async def _enqueued(self, items: Sequence[NewMessage | Enqueued]) -> list[Accepted]:
         new = [item for item in items if isinstance(item, NewMessage)]
+        client_key, count = new[0].client_key if new else "", sum(len(item.recipients) for item in new)
         try:
-            self._blobs.room.take(sum(len(item.content.inline_octets) for item in new))
+            self._blobs.room.take(sum(len(item.content.inline_octets) for item in new), count)
         except OSError as error:
             raise storage_problem(error) from error
-        client_key, count = new[0].client_key if new else "", sum(len(item.recipients) for item in new)
         async with self._room.taken(client_key, count):
             return await self._all_enqueued(items)
 

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 RESERVE_BYTES = 4 * 1024 * 1024
+# Of each delivery: rows and indexes, their place in the journal, and later its attempt and lines of the log.
+DELIVERY_BYTES = 8 * 1024
 _LOOKED_EVERY_S = 1.0
 
 
@@ -24,11 +26,12 @@ class StorageRoom:
             self._free_bytes, self._looked_at_s = self._look(), now_s
         return self._free_bytes >= size_bytes + RESERVE_BYTES
 
-    def take(self, size_bytes: int) -> None:
-        """Octets are about to be written. Raises OSError, as a full disk does, where they would not fit."""
+    def take(self, size_bytes: int, deliveries: int = 0) -> None:
+        """Octets, and so many deliveries, are about to be written. Raises OSError, as a full disk does, where they
+        would not fit."""
         if not self.is_there(size_bytes):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._free_bytes -= size_bytes
+        self._free_bytes -= size_bytes + deliveries * DELIVERY_BYTES
 
     def _look(self) -> int:
         folder = self._folder
