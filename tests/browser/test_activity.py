@@ -98,7 +98,7 @@ def test_new_entries_are_offered_and_shown_when_asked_for(page: Page, data: Path
     offer.click()
     expect(page.get_by_text("Sent “Invoice 777”").first).to_be_visible()
     page.get_by_role("link", name="Pause").click()
-    expect(page.get_by_role("link", name="Live")).to_be_visible()
+    expect(page.get_by_role("link", name="Live", exact=True)).to_be_visible()
 
 
 def test_the_log_fits_a_phone_and_every_page_of_the_room_is_clean(page: Page) -> None:
