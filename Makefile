@@ -63,7 +63,7 @@ faults: setup ## diagnose every server at fault of tests/faults, and count the c
 	@POSTROOM_DATA=$$(mktemp -d) $(BIN)/python -m tests.faults
 
 interop: setup ## mail to and from real Postfix and Dovecot, run privately from Debian's packages
-	$(PYTEST) -q -m "interop and not browser"
+	$(PYTEST) -q -n $(JOBS) -m "interop and not browser"
 
 browser: setup ## the pages in a real headless Chromium
 	$(PYTEST) -q -m browser
