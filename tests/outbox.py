@@ -15,7 +15,7 @@ from postroom.store.ids import new_id
 from postroom.store.models import Message
 from postroom.store.queue import Enqueued, NewMessage, Queue
 from postroom.store.times_sqlite import text_of
-from postroom.store.writer import connect
+from postroom.store.writer_sqlite import connect
 from postroom.terms.server import ServerSettings
 
 # A file of SQLite, or how psycopg reaches a database.

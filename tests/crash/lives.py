@@ -23,7 +23,8 @@ from postroom.store.content import INLINE_BYTES, BlobPart, Contents, FrozenConte
 from postroom.store.ids import new_id
 from postroom.store.queue import Claimed, Enqueued, NewMessage
 from postroom.store.queue_sqlite import SqliteQueue
-from postroom.store.writer import GroupWriter, StorageBusy, StorageUnknown
+from postroom.store.writer import StorageBusy, StorageUnknown
+from postroom.store.writer_sqlite import GroupWriter
 from postroom.terms.envelope import RecipientResult
 from postroom.terms.outcome import Outcome, Stage
 from postroom.terms.reply import Reply

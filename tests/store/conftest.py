@@ -11,7 +11,7 @@ from postroom.store.database import conninfo_of
 from postroom.store.outbox import SqliteOutbox
 from postroom.store.outbox_postgres import PostgresOutbox
 from postroom.store.queue import Queue
-from postroom.store.writer import GroupWriter
+from postroom.store.writer_sqlite import GroupWriter
 
 TABLES = (
     "suppression", "attempt", "delivery", "idempotencykey", "message", "content", "deliverytally", "sendrate",

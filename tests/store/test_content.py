@@ -13,7 +13,7 @@ from postroom.store.blobs import Blobs, DamagedBlob
 from postroom.store.content import INLINE_BYTES, BlobPart, Contents, FrozenContent, content_from
 from postroom.store.queue import Queue
 from postroom.store.queue_sqlite import SqliteQueue
-from postroom.store.writer import GroupWriter, connect
+from postroom.store.writer_sqlite import GroupWriter, connect
 
 
 @pytest.fixture

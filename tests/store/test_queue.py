@@ -15,7 +15,7 @@ from postroom.store.models import Attempt, Delivery
 from postroom.store.outbox import SqliteOutbox, open_outbox
 from postroom.store.queue import Claimed, IdempotencyConflict, Lease, Queue, Settlement
 from postroom.store.times_sqlite import text_of, time_of
-from postroom.store.writer import connect
+from postroom.store.writer_sqlite import connect
 from postroom.terms.outcome import DeliveryState
 from postroom.terms.server import ServerSettings
 

@@ -15,7 +15,8 @@ from postroom.store.queue import Claimed, Settlement
 from postroom.store.queue_sqlite import SqliteQueue
 from postroom.store.tallied import causes_since, counts, forget_old, sent_since, totals
 from postroom.store.tally import COARSE_S, FINE_S, Ending, Tally, ending_of
-from postroom.store.writer import GroupWriter, StorageUnknown
+from postroom.store.writer import StorageUnknown
+from postroom.store.writer_sqlite import GroupWriter
 from postroom.terms.outcome import DeliveryState, Outcome, Stage
 
 

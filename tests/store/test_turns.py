@@ -10,7 +10,7 @@ from tests.outbox import NOW, Database, add_server, new_message, rows
 from postroom.store.claim_sqlite import Claiming, Wanted
 from postroom.store.enqueue_sqlite import enqueue
 from postroom.store.queue import Queue
-from postroom.store.writer import connect
+from postroom.store.writer_sqlite import connect
 
 
 async def claim(queue: Queue, server_id: str, limit: int, now: Any = NOW) -> list[str]:

@@ -8,7 +8,8 @@ import pytest
 from tests.outbox import rows
 
 from postroom.store.write_lock import WriteLock
-from postroom.store.writer import GroupWriter, StorageBusy, StorageUnknown, connect
+from postroom.store.writer import StorageBusy, StorageUnknown
+from postroom.store.writer_sqlite import GroupWriter, connect
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .database import conninfo, is_postgresql, sqlite_file
-from .writer import connect
+from .writer_sqlite import connect
 
 
 class Change(Protocol):

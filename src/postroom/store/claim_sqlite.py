@@ -26,7 +26,7 @@ from .rows_sqlite import insert
 from .suppressed import SUPPRESSED_SQLITE
 from .times_sqlite import text_of, time_of
 from .turns import Turns, first_messages, transactions
-from .writer import WriteApart, is_about_file
+from .writer_sqlite import WriteApart, is_about_file
 
 # An attempt after which the server will never take the delivery, as a stand-in may say of its sender or content.
 REFUSED = "t.outcome = 'failed' AND t.stage <> ''"

@@ -8,7 +8,7 @@ from .database import conninfo, is_postgresql, sqlite_file
 from .queue import Queue
 from .queue_sqlite import SqliteQueue
 from .token_use import mark_used
-from .writer import GroupWriter
+from .writer_sqlite import GroupWriter
 
 
 class Outbox(Protocol):

@@ -29,7 +29,7 @@ class PostgresOutbox:
         self.queue: Queue = PostgresQueue(self._writer, engine)
 
     def note_use(self, token_id: str, at: datetime) -> None:
-        self._writer.submit_unheard(USED, (token_id, at))
+        self._writer.post_unheard(USED, (token_id, at))
 
     def close(self) -> None:
         self._writer.close()

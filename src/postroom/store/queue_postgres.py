@@ -212,43 +212,43 @@ class PostgresQueue:
         self._turns = Turns()
 
     async def enqueue(self, new: NewMessage) -> Enqueued:
-        return cast(Enqueued, await self._writer.submit(ENQUEUE, new))
+        return cast(Enqueued, await self._writer.post(ENQUEUE, new))
 
     async def claim(
         self, server_id: str, *, now: datetime, lease_until: datetime, limit: int, limits: Limits | None = None
     ) -> Claims:
         wanted = Wanted(server_id, now, lease_until, limit, self._holder, limits, self._turns)
-        return cast(Claims, await self._writer.submit(CLAIM, wanted))
+        return cast(Claims, await self._writer.post(CLAIM, wanted))
 
     async def mark_transacting(self, leases: Sequence[Lease]) -> list[bool]:
-        return cast(list[bool], await self._writer.submit(MARK, leases))
+        return cast(list[bool], await self._writer.post(MARK, leases))
 
     async def renew(self, leases: Sequence[Lease], lease_until: datetime) -> None:
-        await self._writer.submit(RENEW, (leases, lease_until))
+        await self._writer.post(RENEW, (leases, lease_until))
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        return cast(list[bool], await self._writer.submit(SETTLE, settlements))
+        return cast(list[bool], await self._writer.post(SETTLE, settlements))
 
     async def release(
         self, leases: Sequence[Lease], now: datetime, *, server_id: str = "", limits: Limits | None = None,
         messages: int = 0,
     ) -> None:
-        await self._writer.submit(RELEASE, Released(leases, now, server_id, limits, messages))
+        await self._writer.post(RELEASE, Released(leases, now, server_id, limits, messages))
 
     async def learn(self, server_id: str, sent: Sequence[tuple[datetime, int]], now: datetime) -> None:
-        await self._writer.submit(LEARN, (server_id, sent, now))
+        await self._writer.post(LEARN, (server_id, sent, now))
 
     async def abandoned(self, now: datetime, *, lease_over: bool) -> Claims:
-        return cast(Claims, await self._writer.submit(ABANDONED, Left(now, None if lease_over else self._holder)))
+        return cast(Claims, await self._writer.post(ABANDONED, Left(now, None if lease_over else self._holder)))
 
     async def overdue(self, now: datetime, limit: int) -> list[Overdue]:
-        return cast(list[Overdue], await self._writer.submit(OVERDUE, (now, limit)))
+        return cast(list[Overdue], await self._writer.post(OVERDUE, (now, limit)))
 
     async def expire(self, settlements: Sequence[Settlement]) -> list[bool]:
-        return cast(list[bool], await self._writer.submit(EXPIRE, settlements))
+        return cast(list[bool], await self._writer.post(EXPIRE, settlements))
 
     async def assign(self, server_id: str) -> int:
-        return cast(int, await self._writer.submit(ASSIGN, server_id))
+        return cast(int, await self._writer.post(ASSIGN, server_id))
 
     async def pass_on(self, server_id: str, to: str, now: datetime, limit: int) -> int:
-        return cast(int, await self._writer.submit(PASS_ON, (server_id, to, now, limit)))
+        return cast(int, await self._writer.post(PASS_ON, (server_id, to, now, limit)))

@@ -22,7 +22,7 @@ from .queue import Claims, Enqueued, Lease, NewMessage, Overdue, Settlement
 from .settle_sqlite import Settling, mark_transacting, release, renew
 from .tally import Tally
 from .times_sqlite import text_of
-from .writer import GroupWriter, Kind
+from .writer_sqlite import GroupWriter, Kind
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from .queue import Lease, Settlement
 from .rows_sqlite import update
 from .tally import Tally
 from .times_sqlite import text_of
-from .writer import WriteApart
+from .writer_sqlite import WriteApart
 
 _SENT = "id, fence, reply, at", "(?, ?, ?, ?)"
 _SENT_DELIVERY = (

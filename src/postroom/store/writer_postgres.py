@@ -1,5 +1,5 @@
-"""Group commit on PostgreSQL: one thread of a process owns a connection; what gathered while the last commit ran goes
-into the next, all work of one kind by few statements.
+"""Group commit on PostgreSQL: one thread of a process owns a connection; all work of one kind in a group is written by
+few statements.
 
 Other processes commit at the same time, on other machines, too; rows are shared by the statements themselves. A caller
 hears of success only after the commit is synced (D1). An error before the commit was asked for means that nothing was
@@ -7,10 +7,7 @@ written; an error of the commit itself is *unknown* (D4), and the next group beg
 """
 
 import asyncio
-import queue
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +15,7 @@ import psycopg
 from psycopg import errors
 
 from .database import CHANNEL, connected
-from .writer import GROUP_SIZE, PENDING_LIMIT, StorageBusy, StorageUnknown
+from .writer import GroupThread, StorageBusy, StorageUnknown, Unit
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 # Two groups that wait for each other's rows: one of them begins anew.
@@ -38,12 +35,7 @@ class Kind:
     is_last: bool = False
 
 
-@dataclass(slots=True)
-class _Unit:
-    kind: Kind
-    item: Any
-    future: "asyncio.Future[Any] | None"
-    result: Any = None
+_Group = list[Unit[Kind]]
 
 
 class PostgresWriter:
@@ -51,58 +43,22 @@ class PostgresWriter:
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
-        self._pending: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._connection: Connection | None = None
-        self._closing = threading.Lock()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="group-writer", daemon=True)
-        self._thread.start()
+        self._thread = GroupThread[Kind](self._write, self._drop_connection)
 
-    def submit(self, kind: Kind, item: Any) -> "asyncio.Future[Any]":
-        """Have the item written and committed. The future, of the running loop, raises what the work came to,
-        StorageUnknown or StorageBusy."""
-        future = asyncio.get_running_loop().create_future()
-        self._put(_Unit(kind, item, future))
-        return future
+    def post(self, kind: Kind, item: Any) -> "asyncio.Future[Any]":
+        """As `GroupThread.post`."""
+        return self._thread.post(kind, item)
 
-    def submit_unheard(self, kind: Kind, item: Any) -> None:
-        """As `submit`; nobody hears what became of it. Raises StorageBusy."""
-        self._put(_Unit(kind, item, None))
+    def post_unheard(self, kind: Kind, item: Any) -> None:
+        """As `post`; nobody hears what became of it. Raises StorageBusy."""
+        self._thread.put(Unit(kind, item, None))
 
     def close(self) -> None:
-        """Finish what was submitted, then stop. May be called twice."""
-        with self._closing:
-            if not self._closed:
-                self._closed = True
-                self._pending.put(None)
-        self._thread.join()
+        """Finish what was posted, then stop. May be called twice."""
+        self._thread.close()
 
-    def _put(self, unit: _Unit) -> None:
-        with self._closing:
-            if self._closed:
-                raise StorageBusy("the writer is closed")
-            if self._pending.qsize() >= PENDING_LIMIT:
-                raise StorageBusy(f"{PENDING_LIMIT} units of work wait for the database already")
-            self._pending.put(unit)
-
-    def _run(self) -> None:
-        while True:
-            unit = self._pending.get()
-            group: list[_Unit] = []
-            while unit is not None:
-                if unit.future is None or not unit.future.cancelled():
-                    group.append(unit)
-                if len(group) >= GROUP_SIZE or self._pending.empty():
-                    break
-                unit = self._pending.get()
-            if group:
-                self._write(group)
-                _tell(group)
-            if unit is None:
-                self._drop_connection()
-                return
-
-    def _write(self, group: list[_Unit]) -> None:
+    def _write(self, group: _Group) -> None:
         """Give each unit its result, or the error that it met."""
         for _ in range(_TRIES):
             try:
@@ -134,11 +90,11 @@ class PostgresWriter:
         for unit in group:
             unit.result = error
 
-    def _commit(self, group: list[_Unit]) -> None:
+    def _commit(self, group: _Group) -> None:
         if self._connection is None:
             self._connection = connected(self._conninfo)
         connection = self._connection
-        kinds: dict[Kind, list[_Unit]] = {}
+        kinds: dict[Kind, _Group] = {}
         for unit in group:
             kinds.setdefault(unit.kind, []).append(unit)
         connection.execute("BEGIN")
@@ -171,24 +127,3 @@ def _commit(connection: Connection) -> None:
 def _said(error: psycopg.Error) -> str:
     """The first line of what went wrong."""
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _tell(group: list[_Unit]) -> None:
-    """Hand the results to the loops that wait for them, to each by one call: a call from another thread is dear."""
-    heard: dict[asyncio.AbstractEventLoop, list[_Unit]] = {}
-    for unit in group:
-        if unit.future is not None:
-            heard.setdefault(unit.future.get_loop(), []).append(unit)
-    for loop, units in heard.items():
-        with suppress(RuntimeError):  # a loop that is closed: nobody waits there any more
-            loop.call_soon_threadsafe(_settle, units)
-
-
-def _settle(units: list[_Unit]) -> None:
-    for unit in units:
-        if unit.future is None or unit.future.done():
-            continue
-        if isinstance(unit.result, Exception):
-            unit.future.set_exception(unit.result)
-        else:
-            unit.future.set_result(unit.result)
