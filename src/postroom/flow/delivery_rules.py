@@ -9,10 +9,10 @@ from postroom.policy.rules import PURPOSES, Rule
 from postroom.store import audit
 from postroom.store.models import ApiToken, AuditEntry, DeliveryRule, SmtpServer
 from postroom.terms.address import AddressProblem, parse_address
-from postroom.terms.host_name import host_reading
 from postroom.terms.problem import FieldError
 from postroom.terms.wording import worded
 
+from .domain_pattern import PatternRefused, domain_pattern
 from .refusals import NotPossible, SettingsRefused
 
 # More rules than a person can keep in mind are no help; each costs a look at every message.
@@ -168,13 +168,10 @@ def _purpose(value: str) -> str:
 
 
 def _domain(value: str) -> str:
-    """A domain, or "*." and a domain, in lower case as A-labels."""
-    star, bare = ("*.", value[2:]) if value.startswith("*.") else ("", value.removeprefix("@"))
-    reading = host_reading(bare)
-    if reading.flaw or not reading.host:
-        raise _Refused(worded("“{value}” is not a domain. Enter one such as example.org, or *.example.org for those "
-                              "below it.", value=value[:100]))
-    return star + reading.host.lower()
+    try:
+        return domain_pattern(value)
+    except PatternRefused as refused:
+        raise _Refused(refused.text) from None
 
 
 def _sender(value: str) -> str:

@@ -1,13 +1,17 @@
 """The tables. Times are aware UTC. Ids are 26-character time-ordered strings made by `postroom.store.ids`."""
 
 from .access import ApiToken, AuditEntry, User
+from .account_link import AccountLink
+from .announcement import Announcement, AnnouncementRecipient
+from .alert import Alert, AlertNotice, AlertRule, DomainWatch
 from .bounce import Bounce, BounceMailbox
 from .dkim import DkimKey
 from .domain import DomainCheck
+from .event import Event, Webhook, WebhookDelivery
 from .instance import InstanceValue
 from .outbox import Attempt, Content, Delivery, IdempotencyKey, Message
 from .pace import DeliveryRule, LaneState, SendRate
-from .people import GroupMember, Recipient, RecipientGroup
+from .people import GroupMember, Recipient, RecipientGroup, RecipientImport
 from .sandbox import SandboxMessage
 from .server import ServerTest, SmtpServer
 from .source import ReportLink, ReportSource, SqlConnection, StoredReport
@@ -18,6 +22,12 @@ from .template import Template, TemplateText
 from .upload import Upload
 
 __all__ = [
+    "Alert",
+    "AlertNotice",
+    "AlertRule",
+    "AccountLink",
+    "Announcement",
+    "AnnouncementRecipient",
     "ApiToken",
     "Attempt",
     "AttemptTotal",
@@ -30,6 +40,8 @@ __all__ = [
     "DeliveryTally",
     "DkimKey",
     "DomainCheck",
+    "DomainWatch",
+    "Event",
     "GroupMember",
     "HolidayCalendar",
     "IdempotencyKey",
@@ -40,6 +52,7 @@ __all__ = [
     "QueueSample",
     "Recipient",
     "RecipientGroup",
+    "RecipientImport",
     "ReportLink",
     "ReportSource",
     "Run",
@@ -58,4 +71,6 @@ __all__ = [
     "UnsubscribeLink",
     "Upload",
     "User",
+    "Webhook",
+    "WebhookDelivery",
 ]

@@ -47,3 +47,18 @@ class GroupMember(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("group", "recipient"), name="group_member_once"),)
+
+
+class RecipientImport(models.Model):
+    """A file of recipients that was taken. `undo` says how to take it back: {"added": ids, "changed": {id: values
+    before}, "members": [[group, recipient]], "groups": ids}; {} once that is no longer possible."""
+
+    id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=254)
+    file_name = models.CharField(max_length=255, blank=True, db_default="")
+    added = models.IntegerField(default=0)
+    changed = models.IntegerField(default=0)
+    left_out = models.IntegerField(default=0)
+    undo = models.JSONField(default=dict)
+    undone_at = models.DateTimeField(null=True)
