@@ -2,8 +2,8 @@
 
 from .access import ApiToken, AuditEntry, User
 from .account_link import AccountLink
-from .announcement import Announcement, AnnouncementRecipient
 from .alert import Alert, AlertNotice, AlertRule, DomainWatch
+from .announcement import Announcement, AnnouncementRecipient
 from .bounce import Bounce, BounceMailbox
 from .dkim import DkimKey
 from .domain import DomainCheck
@@ -22,10 +22,10 @@ from .template import Template, TemplateText
 from .upload import Upload
 
 __all__ = [
+    "AccountLink",
     "Alert",
     "AlertNotice",
     "AlertRule",
-    "AccountLink",
     "Announcement",
     "AnnouncementRecipient",
     "ApiToken",
