@@ -23,23 +23,30 @@ def insert(connection: sqlite3.Connection, head: str, row: str, rows: Sequence[S
     """INSERT rows; `head` is the statement up to VALUES, `row` one row of it in parentheses. The last row's number."""
     last = 0
     for some in chunks(rows):
-        cursor = connection.execute(_repeated(head, row, len(some), ""), _flat(some))
+        cursor = connection.execute(_repeated(head, row, len(some)), _flat(some))
         last = cursor.lastrowid or 0
     return last
 
 
 def update(connection: sqlite3.Connection, columns: str, row: str, tail: str, rows: Sequence[Sequence[Any]]) -> int:
-    """UPDATE with a table `given` of these columns; `tail` is the statement itself. How many rows it changed."""
-    before = connection.total_changes
-    for some in chunks(rows):
-        connection.execute(_repeated(f"WITH given({columns})", row, len(some), tail), _flat(some))
-    return connection.total_changes - before
+    """UPDATE with a table `given` of these columns; `tail` is the statement itself. How many rows it changed; what its
+    triggers wrote does not count."""
+    return sum(
+        connection.execute(_from_given(columns, row, len(some), tail), _flat(some)).rowcount for some in chunks(rows)
+    )
 
 
 @cache
-def _repeated(head: str, row: str, number: int, tail: str) -> str:
-    rows = ", ".join([row] * number)
-    return f"{head} AS (VALUES {rows}) {tail}" if tail else f"{head} VALUES {rows}"
+def _repeated(head: str, row: str, number: int) -> str:
+    return f"{head} VALUES {', '.join([row] * number)}"
+
+
+@cache
+def _from_given(columns: str, row: str, number: int, tail: str) -> str:
+    # Python counts the rows of a statement that begins with UPDATE, not of one that begins with WITH.
+    statement, _, condition = tail.partition(" FROM given ")
+    given = f"WITH given({columns}) AS ({_repeated('', row, number)}) SELECT * FROM given"
+    return f"{statement} FROM ({given}) AS given {condition}"
 
 
 def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:

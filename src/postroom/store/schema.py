@@ -12,6 +12,7 @@ from pathlib import Path
 from django.core.management import call_command
 from django.db import connection, transaction
 
+from . import event_triggers
 from .database import MIGRATION_LOCK, connected, conninfo, is_postgresql
 
 
@@ -28,7 +29,10 @@ def is_current() -> bool:
 def bring_up_to_date() -> None:
     """Make or change the tables; one process at a time, on whatever machine. Raises DatabaseError, psycopg.Error."""
     with _alone() if is_postgresql() else nullcontext(), _unchecked(), transaction.atomic():
+        if not is_current():
+            event_triggers.remove_all()
         call_command("migrate", verbosity=0, interactive=False)
+        event_triggers.arrange()
 
 
 @contextmanager
