@@ -5,7 +5,9 @@ from pathlib import Path
 
 from csp.constants import NONE, SELF
 
+from postroom.policy.fetch_networks import FetchNetworks
 from postroom.policy.ports import Ports
+from postroom.policy.report_roots import ReportRoots
 from postroom.policy.submission import TrustedNetworks, endpoints
 from postroom.policy.web_host import allowed_hosts
 from postroom.store.database import django_database
@@ -16,6 +18,8 @@ DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 PUBLIC_URL = os.environ.get("POSTROOM_URL", "http://127.0.0.1:8025").rstrip("/")
 
 SMTP_PORTS = Ports.parse(os.environ.get("POSTROOM_SMTP_PORTS", "25,465,587,2525"))
+REPORT_ROOTS = ReportRoots.parse(os.environ.get("POSTROOM_REPORT_ROOTS", ""))
+FETCH_NETWORKS = FetchNetworks.parse(os.environ.get("POSTROOM_FETCH_NETWORKS", ""))
 QUEUE_LIMIT = int(os.environ.get("POSTROOM_QUEUE_LIMIT", "2000000"))
 QUEUE_LIMIT_PER_CLIENT = int(os.environ.get("POSTROOM_QUEUE_LIMIT_PER_CLIENT", "1000000"))
 METRICS_PUBLIC = os.environ.get("POSTROOM_METRICS", "token") == "public"

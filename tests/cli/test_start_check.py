@@ -13,6 +13,8 @@ BROKEN = {
     "submission-trust-invalid": {"POSTROOM_SUBMISSION_TRUST": "10.1.0.0/8"},
     "submission-certificate-unusable": {"POSTROOM_SUBMISSION_CERTIFICATE": "/nowhere/mail.pem"},
     "smtp-ports-invalid": {"POSTROOM_SMTP_PORTS": "25,x"},
+    "report-roots-invalid": {"POSTROOM_REPORT_ROOTS": "reports"},
+    "fetch-networks-invalid": {"POSTROOM_FETCH_NETWORKS": "10.1.0.0/8"},
     "queue-limit-invalid": {"POSTROOM_QUEUE_LIMIT": "many"},
     "metrics-invalid": {"POSTROOM_METRICS": "yes"},
     "dns-invalid": {"POSTROOM_DNS": "dns.example"},

@@ -8,7 +8,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from postroom.net.server_tls import server_context
+from postroom.policy.fetch_networks import FetchNetworks
 from postroom.policy.ports import Ports
+from postroom.policy.report_roots import ReportRoots
 from postroom.policy.submission import TrustedNetworks, endpoints
 from postroom.store.vault import Vault, VaultError
 from postroom.terms.name_servers import name_servers
@@ -44,6 +46,7 @@ def _environment_problems(environment: Mapping[str, str]) -> Iterator[StartProbl
                 f"POSTROOM_SMTP_PORTS: {error}",
                 "Separate ports and ranges by commas, such as 25,465,587,2525 or 587,10000-10010.",
             )
+    yield from _source_problems(environment)
     for name in ("POSTROOM_QUEUE_LIMIT", "POSTROOM_QUEUE_LIMIT_PER_CLIENT"):
         typed = environment.get(name, "1")
         if not (typed.isascii() and typed.isdigit() and 1 <= int(typed) <= 10**12):
@@ -69,6 +72,23 @@ def _environment_problems(environment: Mapping[str, str]) -> Iterator[StartProbl
             "url-invalid",
             f"POSTROOM_URL {environment['POSTROOM_URL']!r} is not the address of a web site",
             "Give the address that people type, such as https://mail.example.org, without anything after the host.",
+        )
+
+
+def _source_problems(environment: Mapping[str, str]) -> Iterator[StartProblem]:
+    try:
+        ReportRoots.parse(environment.get("POSTROOM_REPORT_ROOTS", ""))
+    except ValueError as error:
+        yield StartProblem(
+            "report-roots-invalid", f"POSTROOM_REPORT_ROOTS: {error}",
+            "Give the folders that reports may be taken from, such as /srv/reports,exports=/mnt/exports.",
+        )
+    try:
+        FetchNetworks.parse(environment.get("POSTROOM_FETCH_NETWORKS", ""))
+    except ValueError as error:
+        yield StartProblem(
+            "fetch-networks-invalid", f"POSTROOM_FETCH_NETWORKS: {error}",
+            "Give the internal networks that reports may be fetched from, such as 10.1.0.0/16.",
         )
 
 

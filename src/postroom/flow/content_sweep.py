@@ -1,4 +1,5 @@
-"""Sweep: remove stored contents, rows and files, that no message needs any more, and those that no message ever got.
+"""Sweep: remove stored contents, rows and files, that no message and no report needs any more, and those that none ever
+got.
 
 Contents are shared, and the table of messages has no index by content: one would cost every accepted message. So a
 sweep first reads which message refers to what, into a table of its own, and then goes through the files. What it would
@@ -17,7 +18,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from postroom.store.blobs import Blobs
-from postroom.store.models import Content, Delivery, InstanceValue, Message, SandboxMessage
+from postroom.store.models import Content, Delivery, InstanceValue, Message, SandboxMessage, StoredReport
 from postroom.store.newest_content import newest_content
 from postroom.store.uploads import in_uploads
 from postroom.terms.outcome import DeliveryState
@@ -121,6 +122,7 @@ def _unneeded(
     needed = _needed(references, digests, since)
     needed |= in_uploads(digests)
     needed |= set(SandboxMessage.objects.filter(content_digest__in=digests).values_list("content_digest", flat=True))
+    needed |= set(StoredReport.objects.filter(digest__in=digests).values_list("digest", flat=True))
     # Those accepted while the sweep reads: an old content can have got a new message by resending.
     copies = Message.objects.filter(resend_of__isnull=False, created_at__gte=now - GRACE, content_digest__in=digests)
     needed |= set(copies.values_list("content_digest", flat=True))

@@ -20,7 +20,7 @@ def may_dial(address: str) -> bool:
         parsed = ip_address(address)
     except ValueError:
         return False
-    return all(map(_is_host, (parsed, *_carried(parsed))))
+    return all(map(_is_host, (parsed, *carried_addresses(parsed))))
 
 
 def _is_host(address: IPv4Address | IPv6Address) -> bool:
@@ -35,7 +35,7 @@ def _is_host(address: IPv4Address | IPv6Address) -> bool:
     return not refused
 
 
-def _carried(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
+def carried_addresses(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
     """The IPv4 addresses inside: mapped, compatible, NAT64 (RFC 6052), 6to4, Teredo (server and client)."""
     if isinstance(address, IPv4Address):
         return ()

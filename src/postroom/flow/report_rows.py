@@ -1,0 +1,177 @@
+"""The rows of a stored report that has some: CSV and XLSX, read piece by piece and bounded.
+
+What a file says of itself is data: a workbook that unpacks into more than a report may be is not opened.
+"""
+
+import csv
+import io
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from postroom.smtp.content import Content
+from postroom.smtp.text import printable
+from postroom.terms.report import SAMPLE_CHARACTERS, SAMPLE_COLUMNS, SAMPLE_ROWS
+
+from .rows_file import cell_text
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_CSV = ("text/csv", "application/csv")
+# What a workbook may be unpacked, and how many parts it may have.
+UNPACKED_BYTES = 1024 * 1024 * 1024
+_PARTS = 2_000
+_FIELD_CHARACTERS = 1024 * 1024
+_DELIMITERS = ",;\t|"
+_SNIFFED = 64 * 1024
+# What the readers of workbooks raise for parts that are torn, missing or no XML.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, LookupError, ValueError, TypeError, AttributeError, SyntaxError, OSError)
+
+
+class NoRows(Exception):
+    """The report has no rows that can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The names on the first line, and the rows after it."""
+
+    columns: list[str]
+    rows: Iterator[Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many rows, and the first of them as text."""
+
+    row_count: int
+    sample: dict[str, Any]
+
+
+def kind_of(media_type: str, file_name: str) -> str:
+    """csv, xlsx, or "" for what has no rows here. The name decides where the type says nothing."""
+    kind = media_type.partition(";")[0].strip().lower()
+    name = file_name.lower()
+    if kind in _CSV or (kind in ("", "text/plain", "application/octet-stream") and name.endswith(".csv")):
+        return "csv"
+    if kind == XLSX or (kind in ("", "application/octet-stream", "application/zip") and name.endswith(".xlsx")):
+        return "xlsx"
+    return ""
+
+
+@contextmanager
+def table_of(content: Content, media_type: str, file_name: str) -> Iterator[Table]:
+    """The rows of a report's octets. Raises NoRows, also while rows are read, and DamagedBlob (blocking)."""
+    match kind_of(media_type, file_name):
+        case "csv":
+            yield _csv_table(content)
+        case "xlsx":
+            with _unpacked(content) as table:
+                yield table
+        case _:
+            raise NoRows
+
+
+def counted(content: Content, media_type: str, file_name: str) -> Counted:
+    """Count the rows of a report. Raises NoRows and DamagedBlob (blocking)."""
+    with table_of(content, media_type, file_name) as table:
+        first: list[list[str]] = []
+        row_count = 0
+        for row in table.rows:
+            row_count += 1
+            if len(first) < SAMPLE_ROWS:
+                first.append(sample_row(row))
+        return Counted(row_count, {"columns": sample_row(table.columns), "rows": first})
+
+
+def sample_row(values: Sequence[Any]) -> list[str]:
+    """A row as a preview shows it."""
+    return [printable(cell_text(value), SAMPLE_CHARACTERS) for value in values[:SAMPLE_COLUMNS]]
+
+
+def _csv_table(content: Content) -> Table:
+    text = io.TextIOWrapper(io.BufferedReader(_Octets(content)), encoding="utf-8-sig", newline="")
+    rows = _csv_rows(text)
+    columns = next(rows, None)
+    return Table(list(columns or []), rows)
+
+
+def _csv_rows(text: io.TextIOWrapper) -> Iterator[list[str]]:
+    """Lines with something on them; the delimiter is the one that the first line has most of."""
+    try:
+        start = text.readline(_SNIFFED)
+        delimiter = max(_DELIMITERS, key=start.count)
+        csv.field_size_limit(_FIELD_CHARACTERS)
+        yield from (row for row in csv.reader(_from(start, text), delimiter=delimiter) if any(row))
+    except (UnicodeError, csv.Error) as error:
+        raise NoRows from error
+
+
+def _from(start: str, text: io.TextIOWrapper) -> Iterator[str]:
+    yield start
+    while line := text.readline(_FIELD_CHARACTERS):
+        yield line
+
+
+class _Octets(io.RawIOBase):
+    """A content as a stream."""
+
+    def __init__(self, content: Content) -> None:
+        self._chunks = content.chunks()
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            piece = next(self._chunks, None)
+            if piece is None:
+                return 0
+            self._rest = piece
+        taken, self._rest = self._rest[: len(buffer)], self._rest[len(buffer):]
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+
+@contextmanager
+def _unpacked(content: Content) -> Iterator[Table]:
+    """The first sheet of a workbook."""
+    # Lazily: it takes memory that most processes never need.
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    with tempfile.TemporaryFile() as file:
+        for chunk in content.chunks():
+            file.write(chunk)
+        try:
+            _refuse_bomb(file)
+            workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        except (InvalidFileException, *_DAMAGE) as error:
+            raise NoRows from error
+        try:
+            rows = _sheet_rows(workbook)
+            columns = next(rows, None)
+            yield Table([cell_text(value) for value in columns or ()], rows)
+        finally:
+            with suppress(ValueError):
+                workbook.close()
+
+
+def _sheet_rows(workbook: Any) -> Iterator[Sequence[Any]]:
+    try:
+        sheet = workbook.worksheets[0]
+        sheet.reset_dimensions()
+        yield from (row for row in sheet.iter_rows(values_only=True) if any(value is not None for value in row))
+    except _DAMAGE as error:
+        raise NoRows from error
+
+
+def _refuse_bomb(file: Any) -> None:
+    with zipfile.ZipFile(file) as archive:
+        parts = archive.infolist()
+        if len(parts) > _PARTS or sum(part.file_size for part in parts) > UNPACKED_BYTES:
+            raise NoRows
