@@ -26,6 +26,8 @@ ACTIONS = {
     "server.disable": gettext_lazy("Switched a server off"),
     "server.pause": gettext_lazy("Paused a server"),
     "server.resume": gettext_lazy("Resumed a server"),
+    "test-mode.on": gettext_lazy("Switched test mode on"),
+    "test-mode.off": gettext_lazy("Switched test mode off"),
     "test.start": gettext_lazy("Ran a test"),
     "test.stop": gettext_lazy("Stopped a test"),
     "test.arrived": gettext_lazy("Saw a test mail arrive"),

@@ -20,6 +20,7 @@ class SmtpServer(models.Model):
     Verified is not stored: a server is verified while `verified_fingerprint` equals the fingerprint of its settings.
     `checked_at` is the last nightly check of the connection; `changed_…` tell which change ended a verification.
     `manners` is what deliveries showed that it offers and does not bear (policy/manners), null where it bears all.
+    `test_mode` is {} or what `terms.test_mode.TestMode.as_json` makes.
     """
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
@@ -49,6 +50,7 @@ class SmtpServer(models.Model):
     changed_by = models.CharField(max_length=254, blank=True, db_default="")
     changed_fields = models.JSONField(default=list, db_default=Value([], models.JSONField()))
     manners = models.JSONField(null=True)
+    test_mode = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

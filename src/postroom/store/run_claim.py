@@ -1,0 +1,55 @@
+"""Who works on a run: an engine under a lease, by a fence that grows with each claim.
+
+Whatever an engine writes about a run it writes with its fence (`store_fenced`). One that woke up late finds that its
+fence is old, and leaves the run to whoever has it now.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from .models import Run
+
+LEASE = timedelta(seconds=60)
+OPEN_STATES = (Run.State.WAITING, Run.State.FETCHING, Run.State.SENDING)
+
+
+class RunLost(Exception):
+    """The run is no longer this engine's: its lease ended and another one took it, or it was removed."""
+
+
+def claim_run(now: datetime, under_way: Collection[str] = ()) -> Run | None:
+    """The run that has been due longest and that nobody works on, under lease now; None when there is none. A run of
+    `under_way` is this engine's already (blocking). Raises DatabaseError."""
+    # Most looks find nothing: only who finds something takes the write lock, and looks once more under it.
+    if not _due(now, under_way).exists():
+        return None
+    with transaction.atomic():
+        run = _due(now, under_way).order_by("due_at", "pk").first()
+        if run is None:
+            return None
+        Run.objects.filter(pk=run.pk).update(fence=F("fence") + 1, lease_until=now + LEASE)
+        return Run.objects.select_related("subscription", "subscription__source", "report").get(pk=run.pk)
+
+
+def renew_runs(held: Collection[tuple[str, int]], now: datetime) -> None:
+    """Keep the leases of runs, given as (id, fence), that still are this engine's (blocking). Raises DatabaseError."""
+    for run_id, fence in held:
+        Run.objects.filter(pk=run_id, fence=fence, state__in=OPEN_STATES).update(lease_until=now + LEASE)
+
+
+def store_fenced(run: Run, **values: Any) -> None:
+    """Change columns of a run that is this engine's, in the row and in `run` (blocking). Raises RunLost, and
+    DatabaseError."""
+    if not Run.objects.filter(pk=run.pk, fence=run.fence, state__in=OPEN_STATES).update(**values):
+        raise RunLost(run.pk)
+    for name, value in values.items():
+        setattr(run, name, value)
+
+
+def _due(now: datetime, under_way: Collection[str]) -> Any:
+    free = Q(lease_until=None) | Q(lease_until__lte=now)
+    return Run.objects.filter(free, state__in=OPEN_STATES, due_at__lte=now).exclude(pk__in=list(under_way))
