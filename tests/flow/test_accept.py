@@ -11,6 +11,7 @@ from tests.outbox import octets_of
 
 from postroom.flow.accept import Accepted, Acceptor
 from postroom.flow.configure import save_untested
+from postroom.flow.recipient_domains import allow_only
 from postroom.flow.request import request_digest
 from postroom.store.blobs import Blobs
 from postroom.store.content import INLINE_BYTES, Contents
@@ -198,3 +199,18 @@ def test_the_digest_of_a_request_knows_no_order_and_no_white_space() -> None:
     assert request_digest({"a": 1, "b": [1, 2]}) == request_digest({"b": [1, 2], "a": 1})
     assert request_digest({"a": 1}) != request_digest({"a": "1"})
     assert request_digest({"a": [1, 2]}) != request_digest({"a": [2, 1]})
+
+
+def test_mail_to_a_domain_that_is_not_allowed_is_refused_naming_the_field_and_the_domain(acceptor: Acceptor) -> None:
+    saved()
+    allow_only(["example.com", "*.partner.example"], "test")
+    body = {**HELLO, "cc": ["bob@eu.partner.example"], "bcc": ["eve@other.example", "carl@example.com"]}
+    for accept in (acceptor.accept, acceptor.accept_small):
+        with pytest.raises(Problem) as refused:
+            async_to_sync(accept)(body, None)
+        assert [(error.field, error.code) for error in refused.value.errors] == [("bcc", "domain-not-allowed")]
+        assert "other.example" in refused.value.errors[0].text
+    assert not Message.objects.exists()
+    allow_only([], "test")
+    async_to_sync(acceptor.accept)(body, None)
+    assert Message.objects.count() == 1

@@ -12,6 +12,7 @@ from postroom.flow.accept_raw import Arrival, Origin, header_size, raw_message, 
 from postroom.flow.current import Current, Sender
 from postroom.message.dkim import SigningKey
 from postroom.message.raw_field import RawProblem
+from postroom.policy.recipient_domains import AllowedDomains
 from postroom.policy.route import Candidate
 from postroom.policy.rules import Rule
 from postroom.smtp.server.envelope import ReceivedEnvelope
@@ -204,3 +205,13 @@ def test_each_refusal_has_its_reply(problem: Problem, expected: tuple[int, str, 
 def test_it_expires_by_its_purpose() -> None:
     assert queued(arrived()).expires_at == NOW + timedelta(days=2)
     assert queued(arrived(b"X-Postroom-Purpose: alert\r\n" + MAIL)).expires_at == NOW + timedelta(days=1)
+
+
+def test_an_envelope_with_a_domain_that_is_not_allowed_is_refused_for_good_by_policy() -> None:
+    state = current(domains=AllowedDomains(("example.org",)))
+    assert queued(arrived(), state).recipients == ("ann@example.org",)
+    with pytest.raises(Problem) as refused:
+        queued(arrived(recipients=("ann@example.org", "bob@Other.example")), state)
+    code, enhanced, text = refusal_reply(refused.value)
+    assert (code, enhanced) == (550, "5.7.1")
+    assert "Other.example is not allowed" in text

@@ -31,6 +31,7 @@ from .current import Current
 from .dkim_signing import signature_of
 from .raw_controls import RawControls, of_field, raw_controls
 from .ready import time_errors
+from .recipient_domains import CODE, not_allowed
 from .sending_server import Choice, ServerRefused, sending_server
 
 # Fields that differ between two tries of one message.
@@ -84,6 +85,7 @@ def raw_message(arrival: Arrival, current: Current, now: datetime, blobs: Blobs)
     if errors := time_errors(controls.wishes, now) if controlled else []:
         raise of_field(errors[0], controlled)
     choice = _choice(arrival, fields, controls, controlled, current)
+    _refuse_domains(arrival.recipients, current)
     id_ = new_id()
     settings = choice.sender.settings
     header = rewritten(fields, _marks(settings, arrival.origin, id_, now), arrival.envelope.is_smtputf8)
@@ -96,6 +98,13 @@ def raw_message(arrival: Arrival, current: Current, now: datetime, blobs: Blobs)
     if limit is not None and content.size_bytes > limit:
         raise too_large(limit, f"message, for the server “{choice.sender.name}”,")
     return _new_message(id_, arrival, choice, header, controls, content, now, _digest(arrival, controls, fields, body))
+
+
+def _refuse_domains(recipients: tuple[str, ...], current: Current) -> None:
+    domains = (path.rpartition("@")[2] for path in recipients)
+    outside = next((domain for domain in domains if not current.domains.covers(domain)), None)
+    if outside is not None:
+        raise Problem(403, CODE, "Mail to this domain is not allowed", not_allowed(outside))
 
 
 def _body(arrival: Arrival, body: bytes, blobs: Blobs) -> Iterator[bytes]:
@@ -229,4 +238,5 @@ def _told(fault: FieldError) -> str:
 _REPLIES = {
     "too-large": (552, "5.3.4"), "idempotency-conflict": (554, "5.7.0"), "no-smtp-server": (451, "4.3.5"),
     "from-address-unusable": (451, "4.3.5"), "storage-full": (452, "4.3.1"), "queue-full": (452, "4.3.1"),
+    CODE: (550, "5.7.1"),
 }

@@ -1,9 +1,10 @@
 """What accepting a message asks of the database, read together and kept for a moment: the servers to send through, the
-rules that choose among them, and the keys to sign with."""
+rules that choose among them, the keys to sign with, and the domains that mail may go to."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from postroom.policy.recipient_domains import AllowedDomains
 from postroom.policy.route import Candidate, route
 from postroom.policy.rules import Rule
 from postroom.store.hot_reads import delivery_rules, smtp_servers
@@ -12,9 +13,11 @@ from postroom.terms.server import ServerSettings
 
 from .delivery_rules import rule_of
 from .dkim_signing import SigningKeys
+from .recipient_domains import allowed_domains
 from .signing_keys import signing_keys
 
 _NO_KEYS: SigningKeys = {}
+_EVERY_DOMAIN = AllowedDomains()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +41,21 @@ class Current:
     rules: tuple[Rule, ...] = ()
     keys: SigningKeys = field(default_factory=dict)
     standard: Sender | None = None
+    domains: AllowedDomains = _EVERY_DOMAIN
 
 
 def read_current() -> Current:
     """As it is now (blocking). Raises DatabaseError, and Problem where a signing key can't be opened."""
-    return current_of(smtp_servers(), map(rule_of, delivery_rules()), signing_keys())
+    return current_of(smtp_servers(), map(rule_of, delivery_rules()), signing_keys(), allowed_domains())
 
 
 def current_of(
-    servers: Iterable[SmtpServer], rules: Iterable[Rule] = (), keys: SigningKeys = _NO_KEYS
+    servers: Iterable[SmtpServer], rules: Iterable[Rule] = (), keys: SigningKeys = _NO_KEYS,
+    domains: AllowedDomains = _EVERY_DOMAIN,
 ) -> Current:
-    """With these servers, rules and keys."""
+    """With these servers, rules, keys and domains."""
     senders = tuple(map(_sender, servers))
-    return Current(senders, tuple(rules), keys, _standard(senders))
+    return Current(senders, tuple(rules), keys, _standard(senders), domains)
 
 
 def _standard(senders: Sequence[Sender]) -> Sender | None:

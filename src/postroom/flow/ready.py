@@ -17,6 +17,7 @@ from postroom.terms.wording import worded
 from .attached import NO_UPLOAD, Attached
 from .current import Current, Sender
 from .dkim_signing import signed
+from .recipient_domains import domain_errors
 from .request import Request
 from .sending_server import Choice, ServerRefused, sending_server
 from .submitted import RECIPIENTS, SubmittedMessage, field_errors
@@ -61,6 +62,7 @@ def ready_message(
         submitted: SubmittedMessage = _validated(request.body)
         chosen = sending_server(submitted.server, current, lambda: traits_of(submitted, client_id))
         ready = _ready(submitted, chosen, now, attached)
+        _refuse_domains(ready.draft, current)
         return _signed(ready, current, attached) if current.keys else ready
     except ValidationError as error:
         raise Refused(field_errors(error, request.place)) from None
@@ -88,6 +90,16 @@ def _ready(submitted: SubmittedMessage, chosen: Choice, now: datetime, attached:
         raise DraftRefused(errors)
     expires_at = submitted.expires_at or (submitted.send_at or now) + lifetime_of(submitted.purpose)
     return Ready(submitted, draft, composed, message_id, server, now, max(expires_at, now), chosen.is_bound)
+
+
+def _refuse_domains(draft: Draft, current: Current) -> None:
+    """Raises DraftRefused naming the fields with recipients in domains that mail may not go to."""
+    places = (("to", draft.to), ("cc", draft.cc), ("bcc", draft.bcc))
+    errors = domain_errors(current.domains, (
+        (field, (mailbox.address.domain for mailbox in mailboxes)) for field, mailboxes in places
+    ))
+    if errors:
+        raise DraftRefused(errors)
 
 
 def _signed(ready: Ready, current: Current, attached: Attached) -> Ready:

@@ -26,6 +26,7 @@ from postroom.terms.outcome import DeliveryState
 from postroom.terms.wording import worded
 
 from .configure import NotPossible
+from .recipient_domains import allowed_domains, not_allowed
 
 CAN_RESEND = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.CANCELLED)
 
@@ -63,6 +64,10 @@ def resend(message: Message, hand: Hand, recipients: Recipients = Recipients.ALL
         ended = list(message.deliveries.filter(state__in=states).order_by("pk").values_list("recipient", flat=True))
         if not ended:
             raise NotPossible(worded("No delivery of this message fits: resend is for what was sent or has failed."))
+        domains = allowed_domains()
+        outside = next((path for path in ended if not domains.covers(path.rpartition("@")[2])), None)
+        if outside is not None:
+            raise NotPossible(not_allowed(outside.rpartition("@")[2]))
         again = _copy_of(message, hand, timezone.now())
         again.save(force_insert=True)
         Delivery.objects.bulk_create(_delivery_of(again, recipient) for recipient in ended)
