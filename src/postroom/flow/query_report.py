@@ -89,7 +89,8 @@ def _written(
     if not columns or len(columns) > SHEET_COLUMNS:
         raise SourceFault(SourceFaultKind.QUERY, worded("The query has no columns that a report could have."))
     file = rows_file(given.format, title, columns, spool.write)
-    count, first = 0, []
+    count = 0
+    first: list[list[str]] = []
     for row in rows:
         count += 1
         if count > most:

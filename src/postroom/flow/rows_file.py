@@ -33,7 +33,7 @@ def rows_file(form: str, title: str, columns: Sequence[str], write: Write) -> Ro
         case "csv":
             return CsvFile(columns, write)
         case "xlsx":
-            return SheetWriter(cast(IO[bytes], _Stream(write)), columns)
+            return SheetWriter(cast(IO[bytes], Stream(write)), columns)
     return HtmlFile(title, columns, write)
 
 
@@ -93,7 +93,7 @@ def _csv_cell(value: Any) -> str:
     return text if is_number else neutral(text)
 
 
-class _Stream:
+class Stream:
     """What zipfile takes for a file that can only be written."""
 
     def __init__(self, write: Write) -> None:

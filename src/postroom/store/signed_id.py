@@ -50,3 +50,4 @@ def _signature(purpose: str, name: str) -> bytes:
 # 80 bits: what fits into a local part of 64 octets beside a mailbox's name.
 BOUNCE_TOKENS = SignedIds("bounce", 16)
 UNSUBSCRIBE_TOKENS = SignedIds("unsubscribe", 26)
+REPORT_TOKENS = SignedIds("report", 26)
