@@ -1,0 +1,13 @@
+"""When reports are due: a schedule read from plain words or cron, told again in words, and its instants in UTC."""
+
+from .days_off import DaysOff, days_off
+from .instants import following, instants, latest
+from .missed import CatchUp, Due, corrected, due
+from .reading import parsed
+from .rule import NO_DAYS_OFF, Days, Schedule, ScheduleFault
+from .text import described
+
+__all__ = [
+    "NO_DAYS_OFF", "CatchUp", "Days", "DaysOff", "Due", "Schedule", "ScheduleFault", "corrected", "days_off",
+    "described", "due", "following", "instants", "latest", "parsed",
+]
