@@ -14,7 +14,7 @@ from .pace import DeliveryRule, LaneState, SendRate
 from .people import GroupMember, Recipient, RecipientGroup, RecipientImport
 from .sandbox import SandboxMessage
 from .server import ServerTest, SmtpServer
-from .source import ReportLink, ReportSource, SqlConnection, StoredReport
+from .source import ReportLink, ReportSource, SourceTry, SqlConnection, StoredReport
 from .subscription import HolidayCalendar, OutcomeNotice, Run, RunRecipient, Subscriber, Subscription
 from .suppression import Suppression, UnsubscribeLink
 from .tally import AttemptTotal, DeliveryTally, QueueSample
@@ -61,6 +61,7 @@ __all__ = [
     "SendRate",
     "ServerTest",
     "SmtpServer",
+    "SourceTry",
     "SqlConnection",
     "StoredReport",
     "Subscriber",

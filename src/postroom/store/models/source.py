@@ -80,3 +80,19 @@ class ReportLink(models.Model):
     expires_at = models.DateTimeField(db_index=True)
     fetched_at = models.DateTimeField(null=True)
     fetch_count = models.IntegerField(default=0)
+
+
+class SourceTry(models.Model):
+    """Somebody asked to fetch a report now, or to sign in to a database; an engine does it. When it has ended there is
+    a `report`, or a `fault` {"kind", "text", "wording", "evidence"}, or for a connection neither: it works."""
+
+    id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
+    source = models.ForeignKey(ReportSource, null=True, on_delete=models.CASCADE, related_name="tries")
+    connection = models.ForeignKey(SqlConnection, null=True, on_delete=models.CASCADE, related_name="tries")
+    parameters = models.JSONField(default=dict)
+    asked_by = models.CharField(max_length=254)
+    created_at = models.DateTimeField(db_index=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    report = models.ForeignKey(StoredReport, null=True, on_delete=models.SET_NULL, related_name="tries")
+    fault = models.JSONField(null=True)
