@@ -20,6 +20,7 @@ PUBLIC_URL = os.environ.get("POSTROOM_URL", "http://127.0.0.1:8025").rstrip("/")
 SMTP_PORTS = Ports.parse(os.environ.get("POSTROOM_SMTP_PORTS", "25,465,587,2525"))
 REPORT_ROOTS = ReportRoots.parse(os.environ.get("POSTROOM_REPORT_ROOTS", ""))
 FETCH_NETWORKS = FetchNetworks.parse(os.environ.get("POSTROOM_FETCH_NETWORKS", ""))
+WEBHOOK_NETWORKS = FetchNetworks.parse(os.environ.get("POSTROOM_WEBHOOK_NETWORKS", ""))
 QUEUE_LIMIT = int(os.environ.get("POSTROOM_QUEUE_LIMIT", "2000000"))
 QUEUE_LIMIT_PER_CLIENT = int(os.environ.get("POSTROOM_QUEUE_LIMIT_PER_CLIENT", "1000000"))
 METRICS_PUBLIC = os.environ.get("POSTROOM_METRICS", "token") == "public"

@@ -15,6 +15,7 @@ BROKEN = {
     "smtp-ports-invalid": {"POSTROOM_SMTP_PORTS": "25,x"},
     "report-roots-invalid": {"POSTROOM_REPORT_ROOTS": "reports"},
     "fetch-networks-invalid": {"POSTROOM_FETCH_NETWORKS": "10.1.0.0/8"},
+    "webhook-networks-invalid": {"POSTROOM_WEBHOOK_NETWORKS": "10.1.0.0/8"},
     "queue-limit-invalid": {"POSTROOM_QUEUE_LIMIT": "many"},
     "metrics-invalid": {"POSTROOM_METRICS": "yes"},
     "dns-invalid": {"POSTROOM_DNS": "dns.example"},

@@ -90,6 +90,13 @@ def _source_problems(environment: Mapping[str, str]) -> Iterator[StartProblem]:
             "fetch-networks-invalid", f"POSTROOM_FETCH_NETWORKS: {error}",
             "Give the internal networks that reports may be fetched from, such as 10.1.0.0/16.",
         )
+    try:
+        FetchNetworks.parse(environment.get("POSTROOM_WEBHOOK_NETWORKS", ""))
+    except ValueError as error:
+        yield StartProblem(
+            "webhook-networks-invalid", f"POSTROOM_WEBHOOK_NETWORKS: {error}",
+            "Give the internal networks that webhooks may be sent to, such as 10.1.0.0/16.",
+        )
 
 
 def _submission_problems(environment: Mapping[str, str]) -> Iterator[StartProblem]:

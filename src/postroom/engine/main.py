@@ -31,6 +31,7 @@ from .domain_checks import DomainChecks
 from .engine import Engine
 from .server_tests import ServerTests
 from .upkeep import Upkeep
+from .webhooks import Webhooks
 
 LOCK_REMARK_S = 10.0
 UNFINISHED_S = 3_600.0
@@ -69,15 +70,16 @@ async def _serve_until_signal(name: str, ready: Callable[[], None]) -> None:
 
 
 async def _with_lookers(engine: Engine, turn: Turn) -> None:
-    """Run the engine; beside it, and as long as it runs, domains and the mailbox for bounces are looked at."""
-    change = open_change()
-    checks, bounces = DomainChecks(change, turn), BounceMailboxReader(turn)
+    """Run the engine; beside it, and as long as it runs, lookers do what has nothing to do with deliveries."""
+    changes = [open_change() for _ in range(2)]
+    lookers = (DomainChecks(changes[0], turn), BounceMailboxReader(turn), Webhooks(changes[1], turn))
     try:
         await engine.run()
     finally:
-        await bounces.stop()
-        await checks.stop()
-        change.close()
+        for looker in lookers:
+            await looker.stop()
+        for change in changes:
+            change.close()
 
 
 def _named(data: Path) -> AbstractContextManager[str]:

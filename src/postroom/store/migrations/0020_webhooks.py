@@ -61,11 +61,12 @@ class Migration(migrations.Migration):
                 ('ended_at', models.DateTimeField(null=True)),
                 ('attempt_count', models.IntegerField(default=0)),
                 ('attempts', models.JSONField(default=list)),
+                ('is_test', models.BooleanField(db_default=False, default=False)),
                 ('replayed_by', models.CharField(blank=True, db_default='', max_length=254)),
                 ('webhook', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='store.webhook')),
             ],
             options={
-                'indexes': [models.Index(fields=['webhook', '-id'], name='webhook_history'), models.Index(condition=models.Q(('state', 'waiting')), fields=['webhook', 'due_at'], name='webhook_waiting'), models.Index(fields=['created_at'], name='webhook_delivery_age')],
+                'indexes': [models.Index(fields=['webhook', '-id'], name='webhook_history'), models.Index(condition=models.Q(('state', 'waiting')), fields=['webhook', '-is_test', 'due_at'], name='webhook_waiting'), models.Index(fields=['created_at'], name='webhook_delivery_age')],
             },
         ),
     ]

@@ -57,7 +57,7 @@ class WebhookDelivery(models.Model):
     """One request to a webhook: up to a hundred events in a `body` that stays as it is, however often it is sent.
 
     `state` is waiting, succeeded or failed. `attempts` are the latest ones as {"at", "seconds", "status", "problem",
-    "answer"}; `attempt_count` counts all since it was made or sent again."""
+    "answer"}; `attempt_count` counts all since it was made or sent again. One that `is_test` goes first, paused or not, and once."""
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -76,13 +76,15 @@ class WebhookDelivery(models.Model):
     ended_at = models.DateTimeField(null=True)
     attempt_count = models.IntegerField(default=0)
     attempts = models.JSONField(default=list)
+    is_test = models.BooleanField(db_default=False, default=False)
     replayed_by = models.CharField(max_length=254, blank=True, db_default="")
 
     class Meta:
         indexes = (
             models.Index(fields=("webhook", "-id"), name="webhook_history"),
             models.Index(
-                fields=("webhook", "due_at"), name="webhook_waiting", condition=models.Q(state="waiting")
+                fields=("webhook", "-is_test", "due_at"), name="webhook_waiting",
+                condition=models.Q(state="waiting"),
             ),
             models.Index(fields=("created_at",), name="webhook_delivery_age"),
         )
