@@ -144,6 +144,8 @@ def test_it_listens_on_loopback_alone(sandbox: Sandbox) -> None:
 
 def test_it_takes_another_port_when_its_own_is_taken(migrated: Installation, sandbox: Sandbox) -> None:
     with _serving(migrated) as port:
+        # Such a low one that no connection of another program gets it while the sandbox is started again.
         assert port != sandbox.port
+        assert port < 10_000
         with Sandbox(migrated.data, port).client() as client:
             assert client.noop()[0] == 250

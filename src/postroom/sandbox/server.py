@@ -18,6 +18,7 @@ from postroom.terms.limits import SANDBOX_PORT, SANDBOX_RECIPIENTS, SANDBOX_SIZE
 
 from .catch_all import CatchAll, Mailbox
 
+NEIGHBOURS = 100
 HOST = "127.0.0.1"
 STOP_WITHIN_S = 5.0
 
@@ -46,10 +47,13 @@ async def _serve_until_signal(listener: socket.socket, ready: Callable[[], None]
 
 
 def _listener() -> socket.socket:
-    """Listening on the port of the last start, else the usual one, else a free one."""
+    """Listening on the port of the last start, else the usual one or one of those behind it, else a free one.
+
+    A free one may be taken for another program's connection while the sandbox is down, and with another port it is
+    unverified until it has passed its test; systems give connections no ports as low as the usual ones."""
     row = InstanceValue.objects.filter(name=PORT).first()
     wanted = [int(row.value)] if row else []
-    for port in (*wanted, SANDBOX_PORT):
+    for port in (*wanted, *range(SANDBOX_PORT, SANDBOX_PORT + NEIGHBOURS)):
         try:
             return socket.create_server((HOST, port))
         except OSError:
