@@ -55,7 +55,8 @@ class ReportSource(models.Model):
 class StoredReport(models.Model):
     """A report as it was fetched, rendered or pushed: the octets are the blob of `digest`. `row_count` is null where
     the report has no rows that can be counted. `sample` holds its columns and first rows, for conditions and previews.
-    Kept as long as a run, a link or a newest push refers to it."""
+    Kept as long as a run, a link or a newest push refers to it. `push_key` is a digest of the Idempotency-Key that a
+    push came with, null without one: the same push twice is one report."""
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
     source = models.ForeignKey(ReportSource, null=True, on_delete=models.SET_NULL, related_name="reports")
@@ -66,6 +67,7 @@ class StoredReport(models.Model):
     row_count = models.BigIntegerField(null=True)
     sample = models.JSONField(default=dict)
     origin = models.CharField(max_length=500, blank=True, db_default="")
+    push_key = models.CharField(max_length=64, null=True, unique=True)
     made_at = models.DateTimeField(db_index=True)
 
 
