@@ -66,6 +66,12 @@ ACTIONS = {
     "dkim.retire": gettext_lazy("Retired a DKIM key"),
     "dkim.delete": gettext_lazy("Removed a DKIM key"),
     "retention.change": gettext_lazy("Changed the retention"),
+    "subscription.add": gettext_lazy("Added a subscription"),
+    "subscription.change": gettext_lazy("Changed a subscription"),
+    "subscription.pause": gettext_lazy("Paused a subscription"),
+    "subscription.resume": gettext_lazy("Resumed a subscription"),
+    "subscription.run": gettext_lazy("Ran a subscription"),
+    "subscription.remove": gettext_lazy("Removed a subscription"),
 }
 
 
