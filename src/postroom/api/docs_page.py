@@ -9,7 +9,7 @@ _ENGINE = Engine(dirs=[str(Path(__file__).parent / "templates")], autoescape=Tru
 _DEPTH = 2
 _ORDER = (
     "Messages", "SMTP servers", "Delivery rules", "Queue", "Tests", "Domains", "DKIM keys", "Activity", "Bounces",
-    "Suppressions",
+    "Suppressions", "Recipients", "Announcements",
 )
 _METHODS = ("get", "post", "patch", "put", "delete")
 
@@ -19,6 +19,7 @@ PROBLEMS = {
     "host-not-allowed": "400: the Host field names neither the host of POSTROOM_URL nor this machine.",
     "unauthorized": "401: the token is missing, unknown, revoked or expired.",
     "forbidden": "403: the token's scope does not reach that far.",
+    "domain-not-allowed": "403: mail to the domain of a recipient is not allowed by the list of recipient domains.",
     "not-found": "404: there is nothing at this address, or nothing that this token may see.",
     "method-not-allowed": "405: this address has no such method.",
     "too-slow": "408: the body did not arrive in time.",

@@ -9,13 +9,18 @@ from .bounces import router as bounces
 from .delivery_rules import router as delivery_rules
 from .dkim_keys import router as dkim_keys
 from .domain_checks import router as domain_checks
+from .groups import router as groups
 from .messages import router as messages
 from .providers import router as providers
 from .queue import router as queue
+from .recipients import router as recipients
 from .refusals import add_refusals
+from .report_sources import router as report_sources
 from .smtp_servers import router as smtp_servers
+from .sql_connections import router as sql_connections
 from .strict_parser import StrictParser
 from .suppressions import router as suppressions
+from .webhooks import router as webhooks
 
 api = NinjaAPI(
     title="Postroom",
@@ -37,3 +42,8 @@ api.add_router("", bounces)
 api.add_router("", suppressions)
 api.add_router("", delivery_rules)
 api.add_router("", queue)
+api.add_router("", report_sources)
+api.add_router("", sql_connections)
+api.add_router("", recipients)
+api.add_router("", groups)
+api.add_router("", webhooks)

@@ -28,6 +28,8 @@ COMMANDS = {
     "send": Command("send", "hand over a message"),
     "bounce": Command("bounce", "take a bounce or complaint from standard input"),
     "suppression": Command("suppression", "list, add and remove recipients that get no mail"),
+    "recipient": Command("recipient", "list, add, remove and import who gets mail"),
+    "group": Command("group", "list, make and remove groups of recipients"),
     "route": Command("route", "explain what would happen to a message, and when"),
     "rule": Command("rule", "list the delivery rules"),
     "token": Command("token", "create and revoke tokens of API clients"),

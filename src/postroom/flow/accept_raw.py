@@ -6,7 +6,7 @@ that all of it but the queue's commit is done at once, in the event loop.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -30,9 +30,11 @@ from postroom.terms.server import FromPolicy, ServerSettings
 from .current import Current
 from .dkim_signing import signature_of
 from .raw_controls import RawControls, of_field, raw_controls
+from .raw_test_mode import raw_in_test_mode
 from .ready import time_errors
-from .recipient_domains import CODE, not_allowed
+from .recipient_domains import not_allowed
 from .sending_server import Choice, ServerRefused, sending_server
+from .test_mode import deciding, metadata_of
 
 # Fields that differ between two tries of one message.
 _OF_ONE_TRY = frozenset((b"date", b"message-id", b"received", b"idempotency-key"))
@@ -88,29 +90,44 @@ def raw_message(arrival: Arrival, current: Current, now: datetime, blobs: Blobs)
     _refuse_domains(arrival.recipients, current)
     id_ = new_id()
     settings = choice.sender.settings
+    body, after = arrival.octets[body_at:], b""
+    digest = _digest(arrival, controls, fields, body)
+    mode = deciding((current.test_mode, choice.sender.test_mode), now)
+    metadata = _notification_wishes(arrival.envelope) | metadata_of(mode, arrival.recipients)
+    marks = b""
+    if mode is not None:
+        tested = raw_in_test_mode(fields, arrival.recipients, mode, id_, is_8bit=_is_8bit(arrival))
+        arrival = replace(arrival, recipients=(mode.address,))
+        fields, body, after, marks = tested.fields, tested.before + body, tested.after, tested.marks
     header = rewritten(fields, _marks(settings, arrival.origin, id_, now), arrival.envelope.is_smtputf8)
-    body = arrival.octets[body_at:]
+    header.octets += marks
     domain = header.from_address.rpartition("@")[2]
-    signature = signature_of(header.octets, _body(arrival, body, blobs), domain, current.keys, now)
+    signature = signature_of(header.octets, _body(arrival, body, after, blobs), domain, current.keys, now)
     frozen = b"".join((signature, header.octets, b"\r\n", body))
-    content = FrozenContent((frozen, arrival.body) if arrival.body is not None else (frozen,))
+    content = FrozenContent((frozen, arrival.body, after) if arrival.body is not None else (frozen + after,))
     limit = settings.limits.size_bytes
     if limit is not None and content.size_bytes > limit:
         raise too_large(limit, f"message, for the server “{choice.sender.name}”,")
-    return _new_message(id_, arrival, choice, header, controls, content, now, _digest(arrival, controls, fields, body))
+    return _new_message(id_, arrival, choice, header, controls, content, now, digest, metadata)
 
 
 def _refuse_domains(recipients: tuple[str, ...], current: Current) -> None:
     domains = (path.rpartition("@")[2] for path in recipients)
     outside = next((domain for domain in domains if not current.domains.covers(domain)), None)
     if outside is not None:
-        raise Problem(403, CODE, "Mail to this domain is not allowed", not_allowed(outside))
+        raise Problem(403, "domain-not-allowed", "Mail to this domain is not allowed", not_allowed(outside))
 
 
-def _body(arrival: Arrival, body: bytes, blobs: Blobs) -> Iterator[bytes]:
+def _body(arrival: Arrival, body: bytes, after: bytes, blobs: Blobs) -> Iterator[bytes]:
     yield body
     if arrival.body is not None:
         yield from blobs.open(arrival.body.digest, arrival.body.size_bytes).chunks()
+    if after:
+        yield after
+
+
+def _is_8bit(arrival: Arrival) -> bool:
+    return not (arrival.is_body_ascii and arrival.octets.isascii())
 
 
 def _choice(
@@ -130,7 +147,7 @@ def _choice(
 
 def _new_message(
     id_: str, arrival: Arrival, choice: Choice, header: RawHeader, controls: RawControls, content: FrozenContent,
-    now: datetime, digest: str,
+    now: datetime, digest: str, metadata: dict[str, str],
 ) -> NewMessage:
     envelope, wishes, settings = arrival.envelope, controls.wishes, choice.sender.settings
     is_clients = settings.from_policy is FromPolicy.CLIENT
@@ -152,10 +169,10 @@ def _new_message(
         subject=header.subject,
         purpose=wishes.purpose,
         priority=wishes.priority,
-        needs_8bit=not (arrival.is_body_ascii and arrival.octets.isascii()),
+        needs_8bit=_is_8bit(arrival),
         needs_smtputf8=header.needs_smtputf8 or paths_need_utf8,
         tags=list(wishes.tags),
-        metadata=_notification_wishes(envelope),
+        metadata=metadata,
         send_at=wishes.send_at,
         idempotency_scope=arrival.client.id,
         idempotency_key=controls.key,
@@ -238,5 +255,5 @@ def _told(fault: FieldError) -> str:
 _REPLIES = {
     "too-large": (552, "5.3.4"), "idempotency-conflict": (554, "5.7.0"), "no-smtp-server": (451, "4.3.5"),
     "from-address-unusable": (451, "4.3.5"), "storage-full": (452, "4.3.1"), "queue-full": (452, "4.3.1"),
-    CODE: (550, "5.7.1"),
+    "domain-not-allowed": (550, "5.7.1"),
 }
