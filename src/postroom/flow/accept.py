@@ -32,6 +32,7 @@ from .queue_room import QueueRoom, queue_room
 from .ready import Ready, Refused, ready_message
 from .request import Client, Request, batch_requests, key_conflict, scope_of, single_request
 from .storage_problem import storage_problem
+from .test_mode import metadata_of
 from .unsubscribe import foresee_links
 
 # A batch names so many faults at most; the rest come with the next try.
@@ -96,6 +97,11 @@ class Acceptor:
     ) -> list[Accepted]:
         """All messages of `{"messages": […]}`, or none of them when one can't be taken."""
         return await self._accepted(batch_requests(body, idempotency_key), client)
+
+    async def accept_each(self, requests: Sequence[Request], client: Client) -> list[Accepted]:
+        """All messages of these requests, each under the key that it brings; or none of them when one can't be taken.
+        Errors name fields with the place of their request before them."""
+        return await self._accepted(requests, client)
 
     async def _accepted(self, requests: Sequence[Request], client: Client) -> list[Accepted]:
         await self._room.check(scope_of(client), len(requests))
@@ -234,7 +240,7 @@ def _new_message(request: Request, ready: Ready, client: Client, content: Frozen
             for a in draft.attachments
         ],
         tags=list(submitted.tags),
-        metadata=dict(submitted.metadata),
+        metadata={**submitted.metadata, **metadata_of(ready.test_mode, ready.true_recipients)},
         send_at=submitted.send_at,
         idempotency_scope=scope_of(client),
         idempotency_key=request.key,

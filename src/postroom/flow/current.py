@@ -1,5 +1,5 @@
 """What accepting a message asks of the database, read together and kept for a moment: the servers to send through, the
-rules that choose among them, the keys to sign with, and the domains that mail may go to."""
+rules that choose among them, the keys to sign with, the domains that mail may go to, and whether test mode is on."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,11 +10,13 @@ from postroom.policy.rules import Rule
 from postroom.store.hot_reads import delivery_rules, smtp_servers
 from postroom.store.models import SmtpServer
 from postroom.terms.server import ServerSettings
+from postroom.terms.test_mode import TestMode
 
 from .delivery_rules import rule_of
 from .dkim_signing import SigningKeys
 from .recipient_domains import allowed_domains
 from .signing_keys import signing_keys
+from .test_mode import server_test_mode, site_test_mode
 
 _NO_KEYS: SigningKeys = {}
 _EVERY_DOMAIN = AllowedDomains()
@@ -30,6 +32,7 @@ class Sender:
     candidate: Candidate
     enabled: bool
     may_be_named: bool
+    test_mode: TestMode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +45,22 @@ class Current:
     keys: SigningKeys = field(default_factory=dict)
     standard: Sender | None = None
     domains: AllowedDomains = _EVERY_DOMAIN
+    test_mode: TestMode | None = None
 
 
 def read_current() -> Current:
     """As it is now (blocking). Raises DatabaseError, and Problem where a signing key can't be opened."""
-    return current_of(smtp_servers(), map(rule_of, delivery_rules()), signing_keys(), allowed_domains())
+    rules = map(rule_of, delivery_rules())
+    return current_of(smtp_servers(), rules, signing_keys(), allowed_domains(), site_test_mode())
 
 
 def current_of(
     servers: Iterable[SmtpServer], rules: Iterable[Rule] = (), keys: SigningKeys = _NO_KEYS,
-    domains: AllowedDomains = _EVERY_DOMAIN,
+    domains: AllowedDomains = _EVERY_DOMAIN, test_mode: TestMode | None = None,
 ) -> Current:
-    """With these servers, rules, keys and domains."""
+    """With these servers, rules, keys and domains, and the site's test mode."""
     senders = tuple(map(_sender, servers))
-    return Current(senders, tuple(rules), keys, _standard(senders), domains)
+    return Current(senders, tuple(rules), keys, _standard(senders), domains, test_mode)
 
 
 def _standard(senders: Sequence[Sender]) -> Sender | None:
@@ -75,4 +80,5 @@ def _sender(server: SmtpServer) -> Sender:
         candidate=server.candidate,
         enabled=server.enabled,
         may_be_named=server.enabled and is_proven,
+        test_mode=server_test_mode(server),
     )

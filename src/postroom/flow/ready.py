@@ -12,6 +12,7 @@ from postroom.store.blobs import DamagedBlob
 from postroom.store.ids import new_id
 from postroom.terms.header import is_message_id
 from postroom.terms.problem import FieldError, too_large
+from postroom.terms.test_mode import TestMode
 from postroom.terms.wording import worded
 
 from .attached import NO_UPLOAD, Attached
@@ -21,9 +22,10 @@ from .recipient_domains import domain_errors
 from .request import Request
 from .sending_server import Choice, ServerRefused, sending_server
 from .submitted import RECIPIENTS, SubmittedMessage, field_errors
+from .test_mode import deciding, in_test_mode
 from .to_draft import DraftRefused, draft_of
 from .traits import traits_of
-from .unsubscribe import of_list
+from .unsubscribe import check_list, of_list
 
 LATEST_SEND = timedelta(days=366)
 _SUBJECT_CHARACTERS = 998
@@ -33,7 +35,8 @@ _NOTHING_STORED = Attached()
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A message that nothing but the disk can stop. `is_bound`: no other server may carry it."""
+    """A message that nothing but the disk can stop. `is_bound`: no other server may carry it. `test_mode` is the one
+    that sent it elsewhere; `true_recipients` are then the addresses it would have gone to."""
 
     submitted: SubmittedMessage
     draft: Draft
@@ -43,6 +46,8 @@ class Ready:
     accepted_at: datetime
     expires_at: datetime
     is_bound: bool = False
+    test_mode: TestMode | None = None
+    true_recipients: tuple[str, ...] = ()
 
 
 class Refused(Exception):
@@ -61,8 +66,8 @@ def ready_message(
     try:
         submitted: SubmittedMessage = _validated(request.body)
         chosen = sending_server(submitted.server, current, lambda: traits_of(submitted, client_id))
-        ready = _ready(submitted, chosen, now, attached)
-        _refuse_domains(ready.draft, current)
+        mode = deciding((current.test_mode, chosen.sender.test_mode, request.test_mode), now)
+        ready = _ready(submitted, chosen, now, attached, current, mode)
         return _signed(ready, current, attached) if current.keys else ready
     except ValidationError as error:
         raise Refused(field_errors(error, request.place)) from None
@@ -72,10 +77,18 @@ def ready_message(
         raise Refused([_placed(error, request.place) for error in refusal.errors]) from None
 
 
-def _ready(submitted: SubmittedMessage, chosen: Choice, now: datetime, attached: Attached) -> Ready:
+def _ready(
+    submitted: SubmittedMessage, chosen: Choice, now: datetime, attached: Attached, current: Current,
+    mode: TestMode | None,
+) -> Ready:
     server, errors = chosen.sender, time_errors(submitted, now)
     try:
-        draft = draft_of(submitted, server.settings, attached)
+        draft = true_draft = draft_of(submitted, server.settings, attached)
+        _refuse_domains(draft, current)
+        if submitted.unsubscribe is not None:
+            check_list(draft, submitted.unsubscribe)
+        if mode is not None:
+            draft = in_test_mode(draft, mode)
         if submitted.unsubscribe is not None:
             draft = of_list(draft, submitted.unsubscribe, now)
     except DraftRefused as refusal:
@@ -89,7 +102,15 @@ def _ready(submitted: SubmittedMessage, chosen: Choice, now: datetime, attached:
     if errors:
         raise DraftRefused(errors)
     expires_at = submitted.expires_at or (submitted.send_at or now) + lifetime_of(submitted.purpose)
-    return Ready(submitted, draft, composed, message_id, server, now, max(expires_at, now), chosen.is_bound)
+    return Ready(
+        submitted, draft, composed, message_id, server, now, max(expires_at, now), chosen.is_bound, mode,
+        recipients_of(true_draft) if mode is not None else (),
+    )
+
+
+def recipients_of(draft: Draft) -> tuple[str, ...]:
+    """The bare addresses of To, Cc and Bcc, each once."""
+    return tuple(dict.fromkeys(str(mailbox.address) for mailbox in (*draft.to, *draft.cc, *draft.bcc)))
 
 
 def _refuse_domains(draft: Draft, current: Current) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from postroom.store.models import ApiToken
 from postroom.terms.problem import FieldError, Problem, invalid_fields
+from postroom.terms.test_mode import TestMode
 from postroom.terms.wording import worded
 
 from .submitted import BATCH
@@ -29,12 +30,14 @@ Client = ApiToken | Person | None
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One submitted message with its place among others ("" alone, "messages.3." in a batch)."""
+    """One submitted message with its place among others ("" alone, "messages.3." in a batch). `test_mode` is that of
+    the subscription whose message it is."""
 
     body: Any
     place: str = ""
     key: str | None = None
     digest: str = ""
+    test_mode: TestMode | None = None
 
 
 def scope_of(client: Client) -> str:

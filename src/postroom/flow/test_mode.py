@@ -4,7 +4,7 @@ What was accepted before stays as it was: its octets, and whom it goes to, are f
 decides, then the server's, then the subscription's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -13,6 +13,7 @@ from django.utils.translation import override
 
 from postroom.message.draft import Draft
 from postroom.message.test_mode import redirected
+from postroom.smtp.text import printable
 from postroom.store import audit
 from postroom.store.models import InstanceValue, SmtpServer, Subscription
 from postroom.terms.address import AddressProblem, parse_address
@@ -28,6 +29,7 @@ LONGEST = timedelta(days=90)
 # What pages and API propose.
 USUAL = timedelta(days=1)
 _SITE = "test_mode"
+_METADATA = 1_000
 
 
 def site_test_mode() -> TestMode | None:
@@ -64,6 +66,13 @@ def voice_of(mode: TestMode) -> Translate:
             return _(pattern)
 
     return say
+
+
+def metadata_of(mode: TestMode | None, true_recipients: Sequence[str]) -> dict[str, str]:
+    """What is kept with a message that went elsewhere, for whoever looks at it here."""
+    if mode is None:
+        return {}
+    return {"test_mode": str(mode.extent), "test_recipients": printable(", ".join(true_recipients), _METADATA)}
 
 
 def set_for_site(address: str, until: datetime | None, actor: str, now: datetime) -> TestMode:

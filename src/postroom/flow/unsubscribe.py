@@ -42,11 +42,15 @@ def unsubscribe_fields(list_name: str, recipient: str, now: datetime) -> tuple[t
 
 
 def of_list(draft: Draft, list_name: str, now: datetime) -> Draft:
-    """The draft of a message of that list (blocking). Raises DraftRefused where it can't be left by a link, and
-    DatabaseError."""
+    """The draft of a message of that list, which `check_list` lets pass (blocking). Raises DatabaseError."""
+    recipient = _recipients(draft).pop()
+    return replace(draft, headers=(*draft.headers, *unsubscribe_fields(list_name, recipient, now)))
+
+
+def check_list(draft: Draft, list_name: str) -> None:
+    """Raises DraftRefused where a message of that list can't be left by a link."""
     errors = [problem] if (problem := list_problem(list_name, "unsubscribe")) is not None else []
-    recipients = {canonical(str(mailbox.address)) for mailbox in (*draft.to, *draft.cc, *draft.bcc)}
-    if len(recipients) != 1:
+    if len(_recipients(draft)) != 1:
         text = worded("A message that can be unsubscribed from has one recipient. Send one message to each.")
         errors.append(FieldError("unsubscribe", "too-many", text))
     for name, _ in draft.headers:
@@ -55,7 +59,10 @@ def of_list(draft: Draft, list_name: str, now: datetime) -> Draft:
             errors.append(FieldError(f"headers.{name}", "twice", text))
     if errors:
         raise DraftRefused(errors)
-    return replace(draft, headers=(*draft.headers, *unsubscribe_fields(list_name, recipients.pop(), now)))
+
+
+def _recipients(draft: Draft) -> set[str]:
+    return {canonical(str(mailbox.address)) for mailbox in (*draft.to, *draft.cc, *draft.bcc)}
 
 
 def link_of(token: str) -> UnsubscribeLink | None:

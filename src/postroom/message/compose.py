@@ -111,6 +111,8 @@ def _header(draft: Draft, message_id: str, date: datetime) -> Iterable[str]:
             yield fields.structured(name, _accepted(key, checked_structured_text, text))
         else:
             yield fields.unstructured(name, _accepted(key, checked_field_text, text))
+    for name, text in draft.marks:
+        yield fields.unstructured(name, _accepted(f"headers.{name}", checked_field_text, text))
 
 
 @lru_cache(maxsize=8)

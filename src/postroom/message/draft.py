@@ -45,7 +45,8 @@ class Attachment:
 class Draft:
     """What becomes a message. Without `text`, the text part is made from `html`; one of them is required.
 
-    `headers` are further fields in order, names and bodies; those that Postroom writes itself are refused.
+    `headers` are further fields in order, names and bodies; those that Postroom writes itself are refused. `marks` are
+    such fields, which no client can set.
     """
 
     from_header: Mailbox
@@ -57,4 +58,5 @@ class Draft:
     text: str | None = None
     html: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    marks: tuple[tuple[str, str], ...] = ()
     attachments: tuple[Attachment, ...] = ()

@@ -49,7 +49,7 @@ def redirected(draft: Draft, mode: TestMode, say: Translate = str) -> Draft:
         subject=marked_subject(draft.subject, true, say),
         text=None if draft.text is None else "\n".join((title, *lines, "-" * 60, "", draft.text)),
         html=None if draft.html is None else _with_box(draft.html, title, lines),
-        headers=(*draft.headers, *mode_fields(mode, true)),
+        marks=mode_fields(mode, true),
     )
 
 
