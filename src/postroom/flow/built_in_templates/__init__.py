@@ -1,0 +1,1 @@
+"""The templates that come with Postroom: a TOML file each, with a text for each language."""
