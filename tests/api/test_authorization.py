@@ -53,6 +53,19 @@ ALLOWED = {
     ("get", "/api/v1/domain-checks/{check_id}"): READ,
     ("get", "/api/v1/bounces"): READ | SEND,
     ("post", "/api/v1/bounces"): SEND,
+    ("get", "/api/v1/report-sources"): READ,
+    ("post", "/api/v1/report-sources"): ADMIN,
+    ("get", "/api/v1/report-sources/{source_id}"): READ,
+    ("patch", "/api/v1/report-sources/{source_id}"): ADMIN,
+    ("delete", "/api/v1/report-sources/{source_id}"): ADMIN,
+    ("post", "/api/v1/report-sources/{source_id}/try"): ADMIN,
+    ("get", "/api/v1/source-tries/{try_id}"): READ,
+    ("get", "/api/v1/sql-connections"): READ,
+    ("post", "/api/v1/sql-connections"): ADMIN,
+    ("get", "/api/v1/sql-connections/{connection_id}"): READ,
+    ("patch", "/api/v1/sql-connections/{connection_id}"): ADMIN,
+    ("delete", "/api/v1/sql-connections/{connection_id}"): ADMIN,
+    ("post", "/api/v1/sql-connections/{connection_id}/try"): ADMIN,
     ("get", "/api/v1/suppressions"): READ,
     ("post", "/api/v1/suppressions"): ADMIN,
     ("get", "/api/v1/suppressions/{suppression_id}"): READ,
@@ -87,7 +100,10 @@ ALLOWED = {
     ("post", "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"): ADMIN,
 }
 # The intake stands in front of Django; tests/intake/test_authorization.py asks it the same.
-INTAKE = {("post", "/api/v1/messages"), ("post", "/api/v1/messages/batch"), ("post", "/api/v1/blobs")}
+INTAKE = {
+    ("post", "/api/v1/messages"), ("post", "/api/v1/messages/batch"), ("post", "/api/v1/blobs"),
+    ("post", "/api/v1/report-sources/{source_id}/report"),
+}
 OPERATIONS = sorted((method, path) for path, item in document()["paths"].items() for method in item)
 
 
