@@ -70,7 +70,7 @@ def save_mailbox(given: MailboxSettings, password: str, actor: str) -> BounceMai
         row.folder, row.done_folder, row.enabled = given.folder, given.done_folder, given.enabled
         if password:
             row.sealed_password = settings.VAULT.seal(password, given.destination)
-        row.fault, row.look_asked_at = "", timezone.now()
+        row.fault, row.fault_since, row.look_asked_at = "", None, timezone.now()
         row.save()
         changes = {"host": row.host, "port": row.port, "enabled": row.enabled, _PASSWORD: bool(password)}
         audit.record(actor, "bounce-mailbox.save", row.host, changes)
@@ -121,8 +121,9 @@ def look(now: datetime) -> int:
         fault = f"{error.step}\n{error.said}"
     except VaultError as error:
         fault = f"{_PASSWORD}\n{error}"
+    since = (row.fault_since or now) if fault else None
     BounceMailbox.objects.filter(pk=row.pk).update(
-        looked_at=timezone.now(), fault=fault[:500], read_count=row.read_count + count
+        looked_at=timezone.now(), fault=fault[:500], fault_since=since, read_count=row.read_count + count
     )
     return count
 

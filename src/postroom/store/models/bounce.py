@@ -41,7 +41,7 @@ class Bounce(models.Model):
 
 class BounceMailbox(models.Model):
     """A mailbox that the engine reads for bounces over IMAP with TLS; at most one row. The password is sealed to host,
-    port and user name. `fault` tells why the last look failed, "" when it did not."""
+    port and user name. `fault` tells why the last look failed, "" when it did not, `fault_since` since when they fail."""
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
     host = models.CharField(max_length=253)
@@ -54,4 +54,5 @@ class BounceMailbox(models.Model):
     looked_at = models.DateTimeField(null=True)
     look_asked_at = models.DateTimeField(null=True)
     fault = models.CharField(max_length=500, blank=True)
+    fault_since = models.DateTimeField(null=True)
     read_count = models.BigIntegerField(default=0)
