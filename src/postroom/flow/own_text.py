@@ -2,6 +2,7 @@
 
 A notification or an alert has to leave even where somebody broke its template."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,11 @@ import structlog
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from postroom.message.template import TemplateFault
+
 from .instance import site
 from .recipients import Addressed
+from .templates import rendered
 
 SUBJECT_CHARACTERS = 900
 
@@ -28,10 +32,21 @@ class OwnText:
     attachments: Sequence[Mapping[str, Any]] = ()
 
 
-def own_text(_template: str, to: Addressed, values: Mapping[str, Any]) -> OwnText:
+def own_text(template: str, to: Addressed, values: Mapping[str, Any]) -> OwnText:
     """The template of that name in the person's language; `values` has at least `title`, plain and in that language
     (blocking)."""
-    return plain_text(to, values)
+    recipient = {**to.values, "name": to.name, "address": to.address, "language": to.language}
+    try:
+        made = rendered(template, to.language or "en", {**values, "recipient": recipient})
+    except TemplateFault as fault:
+        _log.error("a template can't be used; plain text is sent instead", template=template, fault=str(fault))
+        return plain_text(to, values)
+    pictures = [
+        {"filename": image.file_name, "content_type": image.media_type, "content_id": image.content_id, "inline": True,
+         "content_base64": base64.b64encode(image.octets).decode("ascii")}
+        for image in made.inline_images
+    ]
+    return OwnText(_one_line(made.subject) or _one_line(str(values["title"])), made.text, made.html, pictures)
 
 
 def plain_text(to: Addressed, values: Mapping[str, Any]) -> OwnText:

@@ -30,6 +30,16 @@ def engine_is_running() -> bool:
     return any(_is_running(row.value) for row in InstanceValue.objects.filter(name__startswith=NAME))
 
 
+def last_heartbeat() -> datetime | None:
+    """When any engine was heard of last, at work or at its end; None for none ever."""
+    found = []
+    for row in InstanceValue.objects.filter(name__startswith=NAME):
+        at = parse_datetime(str(row.value.get("at", ""))) if isinstance(row.value, dict) else None
+        if at is not None and at.tzinfo is not None:
+            found.append(at)
+    return max(found, default=None)
+
+
 def _is_running(value: object) -> bool:
     beat = value if isinstance(value, dict) else {}
     at = parse_datetime(str(beat.get("at", "")))

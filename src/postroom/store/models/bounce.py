@@ -41,7 +41,7 @@ class Bounce(models.Model):
 
 class BounceMailbox(models.Model):
     """A mailbox that the engine reads for bounces over IMAP with TLS; at most one row. The password is sealed to host,
-    port and user name. `fault` tells why the last look failed, "" when it did not, `fault_since` since when they fail."""
+    port and user name. `fault` tells why the last look failed, "" when it did not, `fault_since` since when they do."""
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
     host = models.CharField(max_length=253)
