@@ -35,6 +35,11 @@ CHANGING = [
     ("/delivery-rules/undo", {"removal": "X"}), ("/queue/hold", {}), ("/queue/release", {"hold": "X"}),
     ("/queue/try-now", {}),
     ("/storage", {"log_days": "1"}),
+    ("/recipients", {"address": "a@b.example"}), ("/recipients/X", {"address": "a@b.example"}),
+    ("/recipients/X/remove", {}), ("/recipients/undo", {"removal": "X"}), ("/recipients/import", {}),
+    ("/recipients/imports/X/undo", {}), ("/groups", {"name": "x"}), ("/groups/X", {"name": "x"}),
+    ("/groups/X/join", {"members": "a@b.example"}), ("/groups/X/leave/X", {}),
+    ("/groups/X/remove", {}), ("/groups/undo", {"removal": "X"}), ("/recipient-domains", {"domains": "x.example"}),
     ("/suppressions", {"address": "a@b.example"}), ("/suppressions/import", {}),
     ("/suppressions/X/remove", {"why": "x"}), ("/bounce-mailbox", {"host": "x"}), ("/bounce-mailbox/look", {}),
     ("/bounce-mailbox/remove", {}),
@@ -49,10 +54,14 @@ OPERATORS = {
     "/messages/undo", "/messages/new", "/smtp-tests/{test}/arrived", "/domain-checks/from-domain",
     "/domain-checks/inbox-outlook", "/domain-checks/recipient", "/suppressions", "/suppressions/import",
     "/suppressions/X/remove", "/queue/hold", "/queue/release", "/queue/try-now",
+    "/recipients", "/recipients/X", "/recipients/X/remove", "/recipients/undo", "/recipients/import",
+    "/recipients/imports/X/undo", "/groups", "/groups/X", "/groups/X/join", "/groups/X/leave/X", "/groups/X/remove",
+    "/groups/undo",
 }
 READ_BY_OPERATORS = (
     "/messages/new", "/messages/export", "/messages/{message}/content", "/messages/{message}/source",
     "/messages/{message}/attachments/0", "/suppressions/export", "/suppressions/X/remove",
+    "/recipients/export", "/recipients/import", "/recipients/X",
 )
 READ_BY_ADMINISTRATORS = (
     "/bounce-mailbox", "/bounce-mailbox/state", "/delivery-rules/new",

@@ -12,6 +12,9 @@ from postroom.store.models import User
 from . import words
 from .queries.delivery_status import DeliveryStatus
 
+# What else belongs to an entry: tests to the servers, groups to the recipients.
+_BELOW = {"smtp-servers": ("/smtp-",), "recipients": ("/recipients/", "/groups")}
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -54,6 +57,7 @@ def navigation(path: str, user: User, status: DeliveryStatus) -> Navigation:
             _("Messages"), "messages", path, "mail", status.depth_words,
             ngettext("%(n)s waiting", "%(n)s waiting", status.depth) % {"n": status.depth_words},
         ),
+        _entry(_("Recipients"), "recipients", path, "address-book"),
         _entry(_("Queue and limits"), "queue", path, "stack-2"),
         _entry(_("SMTP activity log"), "activity", path, "list-search"),
         _entry(_("Suppressed recipients"), "suppressions", path, "ban"),
@@ -75,6 +79,7 @@ def _system(path: str, failing: int) -> list[Entry]:
             failing_words, alarms=True,
         ),
         _entry(_("Delivery rules"), "delivery-rules", path),
+        _entry(_("Recipient domains"), "recipient-domains", path),
         _entry(_("DKIM keys"), "dkim-keys", path),
         _entry(_("Bounce mailbox"), "bounce-mailbox", path),
         _entry(_("Storage and retention"), "storage", path),
@@ -86,7 +91,6 @@ def _entry(
     label: str, name: str, path: str, icon: str = "", count: str = "", count_words: str = "", *, alarms: bool = False
 ) -> Entry:
     address = reverse(f"pages:{name}")
-    # Tests belong to the servers.
-    below = "/smtp-" if name == "smtp-servers" else f"{address}/"
+    below = _BELOW.get(name, (f"{address}/",))
     here = path == address or (address != "/" and path.startswith(below))
     return Entry(label, address, here, icon, count, count_words, alarms)
