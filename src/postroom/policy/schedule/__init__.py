@@ -3,11 +3,13 @@
 from .days_off import DaysOff, days_off
 from .instants import following, instants, latest
 from .missed import CatchUp, Due, corrected, due
-from .reading import parsed
+from .notes import notes
+from .reading import check_zone, parsed
 from .rule import NO_DAYS_OFF, Days, Schedule, ScheduleFault
 from .text import described
 
 __all__ = [
-    "NO_DAYS_OFF", "CatchUp", "Days", "DaysOff", "Due", "Schedule", "ScheduleFault", "corrected", "days_off",
-    "described", "due", "following", "instants", "latest", "parsed",
+    "NO_DAYS_OFF", "CatchUp", "Days", "DaysOff", "Due", "Schedule", "ScheduleFault", "check_zone",
+    "corrected", "days_off",
+    "described", "due", "following", "instants", "latest", "notes", "parsed",
 ]

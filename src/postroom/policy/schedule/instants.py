@@ -26,7 +26,7 @@ def following(schedule: Schedule, after: datetime, days_off: Container[date] = N
     zone = ZoneInfo(schedule.zone)
     waiting: set[datetime] = set()
     for day in _days(schedule, after.astimezone(zone).date() - _DAY, days_off):
-        settled = _instant(day - _DAY, _EARLIEST_BEFORE, zone)
+        settled = instant_of(day - _DAY, _EARLIEST_BEFORE, zone)
         yield from sorted(at for at in waiting if at < settled)
         waiting = {at for at in waiting if at >= settled}
         waiting |= {at for at in instants_of_day(schedule, day) if at > after}
@@ -52,7 +52,7 @@ def latest(
 def instants_of_day(schedule: Schedule, day: date) -> set[datetime]:
     """The instants of one day of the zone, whether the rule names it or not."""
     zone = ZoneInfo(schedule.zone)
-    found = {_instant(day, at, zone) for at in schedule.times}
+    found = {instant_of(day, at, zone) for at in schedule.times}
     if schedule.repeats:
         found |= {second for at in schedule.times if (second := _second_instant(day, at, zone)) is not None}
     return found
@@ -70,27 +70,29 @@ def _days(schedule: Schedule, first: date, days_off: Container[date]) -> Iterato
         day += _DAY
 
 
-def _instant(day: date, at: time, zone: ZoneInfo) -> datetime:
+def instant_of(day: date, at: time, zone: ZoneInfo) -> datetime:
+    """The first instant at which clocks show that time, or at which they have skipped it."""
     wall = datetime.combine(day, at, zone)
     instant = wall.astimezone(UTC)
-    if _is_shown(wall, instant):
+    if is_shown(wall, instant):
         return instant
-    return _end_of_gap(wall.replace(fold=1).astimezone(UTC), instant, zone)
+    return change_between(wall.replace(fold=1).astimezone(UTC), instant, zone)
 
 
 def _second_instant(day: date, at: time, zone: ZoneInfo) -> datetime | None:
     """Where clocks show a time twice, the second instant."""
     wall = datetime.combine(day, at, zone)
     first, second = wall.astimezone(UTC), wall.replace(fold=1).astimezone(UTC)
-    return second if second != first and _is_shown(wall, first) else None
+    return second if second != first and is_shown(wall, first) else None
 
 
-def _is_shown(wall: datetime, instant: datetime) -> bool:
+def is_shown(wall: datetime, instant: datetime) -> bool:
+    """Whether clocks of its zone show a time at what is its instant; not where they skip it."""
     return instant.astimezone(wall.tzinfo).replace(tzinfo=None, fold=0) == wall.replace(tzinfo=None)
 
 
-def _end_of_gap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
-    """The first instant of the offset that `after` has, which `before` has not."""
+def change_between(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """The first instant of the offset that `after` has and `before` has not, to the second."""
     offset = after.astimezone(zone).utcoffset()
     while after - before > timedelta(seconds=1):
         middle = (before + (after - before) / 2).replace(microsecond=0)

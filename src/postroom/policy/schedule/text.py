@@ -22,6 +22,12 @@ class Language:
     counts: tuple[str, ...]
     patterns: dict[str, str]
 
+    def listed(self, items: Sequence[str]) -> str:
+        """“a, b and c”."""
+        if len(items) < 2:
+            return "".join(items)
+        return f"{', '.join(items[:-1])} {self.conjunction} {items[-1]}"
+
 
 def _english_ordinal(n: int) -> str:
     ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
@@ -44,7 +50,8 @@ _ENGLISH = Language(
         "every hours": "every {} hours", "from to": "{} from {} to {}", "many": "{} times a day, {} to {}",
         "missing days": "Months without a {} are left out.",
         "forward": "Clocks go forward on {date}. {effect}", "back": "Clocks go back on {date}. {effect}",
-        "stays": "The run stays at {time} local time.", "paces": "Runs keep their pace.",
+        "stays": "The run stays at {time} local time.", "stay": "Runs stay at their local times.",
+        "left out": "Left out as days off: {}.", "paces": "Runs keep their pace.",
         "moved": "There is no {from} on that day: the run comes at {to}.",
         "doubled": "{time} comes twice on that day: the run comes once, the first time.", "date": "{day} {month}",
     },
@@ -66,7 +73,9 @@ _FRENCH = Language(
         "from to": "{} de {} à {}", "many": "{} fois par jour, de {} à {}",
         "missing days": "Les mois sans {} sont laissés de côté.",
         "forward": "L’heure avance le {date}. {effect}", "back": "L’heure recule le {date}. {effect}",
-        "stays": "L’exécution reste à {time}, heure locale.", "paces": "Les exécutions gardent leur rythme.",
+        "stays": "L’exécution reste à {time}, heure locale.",
+        "stay": "Les exécutions gardent leur heure locale.", "left out": "Jours laissés de côté : {}.",
+        "paces": "Les exécutions gardent leur rythme.",
         "moved": "{from} n’existe pas ce jour-là : l’exécution a lieu à {to}.",
         "doubled": "{time} vient deux fois ce jour-là : l’exécution a lieu une fois, la première.",
         "date": "{day} {month}",
@@ -84,21 +93,9 @@ def described(schedule: Schedule, language: str) -> str:
     return text
 
 
-def listed(items: Sequence[str], language: str) -> str:
-    """“a, b and c”."""
-    return _listed(items, LANGUAGES.get(language, _ENGLISH))
-
-
-def day_in_words(day: date, language: str) -> str:
+def in_words(day: date, spoken: Language) -> str:
     """Such as 29 March."""
-    spoken = LANGUAGES.get(language, _ENGLISH)
     return spoken.patterns["date"].format(day=day.day, month=spoken.months[day.month - 1])
-
-
-def _listed(items: Sequence[str], spoken: Language) -> str:
-    if len(items) < 2:
-        return "".join(items)
-    return f"{', '.join(items[:-1])} {spoken.conjunction} {items[-1]}"
 
 
 def _days(days: Days, spoken: Language) -> str:
@@ -111,7 +108,7 @@ def _days(days: Days, spoken: Language) -> str:
         return f"{text} ({_weekdays(days.weekdays, spoken)})" if days.weekdays else text
     text = _plain_days(days, spoken)
     months = [spoken.months[month - 1] for month in days.months]
-    return spoken.patterns["in months"].format(text, _listed(months, spoken)) if months else text
+    return spoken.patterns["in months"].format(text, spoken.listed(months)) if months else text
 
 
 def _plain_days(days: Days, spoken: Language) -> str:
@@ -119,7 +116,7 @@ def _plain_days(days: Days, spoken: Language) -> str:
         return spoken.patterns["every days"].format(days.every_days)
     if days.every_weeks > 1:
         names = [spoken.weekdays[day] for day in days.weekdays or range(7)]
-        return spoken.patterns["every weeks"].format(days.every_weeks, _listed(names, spoken))
+        return spoken.patterns["every weeks"].format(days.every_weeks, spoken.listed(names))
     return _weekdays(days.weekdays, spoken) if days.weekdays else spoken.patterns["every day"]
 
 
@@ -128,21 +125,21 @@ def _weekdays(weekdays: tuple[int, ...], spoken: Language) -> str:
         return spoken.patterns["weekdays"]
     if weekdays == _WEEKEND:
         return spoken.patterns["weekends"]
-    names = _listed([spoken.patterns["plural"].format(spoken.weekdays[day]) for day in weekdays], spoken)
+    names = spoken.listed([spoken.patterns["plural"].format(spoken.weekdays[day]) for day in weekdays])
     return f"Les {names}" if spoken is _FRENCH else names
 
 
 def _of_month(days: Days, spoken: Language) -> str:
-    months = _listed([spoken.months[month - 1] for month in days.months], spoken) or spoken.patterns["each month"]
+    months = spoken.listed([spoken.months[month - 1] for month in days.months]) or spoken.patterns["each month"]
     parts = []
     if days.month_days:
         named = [spoken.ordinal(day) if day != LAST else spoken.patterns["last day"] for day in days.month_days]
-        parts.append(spoken.patterns["month days"].format(_listed(named, spoken), months))
+        parts.append(spoken.patterns["month days"].format(spoken.listed(named), months))
     parts += [
         spoken.patterns["nth"].format(_count(n, spoken), spoken.weekdays[weekday], months) for n, weekday in days.nth
     ]
     parts += [spoken.patterns["workdays"].format(_count(n, spoken), months) for n in days.workdays]
-    return _listed([parts[0], *(part[0].lower() + part[1:] for part in parts[1:])], spoken)
+    return spoken.listed([parts[0], *(part[0].lower() + part[1:] for part in parts[1:])])
 
 
 def _count(n: int, spoken: Language) -> str:
@@ -160,7 +157,7 @@ def _times(schedule: Schedule, spoken: Language) -> str:
         return interval if whole_day else spoken.patterns["from to"].format(interval, times[0], times[-1])
     if len(times) > 2 * MOST_TIMES_LISTED:
         return spoken.patterns["many"].format(len(times), times[0], times[-1])
-    return _listed(times, spoken)
+    return spoken.listed(times)
 
 
 def _interval(step: int, spoken: Language) -> str:
