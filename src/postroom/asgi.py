@@ -43,6 +43,7 @@ _django = get_asgi_application()
 
 from postroom.flow.loaded import leave_to_memory  # noqa: E402
 from postroom.intake.intake import Intake  # noqa: E402 - its models need Django set up
+from postroom.intake.pushes import Pushes  # noqa: E402
 from postroom.intake.static_files import StaticFiles  # noqa: E402
 from postroom.pages.upload import body_limit, takes_upload  # noqa: E402
 from postroom.terms.problem import Problem  # noqa: E402
@@ -53,7 +54,7 @@ class Application:
 
     def __init__(self, intake: Intake, django: App) -> None:
         self._intake = intake
-        self._static = StaticFiles()
+        self._static, self._pushes = StaticFiles(), Pushes(Path(settings.DATA_DIR) / "blobs")
         self._django = django
         self._uploading = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
@@ -64,6 +65,8 @@ class Application:
             await _refuse_host(scope, send)
         elif self._intake.takes(scope):
             await self._intake(scope, receive, send)
+        elif self._pushes.takes(scope):
+            await self._pushes(scope, receive, send)
         elif self._static.takes(scope):
             await self._static(scope, receive, send)
         elif scope["type"] == "http":

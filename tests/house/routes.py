@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
 from postroom.intake.intake import BATCH, MESSAGES
+from postroom.intake.pushes import PUSH
 from postroom.intake.uploads import BLOBS
 
 _PLACE = re.compile(r"<[^<>]*>|\{[^{}]*\}")
@@ -19,7 +20,8 @@ def shape_of(address: str) -> str:
 
 def routes() -> set[str]:
     """The shapes of all addresses, the intake's included; catch-alls that only refuse are none."""
-    return {MESSAGES, BATCH, BLOBS, *(shape_of(address) for address in _below("/", get_resolver().url_patterns))}
+    pages = (shape_of(address) for address in _below("/", get_resolver().url_patterns))
+    return {MESSAGES, BATCH, BLOBS, shape_of(PUSH), *pages}
 
 
 def _below(prefix: str, patterns: list[URLPattern | URLResolver]) -> Iterator[str]:

@@ -9,7 +9,7 @@ _ENGINE = Engine(dirs=[str(Path(__file__).parent / "templates")], autoescape=Tru
 _DEPTH = 2
 _ORDER = (
     "Messages", "SMTP servers", "Delivery rules", "Queue", "Tests", "Domains", "DKIM keys", "Activity", "Bounces",
-    "Suppressions", "Recipients", "Announcements",
+    "Suppressions", "Report sources", "Recipients", "Announcements",
 )
 _METHODS = ("get", "post", "patch", "put", "delete")
 
@@ -56,7 +56,7 @@ def page_of(document: dict[str, Any]) -> str:
         "title": document["info"]["title"],
         "version": document["info"]["version"],
         "description": document["info"].get("description", ""),
-        "tags": sorted(tags.items(), key=lambda pair: _ORDER.index(pair[0])),
+        "tags": sorted(tags.items(), key=lambda pair: (*_ORDER, pair[0]).index(pair[0])),
         "problems": PROBLEMS.items(),
     })
     return str(_ENGINE.get_template("docs.html").render(context))

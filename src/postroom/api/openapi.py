@@ -9,6 +9,7 @@ from ninja.openapi.schema import get_schema
 
 from postroom.flow.submitted import BATCH, SubmittedMessage
 from postroom.flow.upload import UPLOAD_BYTES
+from postroom.terms.report import REPORT_BYTES
 
 from .docs_page import page_of
 from .schemas import ProblemOut
@@ -49,6 +50,7 @@ def document() -> dict[str, Any]:
         )
     }
     paths["/api/v1/blobs"] = {"post": _UPLOAD}
+    paths["/api/v1/report-sources/{source_id}/report"] = {"post": _PUSH}
     for path in paths.values():
         for operation in path.values():
             operation["responses"].update(_refusals(operation))
@@ -91,7 +93,7 @@ def _list_of(model: str) -> dict[str, Any]:
 
 def _refusals(operation: dict[str, Any]) -> dict[int, dict[str, Any]]:
     """The refusals that the operation may give, without those it already describes."""
-    intake = operation["operationId"] in ("postMessage", "postBatch", "postBlob")
+    intake = operation["operationId"] in ("postMessage", "postBatch", "postBlob", "postReport")
     statuses = {400, 401, 403, 404, 409, 413, 415, 422, 503} | ({408, 429, 507} if intake else set())
     content = {"application/problem+json": {"schema": _ref("ProblemOut")}}
     return {status: {"description": REFUSALS[status], "content": content} for status in sorted(statuses)}
@@ -128,6 +130,43 @@ _UPLOAD: dict[str, Any] = {
                 "type": "object",
                 "required": ["id", "size_bytes"],
                 "properties": {"id": {"type": "string"}, "size_bytes": {"type": "integer"}},
+            }}},
+        }
+    },
+    "security": [{"Bearer": ["send"]}],
+}
+
+_PUSH: dict[str, Any] = {
+    "operationId": "postReport",
+    "summary": "Push a report to a source; subscriptions that run on a push begin",
+    "tags": ["Report sources"],
+    "parameters": [
+        {"name": "source_id", "in": "path", "required": True, "schema": {"type": "string", "maxLength": 26}},
+        {
+            "name": "file_name", "in": "query", "required": False, "description": "What recipients see it called.",
+            "schema": {"type": "string", "maxLength": 1_000},
+        },
+        {
+            "name": "Idempotency-Key", "in": "header", "required": False,
+            "description": "The same key and report are one report and begin its runs once.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+        },
+    ],
+    "requestBody": {
+        "required": True,
+        "description": f"The octets of the report, with their type as Content-Type; at most {REPORT_BYTES} of them.",
+        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    "responses": {
+        201: {
+            "description": "Stored; `runs` says how many subscriptions begin with it",
+            "content": {"application/json": {"schema": {
+                "type": "object",
+                "required": ["id", "file_name", "media_type", "size_bytes", "runs"],
+                "properties": {
+                    "id": {"type": "string"}, "file_name": {"type": "string"}, "media_type": {"type": "string"},
+                    "size_bytes": {"type": "integer"}, "runs": {"type": "integer"},
+                },
             }}},
         }
     },

@@ -30,6 +30,7 @@ from .bounce_mailbox import BounceMailboxReader
 from .domain_checks import DomainChecks
 from .engine import Engine
 from .server_tests import ServerTests
+from .source_tries import SourceTries
 from .upkeep import Upkeep
 from .webhooks import Webhooks
 
@@ -72,7 +73,9 @@ async def _serve_until_signal(name: str, ready: Callable[[], None]) -> None:
 async def _with_lookers(engine: Engine, turn: Turn) -> None:
     """Run the engine; beside it, and as long as it runs, lookers do what has nothing to do with deliveries."""
     changes = [open_change() for _ in range(2)]
-    lookers = (DomainChecks(changes[0], turn), BounceMailboxReader(turn), Webhooks(changes[1], turn))
+    lookers = (
+        DomainChecks(changes[0], turn), BounceMailboxReader(turn), SourceTries(turn),
+        Webhooks(changes[1], turn))
     try:
         await engine.run()
     finally:

@@ -1,0 +1,105 @@
+"""Tries of report sources, a few at a time, beside deliveries and never in their way."""
+
+import asyncio
+import sqlite3
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import structlog
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError, connection
+
+from postroom.flow.try_source import (
+    claim_try,
+    forget_old_tries,
+    note_broken,
+    requeue_abandoned_tries,
+    run_try,
+)
+from postroom.store.models import SourceTry
+from postroom.store.turn import Turn
+
+AT_ONCE = 2
+LOOK_S = 0.5
+RETAIN_S = 3_600.0
+
+_log = structlog.get_logger("postroom.engine")
+
+
+class SourceTries:
+    """Works off tries from its making until `stop`, on a task of its own; of several engines the one whose `turn` it
+    is does."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._running: set[asyncio.Task[None]] = set()
+        self._may_have_lost_one = True
+        self._retained_s = -RETAIN_S
+        self._feeder = asyncio.create_task(self._feed())
+        self._feeder.add_done_callback(_ended)
+
+    async def stop(self) -> None:
+        """End at once; what was under way is begun again by the next engine."""
+        tasks = (self._feeder, *self._running)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _feed(self) -> None:
+        while True:
+            try:
+                await self._round()
+            except (DatabaseError, sqlite3.Error) as error:
+                _log.error("no try of a report source could be begun", error=str(error))
+                self._may_have_lost_one = True  # the claim may have been stored all the same
+            await asyncio.sleep(LOOK_S)
+
+    async def _round(self) -> None:
+        if not self._turn.is_mine:
+            self._may_have_lost_one = True  # what the engine whose turn it is leaves behind
+            return
+        now_s = asyncio.get_running_loop().time()
+        if self._may_have_lost_one:
+            await sync_to_async(requeue_abandoned_tries)([task.get_name() for task in self._running])
+            self._may_have_lost_one = False
+        if now_s - self._retained_s >= RETAIN_S:
+            await sync_to_async(forget_old_tries)(datetime.now(UTC))
+            self._retained_s = now_s
+        while len(self._running) < AT_ONCE and (row := await sync_to_async(claim_try)()) is not None:
+            task = asyncio.create_task(_worked(row), name=row.pk)
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+            task.add_done_callback(_ended)
+
+
+async def _worked(row: SourceTry) -> None:
+    """One try, in a thread of its own: a slow source holds neither what else waits for the database, nor, since the
+    thread is a daemon, the end of the process (D12)."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def end(error: BaseException | None) -> None:
+        if not done.done():
+            done.set_result(None) if error is None else done.set_exception(error)
+
+    def work() -> None:
+        ended: BaseException | None = None
+        try:
+            run_try(row)
+        except Exception as error:  # noqa: BLE001 - whoever waits logs it
+            ended = error
+            with suppress(DatabaseError):
+                note_broken(row)
+        finally:
+            connection.close()
+        with suppress(RuntimeError):  # the loop is over, and nobody waits
+            loop.call_soon_threadsafe(end, ended)
+
+    threading.Thread(target=work, name="source-try", daemon=True).start()
+    await done
+
+
+def _ended(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("a report source could not be tried", exc_info=error)

@@ -1,0 +1,130 @@
+"""Report sources and connections through the API: kept, tried, and their secrets never told."""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from postroom.flow import try_source
+from postroom.flow.source_settings import password_of, secret_of
+from postroom.policy.report_roots import ReportRoots
+from postroom.store.models import AuditEntry, ReportSource, SqlConnection, Subscription
+
+from .conftest import Call
+
+SOURCES, CONNECTIONS = "/api/v1/report-sources", "/api/v1/sql-connections"
+URL = {
+    "name": "Shop", "kind": "url", "settings": {"url": "https://shop.example/sales.csv"}, "secret": "Bearer swordfish",
+}
+DATABASE = {
+    "name": "Shop", "kind": "postgresql", "password": "swordfish",
+    "settings": {"host": "db.example", "database": "shop", "username": "reader"},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(settings, "REPORT_ROOTS", ReportRoots((("reports", str(tmp_path)),)))
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_source_is_added_changed_and_removed_and_each_is_audited(admin: Call) -> None:
+    made = admin("post", SOURCES, {"name": "Sales", "settings": {"root": "reports", "pattern": "sales/*.csv"}})
+    assert made.status_code == 201, made.content
+    path = f"{SOURCES}/{made.json()['id']}"
+    changed = admin("patch", path, {"settings": {"fresh_within_s": 3600}}).json()
+    assert changed["settings"] == {"root": "reports", "pattern": "sales/*.csv", "fresh_within_s": 3600}
+    assert admin("delete", path).status_code == 204
+    assert admin("get", path).status_code == 404
+    entries = AuditEntry.objects.filter(action__startswith="source.").order_by("pk")
+    assert [entry.action for entry in entries] == ["source.add", "source.change", "source.remove"]
+
+
+def test_t4_a_secret_stays_with_its_address_and_is_never_told(admin: Call) -> None:
+    made = admin("post", SOURCES, URL).json()
+    row = ReportSource.objects.get()
+    assert (made["has_secret"], secret_of(row)) == (True, "Bearer swordfish")
+    path = f"{SOURCES}/{made['id']}"
+    elsewhere = ({"url": "https://other.example/x"}, {"url": "http://shop.example/a"}, {"secret_header": "X-Key"})
+    for moved in elsewhere:
+        answer = admin("patch", path, {"settings": moved})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "secret")
+    assert admin("patch", path, {"settings": {"url": "https://shop.example/other.csv"}}).status_code == 200
+    row.refresh_from_db()
+    assert secret_of(row) == "Bearer swordfish"
+    said = admin("get", path).content + admin("get", SOURCES).content
+    assert b"swordfish" not in said + str(list(AuditEntry.objects.values_list("changes", flat=True))).encode()
+    assert admin("patch", path, {"secret": ""}).json()["has_secret"] is False
+
+
+@pytest.mark.parametrize("moved", [{"host": "b.example"}, {"port": 5433}, {"username": "root"}, {"tls": "off"}])
+def test_t4_a_password_stays_with_its_database(admin: Call, moved: dict[str, object]) -> None:
+    made = admin("post", CONNECTIONS, DATABASE)
+    assert made.status_code == 201, made.content
+    path = f"{CONNECTIONS}/{made.json()['id']}"
+    answer = admin("patch", path, {"settings": moved})
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "destination-changed")
+    assert admin("patch", path, {"settings": moved, "password": "other"}).status_code == 200
+    assert password_of(SqlConnection.objects.get()) == "other"
+    assert b"other" not in admin("get", path).content
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"kind": "file", "settings": {"root": "elsewhere", "pattern": "a.csv"}}, "settings.root"),
+        ({"kind": "file", "settings": {"root": "reports", "pattern": "../a.csv"}}, "settings.pattern"),
+        ({"kind": "file", "settings": {"root": "reports", "pattern": "/etc/passwd"}}, "settings.pattern"),
+        ({"kind": "file", "settings": {"root": "reports", "pattern": "a.csv", "url": "x"}}, "settings.url"),
+        ({"kind": "url", "settings": {"url": "file:///etc/passwd"}}, "settings.url"),
+        ({"kind": "url", "settings": {"url": "https://user:pw@a.example/"}}, "settings.url"),
+        ({"kind": "url", "settings": {"url": "https://{host}/"}}, "settings.url"),
+        ({"kind": "url", "settings": {"url": "https://a.example/", "headers": {"Host": "b"}}}, "settings.headers"),
+        ({"kind": "url", "settings": {"url": "https://a.example/", "headers": {"A": "b\r\nC: d"}}}, "settings.headers"),
+        ({"kind": "sql", "settings": {"query": "DROP TABLE t"}}, "settings.query"),
+        ({"kind": "sql", "settings": {"query": "SELECT 1"}}, "connection"),
+        ({"kind": "pushed", "settings": {"root": "reports"}}, "settings.root"),
+        ({"kind": "pushed", "secret": "x"}, "secret"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_what_can_not_be_a_source_is_refused_at_the_field(admin: Call, body: dict[str, object], field: str) -> None:
+    answer = admin("post", SOURCES, {"name": "A", **body})
+    assert answer.status_code == 422
+    assert field in [error["field"] for error in answer.json()["errors"]]
+    assert not ReportSource.objects.exists()
+
+
+def test_a_source_that_a_subscription_uses_stays(admin: Call) -> None:
+    source = ReportSource.objects.create(name="Sales", kind=ReportSource.Kind.PUSHED)
+    Subscription.objects.create(name="Weekly", source=source, list_name="weekly")
+    answer = admin("delete", f"{SOURCES}/{source.pk}")
+    assert (answer.status_code, "Weekly" in answer.json()["detail"]) == (409, True)
+
+
+def test_a_try_waits_for_the_engine_and_tells_what_came(admin: Call, folder: Path) -> None:
+    (folder / "a.csv").write_text("Region\r\nNorth\r\n")
+    source = admin("post", SOURCES, {"name": "A", "settings": {"root": "reports", "pattern": "a.csv"}}).json()
+    asked = admin("post", f"{SOURCES}/{source['id']}/try", {})
+    assert (asked.status_code, asked.json()["state"]) == (202, "waiting")
+    row = try_source.claim_try()
+    assert row is not None
+    try_source.run_try(row)
+    told = admin("get", f"/api/v1/source-tries/{asked.json()['id']}").json()
+    assert (told["state"], told["report"]["row_count"], told["report"]["sample"]["rows"]) == ("done", 1, [["North"]])
+    (folder / "a.csv").unlink()
+    second = admin("post", f"{SOURCES}/{source['id']}/try", {}).json()
+    row = try_source.claim_try()
+    assert row is not None
+    try_source.run_try(row)
+    told = admin("get", f"/api/v1/source-tries/{second['id']}").json()
+    assert (told["state"], told["fault"]["kind"]) == ("failed", "missing")
+
+
+def test_one_try_of_a_source_waits_at_a_time_and_old_ones_go(admin: Call) -> None:
+    source = ReportSource.objects.create(name="Sales", kind=ReportSource.Kind.PUSHED)
+    ids = {admin("post", f"{SOURCES}/{source.pk}/try", {}).json()["id"] for _ in range(3)}
+    assert len(ids) == 1
+    assert try_source.forget_old_tries(timezone.now() + try_source.KEPT) == 1
