@@ -45,6 +45,7 @@ from postroom.flow.loaded import leave_to_memory  # noqa: E402
 from postroom.intake.intake import Intake  # noqa: E402 - its models need Django set up
 from postroom.intake.pushes import Pushes  # noqa: E402
 from postroom.intake.static_files import StaticFiles  # noqa: E402
+from postroom.pages.engine_watch import EngineWatch  # noqa: E402
 from postroom.pages.upload import body_limit, takes_upload  # noqa: E402
 from postroom.terms.problem import Problem  # noqa: E402
 
@@ -56,6 +57,7 @@ class Application:
         self._intake = intake
         self._static, self._pushes = StaticFiles(), Pushes(Path(settings.DATA_DIR) / "blobs")
         self._django = django
+        self._watch = EngineWatch()
         self._uploading = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,9 +106,11 @@ class Application:
             event = await receive()
             if event["type"] == "lifespan.startup":
                 self._intake.start()
+                self._watch.start()
                 leave_to_memory()
                 await send({"type": "lifespan.startup.complete"})
             elif event["type"] == "lifespan.shutdown":
+                await self._watch.stop()
                 self._intake.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

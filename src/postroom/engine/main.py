@@ -12,6 +12,7 @@ import structlog
 import uvloop
 from django.conf import settings
 
+from postroom.flow.accept import Acceptor
 from postroom.flow.deliver import Courier
 from postroom.flow.loaded import leave_to_memory
 from postroom.flow.run_test import Prober
@@ -26,6 +27,7 @@ from postroom.store.engine_name import one_of_several, only_engine
 from postroom.store.outbox import open_outbox
 from postroom.store.turn import Turn, open_turn
 
+from .alerts import Alerts
 from .bounce_mailbox import BounceMailboxReader
 from .domain_checks import DomainChecks
 from .engine import Engine
@@ -62,7 +64,7 @@ async def _serve_until_signal(name: str, ready: Callable[[], None]) -> None:
         await engine.recover()
         leave_to_memory()
         ready()
-        await _with_lookers(engine, turn)
+        await _with_lookers(engine, turn, Acceptor(queue, blobs))
     finally:
         outbox.close()
         change.close()
@@ -70,11 +72,11 @@ async def _serve_until_signal(name: str, ready: Callable[[], None]) -> None:
         log.close()
 
 
-async def _with_lookers(engine: Engine, turn: Turn) -> None:
+async def _with_lookers(engine: Engine, turn: Turn, acceptor: Acceptor) -> None:
     """Run the engine; beside it, and as long as it runs, lookers do what has nothing to do with deliveries."""
     changes = [open_change() for _ in range(2)]
     lookers = (
-        DomainChecks(changes[0], turn), BounceMailboxReader(turn), SourceTries(turn),
+        DomainChecks(changes[0], turn), BounceMailboxReader(turn), Alerts(acceptor, turn), SourceTries(turn),
         Webhooks(changes[1], turn))
     try:
         await engine.run()
