@@ -44,6 +44,9 @@ CHANGING = [
     ("/suppressions/X/remove", {"why": "x"}), ("/bounce-mailbox", {"host": "x"}), ("/bounce-mailbox/look", {}),
     ("/bounce-mailbox/remove", {}),
     ("/instance", {"name": "x", "language": "fr", "time_zone": "UTC"}),
+    ("/webhooks/new", {"name": "x"}), ("/webhooks/X/edit", {"name": "x"}), ("/webhooks/X/test", {}),
+    ("/webhooks/X/pause", {}), ("/webhooks/X/resume", {}), ("/webhooks/X/secret", {}), ("/webhooks/X/replay", {}),
+    ("/webhooks/X/remove", {}), ("/webhooks/X/deliveries/X/replay", {}),
     ("/users", {"name": "x", "email": "x@x.example", "role": "administrator"}),
     ("/users/x", {"name": "x", "role": "administrator", "active": "on"}), ("/users/x/password", {}),
 ]
@@ -64,7 +67,7 @@ READ_BY_OPERATORS = (
     "/recipients/export", "/recipients/import", "/recipients/X",
 )
 READ_BY_ADMINISTRATORS = (
-    "/bounce-mailbox", "/bounce-mailbox/state", "/delivery-rules/new",
+    "/bounce-mailbox", "/bounce-mailbox/state", "/delivery-rules/new", "/webhooks/new", "/webhooks/X/edit",
     "/users", "/users/{user}", "/smtp-servers/new", "/smtp-servers/{server}", "/smtp-servers/{server}/pause",
     "/smtp-servers/{server}/delete", "/smtp-servers/provider?provider=gmail",
 )

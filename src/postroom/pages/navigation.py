@@ -82,6 +82,7 @@ def _system(path: str, failing: int) -> list[Entry]:
         _entry(_("Recipient domains"), "recipient-domains", path),
         _entry(_("DKIM keys"), "dkim-keys", path),
         _entry(_("Bounce mailbox"), "bounce-mailbox", path),
+        _entry(_("Webhooks"), "webhooks", path),
         _entry(_("Storage and retention"), "storage", path),
         _entry(_("Instance"), "instance", path),
     ]

@@ -36,6 +36,8 @@ from .views import (
     tokens,
     unsubscribe,
     users,
+    webhook,
+    webhooks,
     write_message,
 )
 
@@ -149,4 +151,21 @@ urlpatterns = [
     path("users", users.users, name="users"),
     path("users/<str:user_id>", users.user, name="user"),
     path("users/<str:user_id>/password", users.password, name="user-password"),
+    path("webhooks", webhooks.webhooks, name="webhooks"),
+    path("webhooks/new", webhooks.new_webhook, name="new-webhook"),
+    path("webhooks/<str:webhook_id>", webhook.webhook, name="webhook"),
+    path("webhooks/<str:webhook_id>/edit", webhooks.edit_webhook, name="edit-webhook"),
+    path("webhooks/<str:webhook_id>/test", webhook.test, name="webhook-test"),
+    path("webhooks/<str:webhook_id>/pause", webhook.pause, name="webhook-pause"),
+    path("webhooks/<str:webhook_id>/resume", webhook.resume, name="webhook-resume"),
+    path("webhooks/<str:webhook_id>/secret", webhook.new_secret, name="webhook-secret"),
+    path("webhooks/<str:webhook_id>/replay", webhook.replay, name="webhook-replay"),
+    path("webhooks/<str:webhook_id>/remove", webhook.remove, name="webhook-remove"),
+    path(
+        "webhooks/<str:webhook_id>/deliveries/<str:delivery_id>", webhook.webhook_delivery, name="webhook-delivery"
+    ),
+    path(
+        "webhooks/<str:webhook_id>/deliveries/<str:delivery_id>/replay", webhook.replay_one,
+        name="webhook-delivery-replay",
+    ),
 ]
