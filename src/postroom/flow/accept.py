@@ -80,7 +80,7 @@ class Acceptor:
     async def accept_small(self, body: Any, client: Client, idempotency_key: str | None = None) -> Accepted:
         """As `accept`, for a body of a few KiB: composed in the event loop, with servers that were read within the last
         second. What can't be taken like that is looked at again thoroughly before it is refused."""
-        if isinstance(body, dict) and "unsubscribe" in body:  # its link is a row of its own
+        if isinstance(body, dict) and ("unsubscribe" in body or "template" in body):  # a row written, or rows read
             return await self.accept(body, client, idempotency_key)
         request = single_request(body, idempotency_key)
         try:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from postroom.message.compose import Composed, compose
-from postroom.message.draft import Draft, DraftProblem
+from postroom.message.draft import Attachment, Draft, DraftProblem
 from postroom.policy.retry import lifetime_of
 from postroom.store.blobs import DamagedBlob
 from postroom.store.ids import new_id
@@ -22,6 +22,7 @@ from .recipient_domains import domain_errors
 from .request import Request
 from .sending_server import Choice, ServerRefused, sending_server
 from .submitted import RECIPIENTS, SubmittedMessage, field_errors
+from .templated import templated
 from .test_mode import deciding, in_test_mode
 from .to_draft import DraftRefused, draft_of
 from .traits import traits_of
@@ -64,10 +65,10 @@ def ready_message(
     """The message of a request; `client_id` is that of its token. Raises Refused, and Problem for what no other message
     could do better."""
     try:
-        submitted: SubmittedMessage = _validated(request.body)
+        submitted, images = templated(_validated(request.body))
         chosen = sending_server(submitted.server, current, lambda: traits_of(submitted, client_id))
         mode = deciding((current.test_mode, chosen.sender.test_mode, request.test_mode), now)
-        ready = _ready(submitted, chosen, now, attached, current, mode)
+        ready = _ready(submitted, images, chosen, now, attached, current, mode)
         return _signed(ready, current, attached) if current.keys else ready
     except ValidationError as error:
         raise Refused(field_errors(error, request.place)) from None
@@ -78,12 +79,13 @@ def ready_message(
 
 
 def _ready(
-    submitted: SubmittedMessage, chosen: Choice, now: datetime, attached: Attached, current: Current,
-    mode: TestMode | None,
+    submitted: SubmittedMessage, images: tuple[Attachment, ...], chosen: Choice, now: datetime, attached: Attached,
+    current: Current, mode: TestMode | None,
 ) -> Ready:
     server, errors = chosen.sender, time_errors(submitted, now)
     try:
-        draft = true_draft = draft_of(submitted, server.settings, attached)
+        draft = draft_of(submitted, server.settings, attached)
+        draft = true_draft = replace(draft, attachments=(*draft.attachments, *images)) if images else draft
         _refuse_domains(draft, current)
         if submitted.unsubscribe is not None:
             check_list(draft, submitted.unsubscribe)

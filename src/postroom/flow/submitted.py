@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -60,11 +59,6 @@ def _decoded(text: str) -> bytes:
     return b"".join([base64.b64decode(block, validate=True) for block in blocks])
 
 
-def _not_yet(value: object) -> None:
-    if value is not None:
-        raise ValueError("not supported yet; leave it out")
-
-
 def _listed(value: object) -> list[str]:
     entries = [value] if isinstance(value, str) else value
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
@@ -84,9 +78,6 @@ def _plain_value(value: object) -> str | int | float | bool | None:
 
 Time = Annotated[datetime, BeforeValidator(_aware_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 Octets = Annotated[bytes, BeforeValidator(_octets), WithJsonSchema({"type": "string", "format": "byte"})]
-NotYet = Annotated[
-    Any, AfterValidator(_not_yet), Field(description="Not supported yet: a message that has it is refused.")
-]
 _TEXT_OR_TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": RECIPIENTS}]}
 Mailboxes = Annotated[list[str], BeforeValidator(_listed), WithJsonSchema(_TEXT_OR_TEXTS)]
 _PLAIN = {"type": ["string", "number", "boolean", "null"]}
@@ -147,8 +138,13 @@ class SubmittedMessage(_Strict):
     metadata: dict[Label, PlainValue] = Field(
         default_factory=dict, max_length=50, description="Kept with the message, never sent."
     )
-    template: NotYet = None
-    data: NotYet = None
+    template: Annotated[
+        StrictStr | None,
+        Field(max_length=64, description="Name or id of a template, in place of text, html and a missing subject."),
+    ] = None
+    data: Annotated[
+        dict[StrictStr, Any] | None, Field(max_length=1_000, description="Values by name for the template.")
+    ] = None
 
 
 def field_errors(error: ValidationError, prefix: str = "") -> list[FieldError]:

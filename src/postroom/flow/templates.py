@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import settings
 
 from postroom.message.html_cleaning import clean_fragment
-from postroom.message.html_mail import HtmlFault, html_mail, is_document, layout, text_with_links
+from postroom.message.html_mail import html_mail, is_document, layout, text_with_links
+from postroom.message.html_shape import HtmlFault
 from postroom.message.template import TemplateFault, filled
 from postroom.message.template_values import SafeHtml
 from postroom.store.models import Template, TemplateText
@@ -85,8 +86,12 @@ def rendered_line(source: str, language: str, values: Mapping[str, Any]) -> str:
 
 
 def safe_html(html: str) -> SafeHtml:
-    """Foreign HTML, cleaned, as a value that an HTML template shows as HTML rather than as its source."""
-    return clean_fragment(html)
+    """Foreign HTML, cleaned, as a value that an HTML template shows as HTML rather than as its source. Raises
+    TemplateFault."""
+    try:
+        return clean_fragment(html)
+    except HtmlFault as fault:
+        raise TemplateFault(fault.text) from None
 
 
 def source_of(name: str, language: str, here: Site) -> TemplateSource:
@@ -140,12 +145,12 @@ def _given(language: str, values: Mapping[str, Any], here: Site, brand: Branding
 
 def _mail(page: str, text: str | None, title: str, given: Mapping[str, Any], brand: Branding) -> tuple[str, str]:
     """The HTML in its layout, and the text that stands in for it."""
-    content, document = clean_fragment(page), page
+    document = page
     try:
         if not is_document(page):
             document = filled(layout(), {**given, "content": _Layout(page)}, is_html=True).text
             foot = brand.footer or given["site"]["name"]
-            text = text if text is not None else f"{text_with_links(content)}\n\n-- \n{foot}\n"
+            text = text if text is not None else f"{text_with_links(page)}\n\n-- \n{foot}\n"
         made = html_mail(document, language=given["language"], title=title, text=text)
     except HtmlFault as fault:
         raise TemplateFault(fault.text) from None

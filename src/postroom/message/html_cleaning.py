@@ -1,10 +1,13 @@
 """HTML that a mail may carry: no script, form, frame or file; styles without addresses."""
 
 import re
+from html import escape
 from typing import Any
 
 import nh3
+from lxml.html import HtmlElement
 
+from .html_shape import body_of, text_of_tree, tree_of
 from .template_values import SafeHtml
 
 _LAYOUT = {"align", "valign", "width", "height", "bgcolor", "style", "dir", "lang", "title", "role", "class"}
@@ -31,8 +34,9 @@ _PICTURE = re.compile(r"(?:cid|https?):", re.IGNORECASE)
 _MOVED = re.compile(r"^\s*(?:position|z-index)\s*:", re.IGNORECASE)
 
 
-def clean(html: str) -> str:
-    """`html` (what stands in a body) with only what is listed above; the rest is left out, or its text kept."""
+def clean_body(body: HtmlElement) -> str:
+    """What stands in a body with only what is listed above; the rest is left out, or its text kept."""
+    html = escape(body.text or "", quote=False) + "".join(map(text_of_tree, body))
     return nh3.clean(
         html, tags=_TAGS, clean_content_tags=_DROPPED, attributes=_ATTRIBUTES, attribute_filter=_kept,
         url_schemes=_SCHEMES, link_rel=None, strip_comments=True,
@@ -40,8 +44,8 @@ def clean(html: str) -> str:
 
 
 def clean_fragment(html: str) -> SafeHtml:
-    """As `clean`, to stand in an HTML template as it is."""
-    return SafeHtml(clean(html))
+    """HTML cleaned to stand in an HTML template as it is. Raises HtmlFault."""
+    return SafeHtml(clean_body(body_of(tree_of(html))))
 
 
 def clean_style(style: str) -> str:

@@ -7,24 +7,16 @@ from importlib.resources import files
 
 from css_inline import CSSInliner
 from css_inline import InlineError as CssProblem
-from lxml.html import HtmlElement, HTMLParser, document_fromstring, tostring
 
-from postroom.terms.wording import Wording, worded
+from postroom.terms.wording import worded
 
-from .html_cleaning import clean, clean_style
-from .text_of_html import HTML_CHARACTERS, text_of_html
+from .html_cleaning import clean_body, clean_style
+from .html_shape import HtmlFault, body_of, text_of_tree, tree_of
+from .text_of_html import text_of_html
 
 # Gmail cuts what is longer and hides the rest behind a link.
 CLIPPED_BYTES = 102_400
 _STYLE_CHARACTERS = 1_000
-
-
-class HtmlFault(Exception):
-    """HTML that can't be made into mail; `text` says why."""
-
-    def __init__(self, text: Wording) -> None:
-        super().__init__(str(text))
-        self.text = text
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +30,8 @@ class HtmlMail:
 def html_mail(html: str, *, language: str, title: str, text: str | None = None) -> HtmlMail:
     """The mail of a whole document or a part of one; `text` is made from it when None. Nothing is fetched (M6). Raises
     HtmlFault."""
-    if len(html) > HTML_CHARACTERS:
-        raise HtmlFault(worded("The HTML has more than {most} characters.", most=HTML_CHARACTERS))
-    body = _body(_inlined(html))
-    content = clean(_inner(body))
+    body = body_of(tree_of(_inlined(text_of_tree(tree_of(html)))))
+    content = clean_body(body)
     style = clean_style((body.get("style") or "")[:_STYLE_CHARACTERS])
     ground = f' bgcolor="{escape(body.get("bgcolor", ""))}"' if body.get("bgcolor") else ""
     document = _document().format(
@@ -53,7 +43,7 @@ def html_mail(html: str, *, language: str, title: str, text: str | None = None) 
 
 def text_with_links(html: str) -> str:
     """The text of `html`, each link with its address behind it, each picture with its words."""
-    tree = _tree(html)
+    tree = tree_of(html)
     for element in tree.iter("a", "img"):
         said = "".join(element.itertext()).strip()
         address = element.get("href", "")
@@ -61,7 +51,7 @@ def text_with_links(html: str) -> str:
             element.tail = (element.get("alt") or "") + (element.tail or "")
         elif address.startswith(("http://", "https://", "mailto:")) and address.removeprefix("mailto:") != said:
             element.tail = f" ({address}){element.tail or ''}"
-    return text_of_html(tostring(tree, encoding="unicode"))
+    return text_of_html(text_of_tree(tree))
 
 
 def is_document(html: str) -> bool:
@@ -94,19 +84,3 @@ def _document() -> str:
 @cache
 def _read(name: str) -> str:
     return (files(__package__) / name).read_text("utf-8")
-
-
-def _tree(html: str) -> HtmlElement:
-    parser = HTMLParser(encoding="utf-8", no_network=True)
-    return document_fromstring(b"<html><body>" + html.replace("\0", "").encode() + b"</body></html>", parser=parser)
-
-
-def _body(html: str) -> HtmlElement:
-    parser = HTMLParser(encoding="utf-8", no_network=True)
-    tree = document_fromstring(html.replace("\0", "").encode() or b"<p></p>", parser=parser)
-    found = tree.find("body")
-    return found if found is not None else tree
-
-
-def _inner(body: HtmlElement) -> str:
-    return escape(body.text or "", quote=False) + "".join(tostring(child, encoding="unicode") for child in body)

@@ -126,7 +126,7 @@ def _check_marks(source: str) -> None:
         line, count = source.count("\n", 0, mark.start()) + 1 if count < MARKS else 0, count + 1
         if count > MARKS:
             raise TemplateFault(worded("The template has more than {most} marks.", most=MARKS))
-        end = source.find(closed_by[mark[1]], mark.end(), mark.end() + MARK_CHARACTERS)
+        end = source.find(closed_by[mark[1]], mark.start() + 2, mark.start() + MARK_CHARACTERS)
         if end < 0:
             said = worded("Close what begins with {mark}, after at most {most} characters.",
                           mark="{" + mark[1], most=MARK_CHARACTERS)
