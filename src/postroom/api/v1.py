@@ -5,12 +5,15 @@ from ninja import NinjaAPI
 import postroom
 
 from .activity import router as activity
+from .alert_rules import router as alert_rules
+from .alerts import router as alerts
 from .bounces import router as bounces
 from .delivery_rules import router as delivery_rules
 from .dkim_keys import router as dkim_keys
 from .domain_checks import router as domain_checks
 from .groups import router as groups
 from .messages import router as messages
+from .notifications import router as notifications
 from .providers import router as providers
 from .queue import router as queue
 from .recipients import router as recipients
@@ -42,6 +45,9 @@ api.add_router("", bounces)
 api.add_router("", suppressions)
 api.add_router("", delivery_rules)
 api.add_router("", queue)
+api.add_router("", alerts)
+api.add_router("", alert_rules)
+api.add_router("", notifications)
 api.add_router("", report_sources)
 api.add_router("", sql_connections)
 api.add_router("", recipients)

@@ -44,7 +44,7 @@ def add_rule(kind: str, values: Mapping[str, Any], actor: str) -> AlertRule:
     with transaction.atomic():
         if AlertRule.objects.count() >= RULES:
             raise NotPossible(worded("There are {most} rules already. Remove one first.", most=RULES))
-        row = AlertRule(kind=kind, severity=KINDS[kind].severity)
+        row = AlertRule(kind=kind, name="", severity=KINDS[kind].severity)
         _set(row, values)
         row.save()
         audit.record(actor, "alert-rule.add", _called(row), {"rule": rule_json(row)})
@@ -108,7 +108,7 @@ def checked_addresses(field: str, given: Any, problems: list[FieldError]) -> lis
 
 def _built_in(kind: Kind) -> AlertRule:
     return AlertRule(
-        pk=kind.slug, kind=kind.slug, built_in=True, enabled=kind.enabled, severity=kind.severity,
+        pk=kind.slug, kind=kind.slug, name="", built_in=True, enabled=kind.enabled, severity=kind.severity,
         settings=kind.defaults,
     )
 
