@@ -30,6 +30,7 @@ COMMANDS = {
     "suppression": Command("suppression", "list, add and remove recipients that get no mail"),
     "recipient": Command("recipient", "list, add, remove and import who gets mail"),
     "group": Command("group", "list, make and remove groups of recipients"),
+    "subscription": Command("subscription", "subscribe people to reports, run and pause"),
     "webhook": Command("webhook", "say who hears of events, test it, tell it again"),
     "route": Command("route", "explain what would happen to a message, and when"),
     "rule": Command("rule", "list the delivery rules"),
