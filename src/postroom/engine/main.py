@@ -15,6 +15,7 @@ from django.conf import settings
 from postroom.flow.accept import Acceptor
 from postroom.flow.deliver import Courier
 from postroom.flow.loaded import leave_to_memory
+from postroom.flow.run import Runner
 from postroom.flow.run_test import Prober
 from postroom.flow.settle import Settler
 from postroom.net.own_name import own_name
@@ -31,6 +32,8 @@ from .alerts import Alerts
 from .bounce_mailbox import BounceMailboxReader
 from .domain_checks import DomainChecks
 from .engine import Engine
+from .runs import Runs
+from .scheduler import Scheduler
 from .server_tests import ServerTests
 from .source_tries import SourceTries
 from .upkeep import Upkeep
@@ -74,10 +77,11 @@ async def _serve_until_signal(name: str, ready: Callable[[], None]) -> None:
 
 async def _with_lookers(engine: Engine, turn: Turn, acceptor: Acceptor) -> None:
     """Run the engine; beside it, and as long as it runs, lookers do what has nothing to do with deliveries."""
-    changes = [open_change() for _ in range(2)]
+    changes = [open_change() for _ in range(3)]
     lookers = (
         DomainChecks(changes[0], turn), BounceMailboxReader(turn), Alerts(acceptor, turn), SourceTries(turn),
-        Webhooks(changes[1], turn))
+        Webhooks(changes[1], turn), Scheduler(turn),
+        Runs(Runner(acceptor), changes[2], is_alone=not is_postgresql()))
     try:
         await engine.run()
     finally:

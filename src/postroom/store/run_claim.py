@@ -4,7 +4,7 @@ Whatever an engine writes about a run it writes with its fence (`store_fenced`).
 fence is old, and leaves the run to whoever has it now.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,6 +39,19 @@ def renew_runs(held: Collection[tuple[str, int]], now: datetime) -> None:
     """Keep the leases of runs, given as (id, fence), that still are this engine's (blocking). Raises DatabaseError."""
     for run_id, fence in held:
         Run.objects.filter(pk=run_id, fence=fence, state__in=OPEN_STATES).update(lease_until=now + LEASE)
+
+
+def give_back(runs: Iterable[Run]) -> None:
+    """End the leases of runs that still are this engine's, so that they are taken up at once (blocking). Raises
+    DatabaseError."""
+    for run in runs:
+        Run.objects.filter(pk=run.pk, fence=run.fence, state__in=OPEN_STATES).update(lease_until=None)
+
+
+def free_runs() -> int:
+    """End the leases of all runs, where no other engine works on the database; their number (blocking). Raises
+    DatabaseError."""
+    return Run.objects.filter(state__in=OPEN_STATES).exclude(lease_until=None).update(lease_until=None)
 
 
 def store_fenced(run: Run, **values: Any) -> None:

@@ -1,0 +1,368 @@
+"""A run: its report once, then one message for each recipient, and an end that says what became of it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from tests.flow.test_accept import saved
+from tests.outbox import octets_of
+from tests.subscribed import CSV, asked, pushed, pushed_source, subscribed
+
+from postroom.flow.accept import Acceptor
+from postroom.flow.recipient_domains import allow_only
+from postroom.flow.run import Runner
+from postroom.flow.run_log import log_text
+from postroom.flow.suppression import Entry, suppress
+from postroom.store.blobs import Blobs
+from postroom.store.models import (
+    Message,
+    Recipient,
+    ReportLink,
+    ReportSource,
+    Run,
+    RunRecipient,
+    SmtpServer,
+    Subscriber,
+    Subscription,
+    Upload,
+)
+from postroom.store.outbox import open_outbox
+from postroom.store.run_claim import RunLost, claim_run, store_fenced
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+STATE = Run.State
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def runner(data_dir: Path, clock: Clock) -> Iterator[Runner]:
+    saved()
+    outbox = open_outbox()
+    yield Runner(Acceptor(outbox.queue, Blobs(data_dir / "blobs")), clock)
+    outbox.close()
+
+
+@pytest.fixture
+def source() -> ReportSource:
+    return pushed_source()
+
+
+def carried_out(runner: Runner, run: Run, at: datetime = NOW) -> Run:
+    claimed = claim_run(at)
+    assert claimed is not None
+    assert claimed.pk == run.pk
+    async_to_sync(runner.carry_out)(claimed)
+    return Run.objects.get(pk=run.pk)
+
+
+def mails(data_dir: Path) -> dict[str, EmailMessage]:
+    return {
+        message.deliveries.get().recipient:
+            message_from_bytes(octets_of(message, data_dir / "blobs"), policy=policy.default)
+        for message in Message.objects.all()
+    }
+
+
+def files(mail: EmailMessage) -> dict[str | None, bytes]:
+    return {part.get_filename(): part.get_payload(decode=True) for part in mail.iter_attachments()}  # type: ignore[misc]
+
+
+def told(run: Run) -> list[tuple[str, str]]:
+    return [(line["level"], line["text"]) for line in run.log]
+
+
+def test_each_recipient_gets_a_message_of_their_own_with_the_report(
+    runner: Runner, source: ReportSource, data_dir: Path
+) -> None:
+    pushed(source, NOW)
+    subscription = subscribed(source, ("ann@example.com", "bob@example.com"), text="Hello {{ recipient.name }}")
+    run = carried_out(runner, asked(subscription, NOW))
+    assert (run.state, run.planned, run.queued, run.left_out) == (STATE.SUCCESS, 2, 2, 0)
+    got = mails(data_dir)
+    assert set(got) == {"ann@example.com", "bob@example.com"}
+    for address, mail in got.items():
+        assert (mail["To"], files(mail)) == (address, {"sales.csv": CSV})
+        assert f"Hello {address}" in mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+        assert mail["List-Unsubscribe"] is not None
+    assert Upload.objects.count() == 1
+    assert set(RunRecipient.objects.values_list("message_id", flat=True)) == set(
+        Message.objects.values_list("pk", flat=True)
+    )
+    message = Message.objects.all()[0]
+    assert (message.purpose, message.metadata["run"], message.client_name) == ("report", run.pk, "Weekly sales")
+
+
+def test_the_log_tells_each_step_in_words(runner: Runner, source: ReportSource) -> None:
+    pushed(source, NOW)
+    run = carried_out(runner, asked(subscribed(source), NOW))
+    assert told(run) == [
+        ("information", "Fetches the report from Sales."),
+        ("information", f"Got sales.csv, {len(CSV)} bytes, with 3 rows."),
+        ("information", "Writes to 1 recipients; 0 are left out."),
+        ("information", "1 messages are queued."),
+    ]
+    assert log_text(run).splitlines()[0] == "2026-11-23 08:00:00Z  information  Fetches the report from Sales."
+
+
+def test_who_left_the_list_is_left_out_and_an_archive_gets_a_copy_without_a_link(
+    runner: Runner, source: ReportSource, data_dir: Path
+) -> None:
+    pushed(source, NOW)
+    subscription = subscribed(source, ("ann@example.com", "bob@example.com"))
+    Subscriber.objects.create(subscription=subscription, address="archive@example.com", place="bcc")
+    suppress([Entry("bob@example.com", "unsubscribe", "Weekly sales")], actor="recipient", now=NOW)
+    run = carried_out(runner, asked(subscription, NOW))
+    assert (run.state, run.planned, run.queued, run.left_out) == (STATE.SUCCESS, 3, 2, 1)
+    assert RunRecipient.objects.get(address="bob@example.com").left_out == "unsubscribe"
+    got = mails(data_dir)
+    assert set(got) == {"ann@example.com", "archive@example.com"}
+    assert got["archive@example.com"]["List-Unsubscribe"] is None
+
+
+def test_s3_a_run_that_is_taken_up_again_writes_to_nobody_twice(
+    runner: Runner, source: ReportSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed(source, NOW)
+    run = asked(subscribed(source, [f"r{n}@example.com" for n in range(450)]), NOW)
+    claimed = claim_run(NOW)
+    assert claimed is not None
+    real = Acceptor.accept_each
+    groups = 0
+
+    async def dying(self: Acceptor, *args: Any) -> Any:
+        """The engine ends after a group is queued and before that is noted."""
+        nonlocal groups
+        groups += 1
+        accepted = await real(self, *args)
+        if groups == 2:
+            raise KeyboardInterrupt
+        return accepted
+
+    monkeypatch.setattr(Acceptor, "accept_each", dying)
+    with pytest.raises(KeyboardInterrupt):
+        async_to_sync(runner.carry_out)(claimed)
+    monkeypatch.setattr(Acceptor, "accept_each", real)
+    assert (Run.objects.get().queued, Message.objects.count()) == (200, 400)
+    after = NOW + timedelta(minutes=2)
+    again = claim_run(after)
+    assert again is not None
+    async_to_sync(runner.carry_out)(again)
+    assert (Run.objects.get().state, Run.objects.get().queued) == (STATE.SUCCESS, 450)
+    assert Message.objects.count() == 450
+    assert len(set(Message.objects.values_list("deliveries__recipient", flat=True))) == 450
+    assert run.pk == again.pk
+
+
+def test_s3_an_engine_that_wakes_late_changes_nothing_and_writes_to_nobody_twice(
+    runner: Runner, source: ReportSource
+) -> None:
+    pushed(source, NOW)
+    asked(subscribed(source, ("ann@example.com", "bob@example.com")), NOW)
+    late = claim_run(NOW)
+    assert late is not None
+    assert claim_run(NOW + timedelta(seconds=59)) is None
+    assert carried_out(runner, late, NOW + timedelta(seconds=61)).state == STATE.SUCCESS
+    with pytest.raises(RunLost):
+        async_to_sync(runner.carry_out)(late)
+    with pytest.raises(RunLost):
+        store_fenced(late, queued=99)
+    assert (Run.objects.get().queued, Message.objects.count()) == (2, 2)
+
+
+def test_s7_no_report_at_all_is_a_warning_after_the_last_try_and_nobody_gets_anything(
+    runner: Runner, source: ReportSource, clock: Clock
+) -> None:
+    run = asked(subscribed(source, retry={"times": 1, "pause_s": 600}), NOW)
+    run = carried_out(runner, run)
+    assert (run.state, run.try_number, run.due_at) == (STATE.WAITING, 1, NOW + timedelta(minutes=10))
+    assert told(run)[-1] == ("warning", "Tries again in 10 minutes, 1 more times at most.")
+    assert claim_run(NOW + timedelta(minutes=9)) is None
+    clock.at = NOW + timedelta(minutes=10)
+    run = carried_out(runner, run, clock.at)
+    assert (run.state, run.problem["slug"]) == (STATE.WARNING, "source-missing")  # type: ignore[index]
+    assert not Message.objects.exists()
+
+
+def test_s7_a_report_that_comes_with_a_later_try_is_sent(runner: Runner, source: ReportSource, clock: Clock) -> None:
+    run = carried_out(runner, asked(subscribed(source, retry={"times": 3, "pause_s": 60}), NOW))
+    pushed(source, NOW)
+    clock.at = NOW + timedelta(minutes=1)
+    assert carried_out(runner, run, clock.at).state == STATE.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("conditions", "octets", "state", "slug"),
+    [
+        ({}, b"region\r\n", STATE.WARNING, "no-rows"),
+        ({"least_rows": 0}, b"region\r\n", STATE.SUCCESS, None),
+        ({"least_rows": 1}, b"region\r\n", STATE.SKIPPED, "too-few-rows"),
+        ({"least_rows": 4}, CSV, STATE.SKIPPED, "too-few-rows"),
+        ({"least_rows": 3}, CSV, STATE.SUCCESS, None),
+    ],
+)
+def test_s7_an_empty_report_is_mailed_only_where_that_is_asked_for(
+    runner: Runner, source: ReportSource, conditions: dict[str, Any], octets: bytes, state: str, slug: str | None
+) -> None:
+    pushed(source, NOW, octets)
+    run = carried_out(runner, asked(subscribed(source, conditions=conditions), NOW))
+    assert (run.state, run.problem["slug"] if run.problem else None) == (state, slug)
+    assert Message.objects.exists() is (state == STATE.SUCCESS)
+
+
+def test_the_same_report_is_not_sent_again_unless_somebody_asks_for_it_themselves(
+    runner: Runner, source: ReportSource
+) -> None:
+    pushed(source, NOW)
+    subscription = subscribed(source, conditions={"only_if_changed": True})
+    assert carried_out(runner, asked(subscription, NOW, only_to="me@example.com")).state == STATE.SUCCESS
+    assert carried_out(runner, asked(subscription, NOW)).state == STATE.SUCCESS
+    assert carried_out(runner, asked(subscription, NOW)).state == STATE.SKIPPED
+    assert carried_out(runner, asked(subscription, NOW, only_to="me@example.com")).state == STATE.SUCCESS
+    pushed(source, NOW + timedelta(minutes=1), CSV + b"West,1\r\n")
+    assert carried_out(runner, asked(subscription, NOW)).state == STATE.SUCCESS
+
+
+def test_a_test_mode_of_the_subscription_goes_to_one_address_and_is_no_last_report(
+    runner: Runner, source: ReportSource, data_dir: Path
+) -> None:
+    pushed(source, NOW)
+    until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    mode = {"address": "marta@example.com", "until": until, "by": "ann", "language": "en"}
+    subscription = subscribed(source, ("ann@example.com",), test_mode=mode, conditions={"only_if_changed": True})
+    run = carried_out(runner, asked(subscription, NOW))
+    assert run.state == STATE.SUCCESS
+    mail = mails(data_dir)["marta@example.com"]
+    assert mail["Subject"].startswith("[Test for ann@example.com] Weekly sales")
+    assert Subscription.objects.get().last_digest == ""
+
+
+def test_recipients_that_no_mail_may_go_to_are_left_out_and_the_others_get_theirs(
+    runner: Runner, source: ReportSource
+) -> None:
+    pushed(source, NOW)
+    allow_only(["example.com"], "admin")
+    run = carried_out(runner, asked(subscribed(source, ("ann@example.com", "eve@elsewhere.example")), NOW))
+    assert (run.state, run.queued, run.left_out) == (STATE.WARNING, 1, 1)
+    assert RunRecipient.objects.get(address="eve@elsewhere.example").left_out == "domain-not-allowed"
+    assert told(run)[-1][0] == "warning"
+
+
+def test_each_gets_the_part_that_a_column_names_for_them(
+    runner: Runner, source: ReportSource, data_dir: Path
+) -> None:
+    pushed(source, NOW)
+    subscription = subscribed(
+        source, ("ann@example.com", "bob@example.com", "eve@example.com"),
+        iteration={"column": "region", "value": "region"}, subject="Sales {{ part }}",
+    )
+    Recipient.objects.filter(address="ann@example.com").update(values={"region": "North"})
+    Recipient.objects.filter(address="bob@example.com").update(values={"region": "South"})
+    run = carried_out(runner, asked(subscription, NOW))
+    got = mails(data_dir)
+    assert files(got["ann@example.com"]) == {"sales North.csv": b"\xef\xbb\xbfregion,orders\r\nNorth,12\r\nNorth,3\r\n"}
+    assert files(got["bob@example.com"]) == {"sales South.csv": b"\xef\xbb\xbfregion,orders\r\nSouth,7\r\n"}
+    assert got["bob@example.com"]["Subject"] == "Sales South"
+    assert (run.state, run.problem["slug"], run.left_out) == (STATE.WARNING, "no-file", 1)  # type: ignore[index]
+
+
+def test_a_mapping_names_who_gets_which_part_and_may_name_others(runner: Runner, source: ReportSource) -> None:
+    pushed(source, NOW)
+    subscription = subscribed(source, ("ann@example.com",), iteration={
+        "column": "Region", "to": {"North": ["ann@example.com", "zoe@example.com"], "South": ["zoe@example.com"]},
+    })
+    run = carried_out(runner, asked(subscription, NOW))
+    assert (run.state, run.queued) == (STATE.SUCCESS, 3)
+    to_zoe = Message.objects.filter(deliveries__recipient="zoe@example.com")
+    assert {a["filename"] for m in to_zoe for a in m.attachments} == {"sales North.csv", "sales South.csv"}
+
+
+def test_a_report_too_large_for_the_server_becomes_a_link_for_each(
+    runner: Runner, source: ReportSource, data_dir: Path
+) -> None:
+    server = SmtpServer.objects.get()
+    limits = server.typed_settings.limits.__class__(size_bytes=100_000)
+    SmtpServer.objects.update(settings=server.typed_settings.changed(limits=limits).as_json())
+    pushed(source, NOW, b"n\r\n" + b"12345678\r\n" * 20_000)
+    run = carried_out(runner, asked(subscribed(source, ("ann@example.com", "bob@example.com")), NOW))
+    assert run.state == STATE.SUCCESS
+    assert ReportLink.objects.count() == 2
+    bodies = [mail.get_body(("plain",)).get_content() for mail in mails(data_dir).values()]  # type: ignore[union-attr]
+    assert all("/reports/" in body for body in bodies)
+    assert len(set(bodies)) == 2
+    assert any("get through" in text for _, text in told(run))
+
+
+@pytest.mark.parametrize("form", ["zip", "embed"])
+def test_the_report_travels_zipped_or_in_the_body_as_asked(
+    runner: Runner, source: ReportSource, data_dir: Path, form: str
+) -> None:
+    pushed(source, NOW)
+    assert carried_out(runner, asked(subscribed(source, form=form), NOW)).state == STATE.SUCCESS
+    mail = mails(data_dir)["ann@example.com"]
+    html = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    if form == "zip":
+        assert list(files(mail)) == ["sales.zip"]
+    else:
+        assert not files(mail)
+        assert "North" in html
+
+
+def test_a_template_that_can_not_be_filled_in_ends_the_run_before_anybody_gets_anything(
+    runner: Runner, source: ReportSource
+) -> None:
+    pushed(source, NOW)
+    run = carried_out(runner, asked(subscribed(source, subject="{{ recipient.name"), NOW))
+    assert (run.state, run.problem["slug"]) == (STATE.ERROR, "template")  # type: ignore[index]
+    assert not RunRecipient.objects.exists()
+
+
+def test_without_a_server_a_run_waits_and_goes_on_by_itself(
+    runner: Runner, source: ReportSource, clock: Clock
+) -> None:
+    pushed(source, NOW)
+    SmtpServer.objects.update(enabled=False)
+    run = carried_out(runner, asked(subscribed(source), NOW))
+    assert (run.state, run.lease_until) == (STATE.SENDING, None)
+    clock.at = run.due_at
+    carried_out(runner, run, clock.at)
+    assert [text for _, text in told(Run.objects.get())].count(told(run)[-1][1]) == 1
+    SmtpServer.objects.update(enabled=True)
+    clock.at = Run.objects.get().due_at
+    assert carried_out(runner, run, clock.at).state == STATE.SUCCESS
+
+
+def test_what_somebody_stops_ends_and_what_was_queued_stays(runner: Runner, source: ReportSource) -> None:
+    pushed(source, NOW)
+    run = carried_out(runner, asked(subscribed(source), NOW, stop_requested=True))
+    assert (run.state, run.problem["slug"]) == (STATE.CANCELLED, "stopped")  # type: ignore[index]
+    assert not Message.objects.exists()
+
+
+def test_nobody_to_write_to_is_a_warning(runner: Runner, source: ReportSource) -> None:
+    pushed(source, NOW)
+    run = carried_out(runner, asked(subscribed(source, ()), NOW))
+    assert (run.state, run.problem["slug"]) == (STATE.WARNING, "nobody")  # type: ignore[index]
+
+
+def test_a_report_that_ends_its_engine_again_and_again_is_given_up(runner: Runner, source: ReportSource) -> None:
+    pushed(source, NOW)
+    run = carried_out(runner, asked(subscribed(source), NOW, state=STATE.FETCHING, plan={"lost": 5}))
+    assert (run.state, run.problem["slug"]) == (STATE.ERROR, "engine-ended")  # type: ignore[index]
