@@ -15,11 +15,16 @@ from tests.subscribed import CSV, asked, pushed, pushed_source, subscribed
 
 from postroom.flow.accept import Acceptor
 from postroom.flow.recipient_domains import allow_only
+from postroom.flow.refusals import NotPossible
 from postroom.flow.run import Runner
+from postroom.flow.run_control import retry_missing, stop
 from postroom.flow.run_log import log_text
+from postroom.flow.run_progress import progress, run_recipients, standing
 from postroom.flow.suppression import Entry, suppress
 from postroom.store.blobs import Blobs
 from postroom.store.models import (
+    AuditEntry,
+    Delivery,
     Message,
     Recipient,
     ReportLink,
@@ -366,3 +371,92 @@ def test_a_report_that_ends_its_engine_again_and_again_is_given_up(runner: Runne
     pushed(source, NOW)
     run = carried_out(runner, asked(subscribed(source), NOW, state=STATE.FETCHING, plan={"lost": 5}))
     assert (run.state, run.problem["slug"]) == (STATE.ERROR, "engine-ended")  # type: ignore[index]
+
+
+def test_a_run_that_failed_goes_on_for_those_who_got_nothing_and_for_nobody_else(
+    runner: Runner, source: ReportSource
+) -> None:
+    pushed(source, NOW)
+    allow_only(["example.com"], "admin")
+    run = carried_out(runner, asked(subscribed(source, ("ann@example.com", "eve@elsewhere.example")), NOW))
+    first = Message.objects.get()
+    allow_only([], "admin")
+    retry_missing(run.pk, "ann", NOW)
+    run = carried_out(runner, run)
+    assert (run.state, run.queued, run.left_out, run.problem) == (STATE.SUCCESS, 2, 0, None)
+    assert Message.objects.exclude(pk=first.pk).get().deliveries.get().recipient == "eve@elsewhere.example"
+    with pytest.raises(NotPossible):
+        retry_missing(run.pk, "ann", NOW)
+
+
+def test_a_message_that_failed_is_tried_again_as_it_is_unless_its_recipient_wants_none(
+    runner: Runner, source: ReportSource
+) -> None:
+    pushed(source, NOW)
+    run = carried_out(runner, asked(subscribed(source, ("ann@example.com", "bob@example.com")), NOW))
+    Delivery.objects.filter(recipient="ann@example.com").update(state="failed", cause="mailbox-full")
+    Delivery.objects.filter(recipient="bob@example.com").update(state="failed", cause="recipient-suppressed")
+    retry_missing(run.pk, "ann", NOW)
+    assert dict(Delivery.objects.values_list("recipient", "state")) == {
+        "ann@example.com": "queued", "bob@example.com": "failed",
+    }
+    assert carried_out(runner, run).state == STATE.SUCCESS
+    assert Message.objects.count() == 2
+
+
+def test_whoever_has_no_file_gets_none_by_another_try(runner: Runner, source: ReportSource) -> None:
+    pushed(source, NOW)
+    run = carried_out(runner, asked(subscribed(source, iteration={"column": "region", "value": "region"}), NOW))
+    with pytest.raises(NotPossible):
+        retry_missing(run.pk, "ann", NOW)
+
+
+def test_a_run_that_failed_before_its_recipients_were_fixed_begins_anew(runner: Runner, source: ReportSource) -> None:
+    run = carried_out(runner, asked(subscribed(source), NOW))
+    assert run.state == STATE.WARNING
+    pushed(source, NOW)
+    retry_missing(run.pk, "ann", NOW)
+    assert carried_out(runner, run).state == STATE.SUCCESS
+    assert AuditEntry.objects.filter(action="run.retry", actor="ann").exists()
+
+
+def test_a_waiting_run_is_stopped_at_once_and_a_running_one_at_its_next_group(
+    runner: Runner, source: ReportSource
+) -> None:
+    pushed(source, NOW)
+    waiting = asked(subscribed(source), NOW + timedelta(hours=1))
+    assert stop(waiting.pk, "ann").state == STATE.CANCELLED
+    with pytest.raises(NotPossible):
+        stop(waiting.pk, "ann")
+    assert claim_run(NOW + timedelta(hours=2)) is None
+    running = asked(Subscription.objects.get(), NOW)
+    claimed = claim_run(NOW)
+    assert claimed is not None
+    assert stop(running.pk, "ann").state == STATE.WAITING
+    async_to_sync(runner.carry_out)(claimed)
+    assert (Run.objects.get(pk=running.pk).state, Message.objects.count()) == (STATE.CANCELLED, 0)
+
+
+def test_progress_tells_how_many_are_queued_and_when_the_last_one_will_be() -> None:
+    run = Run(state=STATE.SENDING, planned=1_010, left_out=10, queued=250, plan={"fixed_at": NOW.isoformat()})
+    told_at = NOW + timedelta(seconds=50)
+    going = progress(run, told_at)
+    assert (going.to_queue, going.ends_at) == (1_000, told_at + timedelta(seconds=150))
+    run.queued = 3
+    assert progress(run, told_at).ends_at is None
+    run.queued, run.state = 1_000, STATE.SUCCESS
+    assert progress(run, told_at).ends_at is None
+
+
+def test_each_recipient_of_a_run_is_told_with_the_state_of_their_delivery(runner: Runner, source: ReportSource) -> None:
+    pushed(source, NOW)
+    subscription = subscribed(source, ("ann@example.com", "bob@example.com", "eve@example.com"))
+    suppress([Entry("bob@example.com", "unsubscribe", "Weekly sales")], actor="recipient", now=NOW)
+    run = carried_out(runner, asked(subscription, NOW))
+    Delivery.objects.filter(recipient="eve@example.com").update(state="sent")
+    assert standing(run) == {"queued": 1, "sent": 1}
+    lines = run_recipients(run, -1, 10)
+    assert [(line.address, line.left_out, line.state) for line in lines] == [
+        ("ann@example.com", "", "queued"), ("bob@example.com", "unsubscribe", ""), ("eve@example.com", "", "sent"),
+    ]
+    assert [line.address for line in run_recipients(run, lines[1].position, 10)] == ["eve@example.com"]

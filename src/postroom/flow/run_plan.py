@@ -66,6 +66,7 @@ def fix(run: Run, report: StoredReport, now: datetime) -> None:
     out = sum(1 for row in rows if row.left_out)
     plan = plan_of(run.subscription, now, run)
     wanted = ((row.report or report, addressed_again(row)) for row in rows if not row.left_out)
+    plan["fixed_at"] = now.isoformat()
     plan["forms"], why = forms_for(plan, wanted, now)
     log = with_line(run.log, now, why) if isinstance(why, Wording) else run.log
     text = worded("Writes to {count} recipients; {out} are left out.", count=len(rows) - out, out=out)

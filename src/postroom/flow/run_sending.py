@@ -33,7 +33,7 @@ GIVE_UP_AFTER = timedelta(days=2)
 _PAUSE_S = 30
 _TEMPLATE = "template"
 # Who is on no list, or has left it, was left out on purpose.
-_ON_PURPOSE = frozenset(str(reason) for reason in Suppression.Reason)
+ON_PURPOSE = frozenset(str(reason) for reason in Suppression.Reason)
 # Faults of one recipient; a fault of any other field is one of the whole run.
 _OF_RECIPIENT = re.compile(r"messages\.([0-9]{1,9})\.(?:to|unsubscribe)(?:\..*)?")
 _OF_WAIT = (429, 500, 503, 507)
@@ -128,7 +128,7 @@ class RunSender:
         rows = RunRecipient.objects.filter(run=self._run).exclude(left_out="").order_by()
         reasons = Counter(dict(rows.values_list("left_out").annotate(Count("pk"))))
         queued = RunRecipient.objects.filter(run=self._run).exclude(message_id="").count()
-        faults = {reason: count for reason, count in reasons.items() if reason not in _ON_PURPOSE}
+        faults = {reason: count for reason, count in reasons.items() if reason not in ON_PURPOSE}
         if not queued:
             return Ending(Run.State.WARNING, worded("Nobody is left to write to."), "nobody")
         if faults:
