@@ -16,7 +16,7 @@ from postroom.store import audit
 from postroom.store.models import Alert, AlertRule
 from postroom.terms.wording import worded
 
-from .alert_conditions import LOOKS, Found
+from .alert_conditions import LOOKS, QUIET_LOOKS, Found
 from .alert_rules import rules_in_order, settings_of
 from .refusals import NotPossible
 
@@ -38,8 +38,8 @@ def look_around(now: datetime, *, for_web: bool = False) -> int:
 
 def found_now(now: datetime) -> list[tuple[AlertRule, Found]]:
     """What is wrong right now by the rules that are on; changes nothing (blocking)."""
-    rules = [rule for rule in rules_in_order() if rule.enabled and rule.kind in LOOKS]
-    return [(rule, found) for rule in rules for found in LOOKS[rule.kind](settings_of(rule), now)]
+    rules = [rule for rule in rules_in_order() if rule.enabled and rule.kind in QUIET_LOOKS]
+    return [(rule, found) for rule in rules for found in QUIET_LOOKS[rule.kind](settings_of(rule), now)]
 
 
 def open_alerts() -> list[Alert]:
