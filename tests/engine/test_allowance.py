@@ -1,6 +1,7 @@
 """How fast a lane goes: its server's limits, and a server that asks for less."""
 
 import asyncio
+import tracemalloc
 from datetime import timedelta
 
 import pytest
@@ -76,6 +77,22 @@ def test_a_change_of_the_server_and_another_reply_slow_nothing_down() -> None:
     allowance.results([SLOW_DOWN], 4)
     allowance.forget()
     assert allowance.sessions(4) == 4
+
+
+def test_b14_what_was_claimed_long_ago_is_not_remembered() -> None:
+    clocks = Clocks()
+    allowance = clocks.allowance()
+    tracemalloc.start()
+    try:
+        for _ in range(20_000):
+            clocks.go_on(0.05)
+            allowance.claimed(16, None)
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept_bytes < 20_000
+    assert allowance.results([SLOW_DOWN], 4)
+    assert allowance.rate == pytest.approx(16 / 0.05 * 60 / 2, rel=0.1)
 
 
 def test_other_engines_may_have_every_connection() -> None:

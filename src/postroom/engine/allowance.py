@@ -38,7 +38,7 @@ class Allowance:
     ) -> None:
         self._now_s, self._now = now_s, now
         self._throttle = Throttle()
-        self._seen: deque[tuple[float, int]] = deque()
+        self._seen: deque[tuple[float, int]] = deque()  # since when, and how many were begun in the second from then on
         self._held: Held | None = None
         self.slots: int | None = None
         self.slowed_at: datetime | None = None
@@ -56,7 +56,12 @@ class Allowance:
 
     def claimed(self, messages: int, held: Held | None) -> None:
         """A claim began so many messages; a limit holds the next one."""
-        self._seen.append((self._now_s(), messages))
+        now_s = self._now_s()
+        if self._seen and now_s < self._seen[-1][0] + 1.0:
+            self._seen[-1] = self._seen[-1][0], self._seen[-1][1] + messages
+        else:
+            self._seen.append((now_s, messages))
+        self._forget_old(now_s)
         self._held = held
 
     def given_back(self) -> None:
@@ -113,7 +118,9 @@ class Allowance:
             self.slowed_at, self.slowed_reply = None, ""
 
     def _seen_per_minute(self) -> float:
-        since_s = self._now_s() - SEEN_S
-        while self._seen and self._seen[0][0] < since_s:
-            self._seen.popleft()
+        self._forget_old(self._now_s())
         return sum(messages for _, messages in self._seen) * 60.0 / SEEN_S
+
+    def _forget_old(self, now_s: float) -> None:
+        while self._seen and self._seen[0][0] < now_s - SEEN_S:
+            self._seen.popleft()

@@ -13,7 +13,8 @@ class Sessions:
     def __init__(self, courier: Courier) -> None:
         self._courier = courier
         self._open: set[OpenSession] = set()
-        self._idle: list[OpenSession] = []
+        # In the order in which they were parked, each with what ends it.
+        self._idle: dict[OpenSession, asyncio.TimerHandle] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -35,7 +36,7 @@ class Sessions:
     def idle(self, server: Outgoing) -> OpenSession | None:
         """An idle session that serves the server as it is set up now, taken out of the idle ones."""
         while self._idle:
-            session = self._idle.pop()
+            session = self._taken()
             if session.session.is_usable and session.is_for(server):
                 return session
             self._end_soon(session)
@@ -43,8 +44,7 @@ class Sessions:
 
     def park(self, session: OpenSession) -> None:
         """Keep it for the next message, for a while."""
-        self._idle.append(session)
-        asyncio.get_running_loop().call_later(IDLE_S, self._end_if_idle, session)
+        self._idle[session] = asyncio.get_running_loop().call_later(IDLE_S, self._end_idle, session)
 
     async def end(self, session: OpenSession) -> None:
         self._open.discard(session)
@@ -52,12 +52,17 @@ class Sessions:
 
     def end_idle(self) -> None:
         while self._idle:
-            self._end_soon(self._idle.pop())
+            self._end_soon(self._taken())
 
-    def _end_if_idle(self, session: OpenSession) -> None:
-        if session in self._idle:
-            self._idle.remove(session)
-            self._end_soon(session)
+    def _taken(self) -> OpenSession:
+        """The session that was parked last."""
+        session, timer = self._idle.popitem()
+        timer.cancel()
+        return session
+
+    def _end_idle(self, session: OpenSession) -> None:
+        del self._idle[session]
+        self._end_soon(session)
 
     def _end_soon(self, session: OpenSession) -> None:
         task = asyncio.create_task(self.end(session))
