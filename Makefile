@@ -66,10 +66,10 @@ interop: setup ## mail to and from real Postfix and Dovecot, run privately from 
 	$(PYTEST) -q -n $(JOBS) -m "interop and not browser"
 
 browser: setup ## the pages in a real headless Chromium
-	$(PYTEST) -q -m browser
+	$(PYTEST) -q -n $(JOBS) --dist loadfile -m browser tests/browser
 
 crash: setup ## kill real processes and count what became of every message
-	$(PYTEST) -q -m crash
+	$(PYTEST) -q -n $(JOBS) --dist loadfile -m crash tests/crash
 
 words: setup ## collect the texts of pages and refusals, and compile their French; needs the Debian package gettext
 	@$(BIN)/python -m tests.house.translations
