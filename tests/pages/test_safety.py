@@ -34,6 +34,8 @@ CHANGING = [
     ("/delivery-rules/new", {}), ("/delivery-rules/X/move", {"to": "0"}), ("/delivery-rules/X/remove", {}),
     ("/delivery-rules/undo", {"removal": "X"}), ("/queue/hold", {}), ("/queue/release", {"hold": "X"}),
     ("/queue/try-now", {}),
+    ("/holiday-calendars/new", {"name": "x"}), ("/holiday-calendars/X", {"name": "x"}),
+    ("/holiday-calendars/X/remove", {}), ("/holiday-calendars/undo", {"removal": "X"}),
     ("/storage", {"log_days": "1"}),
     ("/recipients", {"address": "a@b.example"}), ("/recipients/X", {"address": "a@b.example"}),
     ("/recipients/X/remove", {}), ("/recipients/undo", {"removal": "X"}), ("/recipients/import", {}),
@@ -57,11 +59,13 @@ OPERATORS = {
     "/messages/undo", "/messages/new", "/smtp-tests/{test}/arrived", "/domain-checks/from-domain",
     "/domain-checks/inbox-outlook", "/domain-checks/recipient", "/suppressions", "/suppressions/import",
     "/suppressions/X/remove", "/queue/hold", "/queue/release", "/queue/try-now",
+    "/holiday-calendars/new", "/holiday-calendars/X", "/holiday-calendars/X/remove", "/holiday-calendars/undo",
     "/recipients", "/recipients/X", "/recipients/X/remove", "/recipients/undo", "/recipients/import",
     "/recipients/imports/X/undo", "/groups", "/groups/X", "/groups/X/join", "/groups/X/leave/X", "/groups/X/remove",
     "/groups/undo",
 }
 READ_BY_OPERATORS = (
+    "/holiday-calendars/new", "/holiday-calendars/X",
     "/messages/new", "/messages/export", "/messages/{message}/content", "/messages/{message}/source",
     "/messages/{message}/attachments/0", "/suppressions/export", "/suppressions/X/remove",
     "/recipients/export", "/recipients/import", "/recipients/X",

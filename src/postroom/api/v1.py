@@ -12,6 +12,7 @@ from .delivery_rules import router as delivery_rules
 from .dkim_keys import router as dkim_keys
 from .domain_checks import router as domain_checks
 from .groups import router as groups
+from .holiday_calendars import router as holiday_calendars
 from .messages import router as messages
 from .notifications import router as notifications
 from .providers import router as providers
@@ -52,4 +53,5 @@ api.add_router("", report_sources)
 api.add_router("", sql_connections)
 api.add_router("", recipients)
 api.add_router("", groups)
+api.add_router("", holiday_calendars)
 api.add_router("", webhooks)

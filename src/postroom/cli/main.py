@@ -31,6 +31,8 @@ COMMANDS = {
     "recipient": Command("recipient", "list, add, remove and import who gets mail"),
     "group": Command("group", "list, make and remove groups of recipients"),
     "subscription": Command("subscription", "subscribe people to reports, run and pause"),
+    "schedule": Command("schedule", "say what words or a cron expression mean, and when"),
+    "calendar": Command("calendar", "list, add and remove holiday calendars"),
     "webhook": Command("webhook", "say who hears of events, test it, tell it again"),
     "route": Command("route", "explain what would happen to a message, and when"),
     "rule": Command("rule", "list the delivery rules"),

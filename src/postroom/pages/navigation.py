@@ -83,6 +83,7 @@ def _system(path: str, failing: int) -> list[Entry]:
         _entry(_("DKIM keys"), "dkim-keys", path),
         _entry(_("Bounce mailbox"), "bounce-mailbox", path),
         _entry(_("Webhooks"), "webhooks", path),
+        _entry(_("Holiday calendars"), "holiday-calendars", path),
         _entry(_("Storage and retention"), "storage", path),
         _entry(_("Instance"), "instance", path),
     ]

@@ -1,6 +1,6 @@
 """When reports are due: a schedule read from plain words or cron, told again in words, and its instants in UTC."""
 
-from .days_off import DaysOff, days_off
+from .days_off import DaysOff, country_code, country_names, days_off
 from .instants import following, instants, latest
 from .missed import CatchUp, Due, corrected, due
 from .notes import notes
@@ -10,6 +10,6 @@ from .text import described
 
 __all__ = [
     "NO_DAYS_OFF", "CatchUp", "Days", "DaysOff", "Due", "Schedule", "ScheduleFault", "check_zone",
-    "corrected", "days_off",
+    "corrected", "country_code", "country_names", "days_off",
     "described", "due", "following", "instants", "latest", "notes", "parsed",
 ]

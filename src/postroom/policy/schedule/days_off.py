@@ -1,5 +1,6 @@
 """The days of a calendar on which nothing runs."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -52,14 +53,35 @@ def regions() -> Mapping[str, Sequence[str]]:
     return holidays.list_supported_countries()
 
 
+def country_code(text: str) -> str:
+    """The code that a code in any case, or an English name of a country, means. Raises ScheduleFault."""
+    plain = " ".join(text.split())
+    code = country_names().get(plain.casefold(), plain.upper())
+    return code if _is_known(code) else _checked_code(plain)
+
+
+@cache
+def country_names() -> Mapping[str, str]:
+    """ISO codes by the English name of the country, case-folded."""
+    from holidays.registry import COUNTRIES
+
+    return {
+        re.sub(r"(?<=[a-z])(?=[A-Z])", " ", names[0]).casefold(): names[1] for names in COUNTRIES.values()
+    }
+
+
 def _checked_code(code: str) -> str:
-    country, _, part = code.partition("-")
-    if country not in regions() or (part and part not in regions()[country]):
+    if not _is_known(code):
         raise ScheduleFault("countries", worded(
-            "No public holidays are known of “{code}”. Write a country's code such as DE, or DE-BY for a part.",
+            "No public holidays are known of “{code}”. Write a country such as Germany or DE, or DE-BY for a part.",
             code=code[:20],
         ))
     return code
+
+
+def _is_known(code: str) -> bool:
+    country, dash, part = code.partition("-")
+    return country in regions() and (not dash or part in regions()[country])
 
 
 def _checked_day(text: str) -> date:
