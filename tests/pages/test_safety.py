@@ -14,6 +14,7 @@ from postroom.store.models import Attempt, Delivery, Message, ServerTest, SmtpSe
 
 OPEN = {
     "setup", "login", "logout", "language", "sandbox-frame", "message-frame", "message-preview-frame", "unsubscribe",
+    "report-link",
 }
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 CHANGING = [
@@ -42,6 +43,9 @@ CHANGING = [
     ("/recipients/imports/X/undo", {}), ("/groups", {"name": "x"}), ("/groups/X", {"name": "x"}),
     ("/groups/X/join", {"members": "a@b.example"}), ("/groups/X/leave/X", {}),
     ("/groups/X/remove", {}), ("/groups/undo", {"removal": "X"}), ("/recipient-domains", {"domains": "x.example"}),
+    ("/report-sources/new", {"name": "x"}), ("/report-sources/X", {"name": "x"}), ("/report-sources/X/try", {}),
+    ("/report-sources/X/remove", {}), ("/sql-connections/new", {"name": "x"}), ("/sql-connections/X", {"name": "x"}),
+    ("/sql-connections/X/try", {}), ("/sql-connections/X/remove", {}),
     ("/suppressions", {"address": "a@b.example"}), ("/suppressions/import", {}),
     ("/suppressions/X/remove", {"why": "x"}), ("/bounce-mailbox", {"host": "x"}), ("/bounce-mailbox/look", {}),
     ("/bounce-mailbox/remove", {}),
@@ -55,6 +59,7 @@ CHANGING = [
 
 
 OPERATORS = {
+    "/report-sources/new", "/report-sources/X", "/report-sources/X/try", "/report-sources/X/remove",
     "/messages/{message}/retry", "/messages/{message}/cancel", "/messages/{message}/resend", "/messages/bulk",
     "/messages/undo", "/messages/new", "/smtp-tests/{test}/arrived", "/domain-checks/from-domain",
     "/domain-checks/inbox-outlook", "/domain-checks/recipient", "/suppressions", "/suppressions/import",
@@ -65,12 +70,14 @@ OPERATORS = {
     "/groups/undo",
 }
 READ_BY_OPERATORS = (
+    "/report-sources/new", "/report-sources/X", "/report-sources/X/state",
     "/holiday-calendars/new", "/holiday-calendars/X",
     "/messages/new", "/messages/export", "/messages/{message}/content", "/messages/{message}/source",
     "/messages/{message}/attachments/0", "/suppressions/export", "/suppressions/X/remove",
     "/recipients/export", "/recipients/import", "/recipients/X",
 )
 READ_BY_ADMINISTRATORS = (
+    "/sql-connections/new", "/sql-connections/X", "/sql-connections/X/state",
     "/bounce-mailbox", "/bounce-mailbox/state", "/delivery-rules/new", "/webhooks/new", "/webhooks/X/edit",
     "/users", "/users/{user}", "/smtp-servers/new", "/smtp-servers/{server}", "/smtp-servers/{server}/pause",
     "/smtp-servers/{server}/delete", "/smtp-servers/provider?provider=gmail",

@@ -79,6 +79,7 @@ def _system(path: str, failing: int) -> list[Entry]:
             failing_words, alarms=True,
         ),
         _entry(_("Delivery rules"), "delivery-rules", path),
+        _entry(_("Report sources"), "report-sources", path),
         _entry(_("Recipient domains"), "recipient-domains", path),
         _entry(_("DKIM keys"), "dkim-keys", path),
         _entry(_("Bounce mailbox"), "bounce-mailbox", path),
