@@ -1,6 +1,7 @@
 """The real processes of an installation, started, killed and started again by the test itself."""
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -41,6 +42,13 @@ class Role:
         readable, _, _ = select.select([self._ready], [], [], READY_WITHIN_S)
         assert readable, f"{self.name} was not ready within {READY_WITHIN_S:g} s"
         assert os.read(self._ready, 64), f"{self.name} ended before it was ready:\n{self.said}"
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that the process has had at once (Linux)."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
 
     @property
     def said(self) -> str:
