@@ -24,6 +24,7 @@ from .smtp_servers import router as smtp_servers
 from .sql_connections import router as sql_connections
 from .strict_parser import StrictParser
 from .suppressions import router as suppressions
+from .templates import router as templates
 from .webhooks import router as webhooks
 
 api = NinjaAPI(
@@ -55,3 +56,4 @@ api.add_router("", recipients)
 api.add_router("", groups)
 api.add_router("", holiday_calendars)
 api.add_router("", webhooks)
+api.add_router("", templates)

@@ -39,6 +39,7 @@ COMMANDS = {
     "alert": Command("alert", "list and acknowledge alerts, and change their rules"),
     "doctor": Command("doctor", "say what is wrong; exit status 1 where something is"),
     "notify": Command("notify", "tell people how a job ended"),
+    "template": Command("template", "list, show, change and preview templates"),
     "token": Command("token", "create and revoke tokens of API clients"),
     "user": Command("user", "create users and reset passwords"),
     "migrate": Command("migrate", "make or change the tables of the database, as `run` does at its start"),
