@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import transaction
 from tests.rig.receiver import Receiver
 
 from postroom.engine.webhooks import Webhooks
@@ -21,7 +22,9 @@ from postroom.flow.webhook_send import send_test
 from postroom.flow.webhooks import add_webhook, pause_webhook, renew_secret, resume_webhook
 from postroom.policy.fetch_networks import FetchNetworks
 from postroom.store.change import open_change
+from postroom.store.event_triggers import remove_all
 from postroom.store.models import AuditEntry, Event, Webhook, WebhookDelivery
+from postroom.store.queue import Queue
 from postroom.store.turn import OnlyTurn
 
 from .conftest import Outbox
@@ -32,6 +35,13 @@ Add = Callable[..., Any]
 @pytest.fixture(autouse=True)
 def loopback_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "WEBHOOK_NETWORKS", FetchNetworks.parse("127.0.0.0/8"))
+
+
+@pytest.fixture(autouse=True)
+def no_triggers_are_left(queue: Queue) -> Iterator[None]:  # noqa: ARG001  it makes the tables
+    yield
+    with transaction.atomic():
+        remove_all()
 
 
 @pytest.fixture
