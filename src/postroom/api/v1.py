@@ -20,9 +20,11 @@ from .queue import router as queue
 from .recipients import router as recipients
 from .refusals import add_refusals
 from .report_sources import router as report_sources
+from .runs import router as runs
 from .smtp_servers import router as smtp_servers
 from .sql_connections import router as sql_connections
 from .strict_parser import StrictParser
+from .subscriptions import router as subscriptions
 from .suppressions import router as suppressions
 from .templates import router as templates
 from .webhooks import router as webhooks
@@ -57,3 +59,5 @@ api.add_router("", groups)
 api.add_router("", holiday_calendars)
 api.add_router("", webhooks)
 api.add_router("", templates)
+api.add_router("", subscriptions)
+api.add_router("", runs)
