@@ -12,8 +12,9 @@ from .egress import carried_addresses, may_dial
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-# Shared address space (RFC 6598) belongs to a carrier or a cloud; `ipaddress` calls it neither private nor global.
-_SHARED = ipaddress.IPv4Network("100.64.0.0/10")
+# Shared address space (RFC 6598) belongs to a carrier or a cloud, protocol assignments (RFC 6890) to nobody's hosts;
+# `ipaddress` says of neither that it is private in every version of Python.
+_CLOSED = (ipaddress.IPv4Network("100.64.0.0/10"), ipaddress.IPv4Network("192.0.0.0/24"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class FetchNetworks:
     def _is_open(self, address: _Address) -> bool:
         if any(address in network for network in self.networks):
             return True
-        return address.is_global and not (address.version == 4 and address in _SHARED)
+        return address.is_global and not any(address in network for network in _CLOSED)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.networks))
