@@ -14,6 +14,7 @@ from postroom.store.models import Attempt, Delivery, Message, ServerTest, SmtpSe
 
 OPEN = {
     "setup", "login", "logout", "language", "sandbox-frame", "message-frame", "message-preview-frame", "unsubscribe",
+    "forgot-password", "password-link",
     "report-link",
 }
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -55,6 +56,7 @@ CHANGING = [
     ("/webhooks/X/remove", {}), ("/webhooks/X/deliveries/X/replay", {}),
     ("/users", {"name": "x", "email": "x@x.example", "role": "administrator"}),
     ("/users/x", {"name": "x", "role": "administrator", "active": "on"}), ("/users/x/password", {}),
+    ("/users/x/invite", {}),
 ]
 
 

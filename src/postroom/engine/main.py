@@ -30,6 +30,7 @@ from postroom.store.turn import Turn, open_turn
 
 from .alerts import Alerts
 from .bounce_mailbox import BounceMailboxReader
+from .communications import Communications
 from .domain_checks import DomainChecks
 from .engine import Engine
 from .runs import Runs
@@ -80,6 +81,7 @@ async def _with_lookers(engine: Engine, turn: Turn, acceptor: Acceptor) -> None:
     changes = [open_change() for _ in range(3)]
     lookers = (
         DomainChecks(changes[0], turn), BounceMailboxReader(turn), Alerts(acceptor, turn), SourceTries(turn),
+        Communications(acceptor, turn),
         Webhooks(changes[1], turn), Scheduler(turn),
         Runs(Runner(acceptor), changes[2], is_alone=not is_postgresql()))
     try:

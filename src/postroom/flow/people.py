@@ -32,8 +32,8 @@ def new_password() -> str:
     return "-".join(groups)
 
 
-def created_user(email: str, *, name: str, role: str, password: str, actor: str) -> User:
-    """A new user who can sign in with `email` and `password`. Raises PersonRefused."""
+def created_user(email: str, *, name: str, role: str, password: str | None, actor: str) -> User:
+    """A new user who can sign in with `email` and `password`, or, without one, has to set it. Raises PersonRefused."""
     address = email.strip().lower()
     try:
         parse_address(address)
@@ -45,10 +45,12 @@ def created_user(email: str, *, name: str, role: str, password: str, actor: str)
         ), "email")
     _refuse_name(name)
     _refuse_role(role)
-    _refuse_weak(password, User(email=address, name=name))
+    if password is not None:
+        _refuse_weak(password, User(email=address, name=name))
     with transaction.atomic():
         user = User.objects.create_user(address, password, name=name.strip(), role=role)
-        audit.record(actor, "user.create", address, {"role": role})
+        action = "user.create" if password is not None else "user.invite"
+        audit.record(actor, action, address, {"role": role})
     return user
 
 
@@ -70,7 +72,7 @@ def change_user(user: User, *, name: str, role: str, is_active: bool, actor: str
         if changes:
             User.objects.filter(pk=row.pk).update(**wanted)
             if {"role", "is_active"} & set(changes):
-                _end_sessions(row)
+                end_sessions(row)
             audit.record(actor, "user.change", row.email, changes)
 
 
@@ -86,7 +88,7 @@ def reset_password(email: str, *, password: str, actor: str) -> User:
     return user
 
 
-def _end_sessions(user: User) -> None:
+def end_sessions(user: User) -> None:
     """For good: a session that was only refused would come back to life with the right to sign in."""
     open_ones = Session.objects.filter(expire_date__gt=timezone.now())
     theirs = [row.pk for row in open_ones.iterator() if row.get_decoded().get(SESSION_KEY) == user.pk]

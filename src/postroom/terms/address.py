@@ -75,6 +75,12 @@ class Mailbox:
         return f"{self.name} <{self.address}>" if self.name else str(self.address)
 
 
+def written(address: str, name: str = "") -> str:
+    """The mailbox as `parse_mailbox` reads it again, whatever stands in its name."""
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" <{address}>' if name else address
+
+
 def parse_address(text: str) -> Address:
     """The address that `text` is; no display name, no angle brackets. Raises AddressProblem."""
     text = text.strip(" ")

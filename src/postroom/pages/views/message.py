@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from postroom.flow import configure, outbox, reader, resend
 from postroom.pages.access import operator_only, person
+from postroom.pages.confidential import closes_confidential_messages
 from postroom.pages.queries import sandbox as content_queries
 from postroom.pages.queries.message_detail import detail
 from postroom.pages.sealed_frame import download, frame_url, sealed
@@ -84,6 +85,7 @@ def send_again(request: HttpRequest, message_id: str) -> HttpResponse:
 
 @operator_only
 @require_safe
+@closes_confidential_messages
 def content(request: HttpRequest, message_id: str) -> HttpResponse:
     """The message as its recipients read it; who looked is in the audit trail."""
     found = _found(message_id)
@@ -107,6 +109,7 @@ def content(request: HttpRequest, message_id: str) -> HttpResponse:
 
 @operator_only
 @require_safe
+@closes_confidential_messages
 def source(request: HttpRequest, message_id: str) -> HttpResponse:
     """The octets that were, or will be, sent."""
     found = _found(message_id)
@@ -117,6 +120,7 @@ def source(request: HttpRequest, message_id: str) -> HttpResponse:
 
 @operator_only
 @require_safe
+@closes_confidential_messages
 def attachment(request: HttpRequest, message_id: str, number: int) -> HttpResponse:
     found = _found(message_id)
     file = content_queries.attachment(_octets_or_404(found), number)

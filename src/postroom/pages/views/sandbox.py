@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from postroom.flow.unsubscribe import link_of
+from postroom.pages.confidential import closes_confidential_catches
 from postroom.pages.queries import sandbox as queries
 from postroom.pages.sealed_frame import download, frame_url, sealed
 from postroom.store.blobs import DamagedBlob
@@ -26,6 +27,7 @@ def sandbox(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@closes_confidential_catches
 def sandbox_message(request: HttpRequest, message_id: str) -> HttpResponse:
     message = get_object_or_404(SandboxMessage, pk=message_id)
     context = {
@@ -53,6 +55,7 @@ def frame(message_id: str) -> str:
 
 
 @require_safe
+@closes_confidential_catches
 def attachment(_request: HttpRequest, message_id: str, number: int) -> HttpResponse:
     found = queries.attachment(queries.content_of(get_object_or_404(SandboxMessage, pk=message_id)), number)
     if found is None:
@@ -62,6 +65,7 @@ def attachment(_request: HttpRequest, message_id: str, number: int) -> HttpRespo
 
 
 @require_safe
+@closes_confidential_catches
 def source(_request: HttpRequest, message_id: str) -> HttpResponse:
     message = get_object_or_404(SandboxMessage, pk=message_id)
     return download(queries.content_of(message), f"{message.pk}.eml")

@@ -6,17 +6,20 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from postroom.flow.account_links import INVITED_FOR, address_of, invited_again, invited_user
 from postroom.flow.instance import LANGUAGES
 from postroom.flow.people import PersonRefused, change_user, created_user, new_password, reset_password
 from postroom.flow.reader import translated
+from postroom.flow.refusals import NotPossible
 from postroom.pages import shown_once
 from postroom.pages.access import administrator_only, person
-from postroom.store.models import User
+from postroom.store.models import AccountLink, User
 
 ROLES = {
     "viewer": (gettext_lazy("Viewer"), gettext_lazy("reads every page, changes nothing")),
@@ -29,12 +32,14 @@ ROLES = {
 @never_cache
 @require_http_methods(["GET", "POST"])
 def users(request: HttpRequest) -> HttpResponse:
-    """Everybody who has an account; the form adds one with a first password, shown once."""
+    """Everybody who has an account; the form invites somebody by mail, or adds one with a password, shown once."""
     if request.method == "GET":
-        return _list(request, _new_password(request))
-    typed = {name: request.POST.get(name, "").strip()[:300] for name in ("name", "email", "role")}
+        return _list(request, {**_new_password(request), **_new_link(request)})
+    typed = {name: request.POST.get(name, "").strip()[:300] for name in ("name", "email", "role", "way")}
     password = new_password()
     try:
+        if typed["way"] == "invite":
+            return _invited(request, typed)
         user = created_user(
             typed["email"], name=typed["name"], role=typed["role"], password=password, actor=person(request).email
         )
@@ -86,6 +91,38 @@ def password(request: HttpRequest, user_id: str) -> HttpResponse:
     return redirect(f"{reverse('pages:users')}?new={row.pk}")
 
 
+@administrator_only
+@require_POST
+def invite_again(request: HttpRequest, user_id: str) -> HttpResponse:
+    """A new link by mail; the earlier one no longer works."""
+    row = get_object_or_404(User, pk=user_id)
+    try:
+        link = invited_again(row, actor=person(request).email, now=timezone.now())
+    except NotPossible as reason:
+        messages.error(request, translated(str(reason)))
+        return redirect("pages:users")
+    return _link_page(request, row, link)
+
+
+def _invited(request: HttpRequest, typed: dict[str, str]) -> HttpResponse:
+    """Raises PersonRefused."""
+    link = invited_user(
+        typed["email"], name=typed["name"], role=typed["role"], actor=person(request).email, now=timezone.now()
+    )
+    return _link_page(request, get_object_or_404(User, pk=link.user_id), link)
+
+
+def _link_page(request: HttpRequest, row: User, link: AccountLink) -> HttpResponse:
+    shown_once.keep(request, f"link:{row.pk}", address_of(link))
+    return redirect(f"{reverse('pages:users')}?invited={row.pk}")
+
+
+def _new_link(request: HttpRequest) -> dict[str, Any]:
+    row = User.objects.filter(pk=request.GET.get("invited", "")[:26]).first()
+    link = shown_once.take(request, f"link:{row.pk}") if row else ""
+    return {"link": link, "link_of": row} if link else {}
+
+
 def _new_password(request: HttpRequest) -> dict[str, Any]:
     row = User.objects.filter(pk=request.GET.get("new", "")[:26]).first()
     fresh = shown_once.take(request, f"password:{row.pk}") if row else ""
@@ -94,12 +131,16 @@ def _new_password(request: HttpRequest) -> dict[str, Any]:
 
 def _list(request: HttpRequest, more: dict[str, Any], status: int = 200) -> HttpResponse:
     rows = [
-        {"user": row, "role": ROLES[row.role][0], "language": LANGUAGES.get(row.language, "")}
+        {
+            "user": row, "role": ROLES[row.role][0], "language": LANGUAGES.get(row.language, ""),
+            "invited": row.is_active and not row.has_usable_password(),
+        }
         for row in User.objects.order_by("name", "email")
     ]
     context = {
         "crumbs": [(_("Administration"), ""), (_("Access"), ""), (_("Users"), "")],
-        "rows": rows, "roles": ROLES, "typed": {"role": "viewer"}, "problems": {}, **more,
+        "rows": rows, "roles": ROLES, "typed": {"role": "viewer", "way": "invite"},
+        "problems": {}, "invited_days": INVITED_FOR.days, **more,
     }
     return render(request, "pages/users.html", context, status=status)
 

@@ -9,7 +9,7 @@ from postroom.store.ids import new_id
 
 
 class Users(BaseUserManager["User"]):
-    def create_user(self, email: str, password: str, **values: Any) -> "User":
+    def create_user(self, email: str, password: str | None, **values: Any) -> "User":
         user = self.model(email=self.normalize_email(email), **values)
         user.set_password(password)
         user.save(using=self._db)

@@ -1,0 +1,179 @@
+"""Write and queue the messages of an announcement: recipients fixed in one commit, then group by group."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import transaction
+from django.db.models import F
+
+from postroom.policy.recipient_domains import AllowedDomains
+from postroom.store.models import Announcement, AnnouncementRecipient, IdempotencyKey, Suppression
+from postroom.terms.address import canonical, written
+from postroom.terms.problem import Problem
+from postroom.terms.wording import worded
+
+from .accept import Acceptor
+from .announcements import OPEN, State, reached, text_for
+from .own_text import OwnText, own_text
+from .recipient_domains import allowed_domains, not_allowed
+from .recipients import Addressed
+from .request import Person
+from .suppression import EVERY_LIST
+from .unsubscribe import foresee_links
+
+# The list that recipients can leave.
+LIST = "Announcements"
+TAG = "announcement"
+GROUP = 100
+KEPT = timedelta(days=400)
+_AT_ONCE = 500
+
+
+async def queue_announcement(acceptor: Acceptor, now: datetime) -> bool:
+    """Do the next piece of the oldest announcement that is under way; whether there was one. Raises DatabaseError."""
+    announcement = await sync_to_async(_next)(now)
+    if announcement is None:
+        return False
+    group = await sync_to_async(_group)(announcement)
+    if not group:
+        await sync_to_async(_finish)(announcement, now)
+        return True
+    bodies = await sync_to_async(_bodies)(announcement, group, now)
+    for recipient, body in zip(group, bodies, strict=True):
+        if body is None:
+            continue
+        try:
+            accepted = await acceptor.accept(body, _sender(announcement), _key(recipient))
+            recipient.message_id = accepted.enqueued.id
+        except Problem as problem:
+            if problem.status >= 500 or problem.status == 429:
+                await sync_to_async(_note)(announcement, group, problem.as_json())
+                return False
+            fault = problem.errors[0].text if problem.errors else problem.detail
+            recipient.left_out = str(fault)[:300]
+    await sync_to_async(_note)(announcement, group, None)
+    return True
+
+
+def body_for(announcement: Announcement, to: Addressed) -> dict[str, Any]:
+    """The message of one recipient, as the API takes it (blocking)."""
+    made = written_for(announcement, to)
+    body = {
+        "to": written(to.address, to.name), "subject": made.subject, "html": made.html, "text": made.text,
+        "attachments": list(made.attachments), "purpose": "communication", "priority": -1, "tags": [TAG],
+        "metadata": {"announcement": announcement.pk}, "server": announcement.server_id or "",
+        "unsubscribe": LIST if announcement.can_leave else "",
+    }
+    return {name: value for name, value in body.items() if value}
+
+
+async def send_test(acceptor: Acceptor, announcement: Announcement, to: Addressed, sender: Person) -> str:
+    """Queue it for one person to look at, who may be none of its recipients; the message's id. Raises Problem."""
+    body = await sync_to_async(body_for)(announcement, to)
+    kept = {name: value for name, value in body.items() if name not in ("unsubscribe", "metadata")}
+    return (await acceptor.accept({**kept, "priority": 0}, sender)).enqueued.id
+
+
+def written_for(announcement: Announcement, to: Addressed) -> OwnText:
+    """Subject and bodies in the recipient's language, where the announcement is written in it (blocking)."""
+    text = text_for(announcement, to.language)
+    sender = announcement.sender_name if isinstance(announcement.sender_name, str) else ""
+    return own_text("announcement", to, {"title": text["subject"], "text": text["text"], "sender": sender})
+
+
+def forget_old_announcements(now: datetime) -> int:
+    """Remove those that ended long ago, with who got them; how many rows."""
+    return Announcement.objects.filter(finished_at__lt=now - KEPT).delete()[0]
+
+
+def _next(now: datetime) -> Announcement | None:
+    """The oldest that is under way, its recipients fixed."""
+    row = Announcement.objects.filter(state__in=OPEN).order_by("pk").first()
+    if row is not None and row.state == State.WAITING:
+        _fix_recipients(row, now)
+    return row
+
+
+def _fix_recipients(announcement: Announcement, now: datetime) -> None:
+    """Who gets it, once and for all; nobody but those who were reached at this moment."""
+    people, domains = reached(announcement), allowed_domains()
+    gone = _left([one.address_key for one in people]) if announcement.can_leave else set()
+    rows = [
+        AnnouncementRecipient(
+            announcement=announcement, position=position, address=one.address, name=one.name, language=one.language,
+            left_out=_left_out(one, domains, gone), message_id="",
+        )
+        for position, one in enumerate(people)
+    ]
+    with transaction.atomic():
+        taken = Announcement.objects.filter(pk=announcement.pk, state=State.WAITING).update(
+            state=State.SENDING, started_at=now, planned=len(rows), left_out=sum(bool(row.left_out) for row in rows)
+        )
+        if taken:
+            AnnouncementRecipient.objects.bulk_create(rows, _AT_ONCE)
+    announcement.refresh_from_db()
+
+
+def _left(keys: Sequence[str]) -> set[str]:
+    """Those of the addresses that get no mail at all, or none of this list."""
+    found: set[str] = set()
+    for start in range(0, len(keys), _AT_ONCE):
+        some = Suppression.objects.filter(address__in=keys[start : start + _AT_ONCE])
+        found.update(some.filter(list_name__in=("", EVERY_LIST, LIST)).values_list("address", flat=True))
+    return found
+
+
+def _left_out(one: Addressed, domains: AllowedDomains, gone: set[str]) -> str:
+    if one.address_key in gone:
+        return worded("Gets no more mail of this kind: see Suppressed recipients.")
+    domain = one.address.rpartition("@")[2]
+    return "" if domains.covers(domain) else not_allowed(domain)[:300]
+
+
+def _group(announcement: Announcement) -> list[AnnouncementRecipient]:
+    rows = announcement.recipients.filter(message_id="", left_out="").order_by("position")
+    return list(rows[:GROUP]) if announcement.state == State.SENDING else []
+
+
+def _bodies(
+    announcement: Announcement, group: Sequence[AnnouncementRecipient], now: datetime
+) -> list[dict[str, Any] | None]:
+    """The message of each; None for one that was queued in an earlier life, whose id is noted."""
+    keys = IdempotencyKey.objects.filter(scope=_sender(announcement).id, key__in=[_key(one) for one in group])
+    earlier: Mapping[str, str] = dict(keys.values_list("key", "message_id"))
+    bodies: list[dict[str, Any] | None] = []
+    for recipient in group:
+        recipient.message_id = earlier.get(_key(recipient), "")
+        to = Addressed(recipient.address, canonical(recipient.address), recipient.name, recipient.language)
+        bodies.append(None if recipient.message_id else body_for(announcement, to))
+    if announcement.can_leave:
+        foresee_links(bodies, now)
+    return bodies
+
+
+def _note(
+    announcement: Announcement, group: Sequence[AnnouncementRecipient], problem: Mapping[str, Any] | None
+) -> None:
+    """What became of the group, and what holds it, in one commit."""
+    queued = sum(bool(one.message_id) for one in group)
+    left_out = sum(bool(one.left_out) for one in group)
+    with transaction.atomic():
+        AnnouncementRecipient.objects.bulk_update(group, ("message_id", "left_out"), _AT_ONCE)
+        Announcement.objects.filter(pk=announcement.pk).update(
+            queued=F("queued") + queued, left_out=F("left_out") + left_out, problem=problem
+        )
+
+
+def _finish(announcement: Announcement, now: datetime) -> None:
+    Announcement.objects.filter(pk=announcement.pk, state=State.SENDING).update(state=State.DONE, finished_at=now)
+
+
+def _sender(announcement: Announcement) -> Person:
+    """Whose keys these are; an announcement's own, so that no message of somebody else can stand in for one."""
+    return Person(announcement.pk, announcement.sender_name or "Postroom")
+
+
+def _key(recipient: AnnouncementRecipient) -> str:
+    return f"announcement-{recipient.position}"

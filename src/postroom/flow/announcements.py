@@ -1,0 +1,155 @@
+"""Announcements: the same news to many people, each in a message of their own.
+
+A person or a client says what and to whom; an engine fixes the recipients in one commit and then queues their messages
+group by group. A message's idempotency key is that of its place, so that whoever is interrupted goes on with nobody
+left out and nobody twice.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from postroom.store import audit
+from postroom.store.models import Announcement, RecipientGroup, SmtpServer
+from postroom.terms.address import AddressProblem, parse_address
+from postroom.terms.problem import FieldError
+from postroom.terms.wording import worded
+
+from .announcement_audience import audience_of
+from .instance import LANGUAGES
+from .recipients import Addressed
+from .refusals import NotPossible, SettingsRefused
+
+SUBJECT_CHARACTERS = 200
+TEXT_CHARACTERS = 20_000
+ADDRESSES = 1_000
+GROUPS = 100
+State = Announcement.State
+OPEN = (State.WAITING, State.SENDING)
+
+
+def draft_announcement(given: Mapping[str, Any]) -> Announcement:
+    """An announcement of these fields by API name, not saved: `subject`, `text`, `translations` {language: {"subject",
+    "text"}}, `language`, `users`, `recipients`, `groups` (ids or names), `addresses`, `can_leave`, `server` (id or
+    name). Raises SettingsRefused naming each field at fault."""
+    problems: list[FieldError] = []
+    texts = _texts(given, problems)
+    audience = {
+        "users": bool(given.get("users")), "recipients": bool(given.get("recipients")),
+        "groups": _groups(given.get("groups") or (), problems),
+        "addresses": _addresses(given.get("addresses") or (), problems),
+    }
+    if not any(audience.values()) and not any(problem.field in ("groups", "addresses") for problem in problems):
+        problems.append(FieldError("users", "required", worded("Choose who gets it.")))
+    server = _server(str(given.get("server") or ""), problems)
+    if problems:
+        raise SettingsRefused(*problems)
+    return Announcement(texts=texts, audience=audience, can_leave=bool(given.get("can_leave", True)), server=server)
+
+
+def announce(announcement: Announcement, *, actor: str, sender_id: str, sender_name: str, now: datetime) -> None:
+    """Hand it over to the engine. Raises NotPossible where it reaches nobody."""
+    people = len(reached(announcement))
+    if not people:
+        raise NotPossible(worded("It reaches nobody. Choose other groups, or add recipients first."))
+    with transaction.atomic():
+        announcement.created_at, announcement.created_by = now, actor[:254]
+        announcement.sender_id, announcement.sender_name = sender_id[:26], sender_name[:150]
+        announcement.save(force_insert=True)
+        told = {"subject": title_of(announcement), "recipients": people, "to": announcement.audience}
+        audit.record(actor, "announcement.send", announcement.pk, told)
+
+
+def stop(announcement_id: str, *, actor: str, now: datetime) -> Announcement:
+    """Queue no more of its messages; those that are queued already still leave. Raises NotPossible."""
+    with transaction.atomic():
+        stopped = Announcement.objects.filter(pk=announcement_id[:26], state__in=OPEN).update(
+            state=State.STOPPED, finished_at=now
+        )
+        if not stopped:
+            raise NotPossible(worded("This announcement has ended already."))
+        row = Announcement.objects.get(pk=announcement_id[:26])
+        audit.record(actor, "announcement.stop", row.pk, {"queued": row.queued, "planned": row.planned})
+    return row
+
+
+def reached(announcement: Announcement) -> list[Addressed]:
+    """Everybody whom it reaches now (blocking)."""
+    return audience_of(announcement.audience)
+
+
+def title_of(announcement: Announcement) -> str:
+    """Its subject in the first of its languages."""
+    return next((str(text["subject"]) for text in announcement.texts.values()), "")
+
+
+def text_for(announcement: Announcement, language: str) -> Mapping[str, str]:
+    """{"subject", "text"} for somebody who reads that language, else in the first of its languages."""
+    texts: Mapping[str, Mapping[str, str]] = announcement.texts
+    for wanted in (language, language.split("-")[0]):
+        if wanted in texts:
+            return texts[wanted]
+    return next(iter(texts.values()))
+
+
+def _texts(given: Mapping[str, Any], problems: list[FieldError]) -> dict[str, dict[str, str]]:
+    first = str(given.get("language") or "") or "en"
+    texts = {first: _text(given, "", problems)}
+    for language, other in dict(given.get("translations") or {}).items():
+        if language != first and (str(other.get("subject") or "").strip() or str(other.get("text") or "").strip()):
+            texts[str(language)[:8]] = _text(other, f"translations.{language}.", problems)
+    if unknown := [language for language in texts if language not in LANGUAGES]:
+        text = worded("Enter one of {languages}.", languages=", ".join(LANGUAGES))
+        field = "language" if unknown[0] == first else f"translations.{unknown[0]}"
+        problems.append(FieldError(field, "invalid", text))
+    return texts
+
+
+def _text(given: Mapping[str, Any], place: str, problems: list[FieldError]) -> dict[str, str]:
+    subject, text = str(given.get("subject") or "").strip(), str(given.get("text") or "").strip()
+    if not subject or len(subject) > SUBJECT_CHARACTERS or not subject.isprintable():
+        fault = worded("Enter a subject of 1 to {most} characters.", most=SUBJECT_CHARACTERS)
+        problems.append(FieldError(f"{place}subject", "invalid", fault))
+    if not text or len(text) > TEXT_CHARACTERS or "\x00" in text:
+        fault = worded("Enter a text of 1 to {most} characters.", most=TEXT_CHARACTERS)
+        problems.append(FieldError(f"{place}text", "invalid", fault))
+    return {"subject": subject, "text": text.replace("\r\n", "\n")}
+
+
+def _groups(wanted: Sequence[str], problems: list[FieldError]) -> list[str]:
+    found = []
+    for text in list(wanted)[:GROUPS]:
+        row = RecipientGroup.objects.filter(pk=text[:26]).first() or RecipientGroup.objects.filter(name=text).first()
+        if row is None:
+            fault = worded("There is no group of the name or id “{group}”.", group=text[:100])
+            problems.append(FieldError("groups", "not-found", fault))
+            break
+        found.append(row.pk)
+    return list(dict.fromkeys(found))
+
+
+def _addresses(wanted: Sequence[str], problems: list[FieldError]) -> list[str]:
+    if len(wanted) > ADDRESSES:
+        fault = worded("Enter at most {most} addresses; a group takes more.", most=ADDRESSES)
+        problems.append(FieldError("addresses", "too-many", fault))
+        return []
+    found = []
+    for text in wanted:
+        try:
+            found.append(str(parse_address(text.strip())))
+        except AddressProblem as problem:
+            problems.append(FieldError("addresses", "invalid", problem.text.followed_by(problem.remedy)))
+            break
+    return list(dict.fromkeys(found))
+
+
+def _server(wanted: str, problems: list[FieldError]) -> SmtpServer | None:
+    """Messages name it by its id when they are queued, and are refused as any other that names one that is off."""
+    if not wanted:
+        return None
+    found = next((row for row in SmtpServer.objects.all() if wanted in (row.pk, row.name) and row.enabled), None)
+    if found is None:
+        problems.append(FieldError("server", "not-found", worded("No enabled SMTP server has this name or id.")))
+    return found
