@@ -47,6 +47,9 @@ CHANGING = [
     ("/report-sources/new", {"name": "x"}), ("/report-sources/X", {"name": "x"}), ("/report-sources/X/try", {}),
     ("/report-sources/X/remove", {}), ("/sql-connections/new", {"name": "x"}), ("/sql-connections/X", {"name": "x"}),
     ("/sql-connections/X/try", {}), ("/sql-connections/X/remove", {}),
+    ("/alerts/X/acknowledge", {}), ("/alerts/X/accept", {}), ("/alert-rules/settings", {"addresses": "a@b.example"}),
+    ("/alert-rules/new", {"kind": "queue-old"}), ("/alert-rules/queue-old", {"settings.minutes": "1"}),
+    ("/alert-rules/queue-old/switch", {"enabled": "no"}), ("/alert-rules/queue-old/remove", {}),
     ("/suppressions", {"address": "a@b.example"}), ("/suppressions/import", {}),
     ("/suppressions/X/remove", {"why": "x"}), ("/bounce-mailbox", {"host": "x"}), ("/bounce-mailbox/look", {}),
     ("/bounce-mailbox/remove", {}),
@@ -61,6 +64,7 @@ CHANGING = [
 
 
 OPERATORS = {
+    "/alerts/X/acknowledge", "/alerts/X/accept",
     "/report-sources/new", "/report-sources/X", "/report-sources/X/try", "/report-sources/X/remove",
     "/messages/{message}/retry", "/messages/{message}/cancel", "/messages/{message}/resend", "/messages/bulk",
     "/messages/undo", "/messages/new", "/smtp-tests/{test}/arrived", "/domain-checks/from-domain",
@@ -79,6 +83,7 @@ READ_BY_OPERATORS = (
     "/recipients/export", "/recipients/import", "/recipients/X",
 )
 READ_BY_ADMINISTRATORS = (
+    "/alert-rules/new", "/alert-rules/new?kind=queue-old", "/alert-rules/queue-old",
     "/sql-connections/new", "/sql-connections/X", "/sql-connections/X/state",
     "/bounce-mailbox", "/bounce-mailbox/state", "/delivery-rules/new", "/webhooks/new", "/webhooks/X/edit",
     "/users", "/users/{user}", "/smtp-servers/new", "/smtp-servers/{server}", "/smtp-servers/{server}/pause",

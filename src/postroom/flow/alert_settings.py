@@ -93,11 +93,12 @@ def _checked(before: AlertSettings, values: Mapping[str, Any]) -> AlertSettings:
     for name in ("quiet_from", "quiet_until"):
         if wanted.get(name) and _clock(wanted[name]) is None:
             problems.append(FieldError(name, "invalid", worded("Enter a time of day, such as 22:00.")))
-    after = before if problems else replace(before, **wanted)
-    if bool(after.quiet_from) != bool(after.quiet_until):
+    refused = {problem.field for problem in problems}
+    after = replace(before, **{name: value for name, value in wanted.items() if name not in refused})
+    if bool(after.quiet_from) != bool(after.quiet_until) and not refused & {"quiet_from", "quiet_until"}:
         missing = "quiet_until" if after.quiet_from else "quiet_from"
         problems.append(FieldError(missing, "required", worded("Enter both times of the quiet hours, or none.")))
-    if after.escalate_minutes and not after.escalate_to:
+    if after.escalate_minutes and not after.escalate_to and "escalate_to" not in refused:
         problems.append(FieldError("escalate_to", "required", worded("Enter who is told when nobody acknowledges.")))
     if problems:
         raise SettingsRefused(*problems)

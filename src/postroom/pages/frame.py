@@ -12,6 +12,7 @@ from postroom.flow.reader import language
 
 from . import words
 from .navigation import navigation
+from .queries.alerts import banner
 from .queries.delivery_status import DeliveryStatus, delivery_status
 
 THEME_COOKIE = "postroom_theme"
@@ -32,10 +33,12 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     }
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
-        status = delivery_status()
+        status, alerts = delivery_status(), banner()
         values |= {
             "delivery": status,
-            "navigation": navigation(request.path, user, status),
+            "navigation": navigation(request.path, user, status, alerts.count),
+            "alert_banner": alerts,
+            "on_alerts": request.path.startswith("/alerts"),
             "queue_words": _queue_words(status),
             "now_words": _now_words(),
             "initials": initials(user.name or user.email),

@@ -49,7 +49,7 @@ class Navigation:
     administration: Sequence[Group]
 
 
-def navigation(path: str, user: User, status: DeliveryStatus) -> Navigation:
+def navigation(path: str, user: User, status: DeliveryStatus, alerts: int = 0) -> Navigation:
     """What this person sees while reading the page at `path`."""
     daily = [
         _entry(_("Overview"), "overview", path, "layout-dashboard"),
@@ -59,6 +59,10 @@ def navigation(path: str, user: User, status: DeliveryStatus) -> Navigation:
         ),
         _entry(_("Recipients"), "recipients", path, "address-book"),
         _entry(_("Queue and limits"), "queue", path, "stack-2"),
+        _entry(
+            _("Alerts"), "alerts", path, "bell", words.number(alerts) if alerts else "",
+            ngettext("%(n)s alert", "%(n)s alerts", alerts) % {"n": words.number(alerts)}, alarms=True,
+        ),
         _entry(_("SMTP activity log"), "activity", path, "list-search"),
         _entry(_("Suppressed recipients"), "suppressions", path, "ban"),
         _entry(_("Sandbox mailbox"), "sandbox", path, "mailbox"),
@@ -81,6 +85,7 @@ def _system(path: str, failing: int) -> list[Entry]:
         _entry(_("Delivery rules"), "delivery-rules", path),
         _entry(_("Report sources"), "report-sources", path),
         _entry(_("Recipient domains"), "recipient-domains", path),
+        _entry(_("Alert rules"), "alert-rules", path),
         _entry(_("DKIM keys"), "dkim-keys", path),
         _entry(_("Bounce mailbox"), "bounce-mailbox", path),
         _entry(_("Webhooks"), "webhooks", path),
