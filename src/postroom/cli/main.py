@@ -36,6 +36,7 @@ COMMANDS = {
     "webhook": Command("webhook", "say who hears of events, test it, tell it again"),
     "route": Command("route", "explain what would happen to a message, and when"),
     "rule": Command("rule", "list the delivery rules"),
+    "source": Command("source", "list, add, try and push to report sources"),
     "alert": Command("alert", "list and acknowledge alerts, and change their rules"),
     "doctor": Command("doctor", "say what is wrong; exit status 1 where something is"),
     "notify": Command("notify", "tell people how a job ended"),
