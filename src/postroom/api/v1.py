@@ -13,6 +13,7 @@ from .dkim_keys import router as dkim_keys
 from .domain_checks import router as domain_checks
 from .groups import router as groups
 from .holiday_calendars import router as holiday_calendars
+from .load_plan import router as load_plan
 from .messages import router as messages
 from .notifications import router as notifications
 from .providers import router as providers
@@ -27,6 +28,7 @@ from .strict_parser import StrictParser
 from .subscriptions import router as subscriptions
 from .suppressions import router as suppressions
 from .templates import router as templates
+from .test_mode import router as test_mode
 from .webhooks import router as webhooks
 
 api = NinjaAPI(
@@ -41,6 +43,7 @@ api = NinjaAPI(
 add_refusals(api)
 api.add_router("", messages)
 api.add_router("", smtp_servers)
+api.add_router("", test_mode)
 api.add_router("", activity)
 api.add_router("", domain_checks)
 api.add_router("", dkim_keys)
@@ -57,6 +60,7 @@ api.add_router("", sql_connections)
 api.add_router("", recipients)
 api.add_router("", groups)
 api.add_router("", holiday_calendars)
+api.add_router("", load_plan)
 api.add_router("", webhooks)
 api.add_router("", templates)
 api.add_router("", subscriptions)

@@ -12,7 +12,7 @@ from typing import Any
 
 from postroom.policy.report_form import ReportForm
 from postroom.store.models import StoredReport
-from postroom.terms.address import Mailbox, parse_address
+from postroom.terms.address import written
 
 from .branding import branding
 from .built_in import TemplateSource
@@ -63,7 +63,7 @@ class RunWriter:
         if delivered is not None and delivered.upload:
             attachments.append({"blob": delivered.upload, "filename": delivered.file_name})
         body = {
-            "to": str(Mailbox(parse_address(to.address), to.name)), "subject": made.subject, "text": made.text,
+            "to": written(to.address, to.name), "subject": made.subject, "text": made.text,
             "html": made.html, "attachments": attachments, "purpose": "report", "priority": plan["priority"],
             "tags": [TAG], "server": plan["server"],
             "unsubscribe": plan["list_name"] if to.place == "to" else "",

@@ -12,6 +12,7 @@ from postroom.policy.route import Candidate
 from postroom.store.ids import new_id
 from postroom.terms.outcome import TestStatus
 from postroom.terms.server import ServerSettings
+from postroom.terms.test_mode import Extent, TestMode
 
 
 class SmtpServer(models.Model):
@@ -94,6 +95,12 @@ class SmtpServer(models.Model):
             "pipelining": str(known.pipelining), "chunking": known.chunking, "reason": known.reason, "at": at,
             "breach": str(known.breach or ""), "said": known.said,
         }
+
+    @property
+    def test_address(self) -> str:
+        """Where everything goes that is accepted for it, while its test mode is on; "" otherwise."""
+        mode = TestMode.from_json(Extent.SERVER, self.test_mode)
+        return mode.address if mode is not None and mode.is_on(timezone.now()) else ""
 
     @property
     def candidate(self) -> Candidate:
