@@ -44,7 +44,7 @@ class Calendars(Strict):
     holiday_calendars: list[CalendarOut]
 
 
-class ScheduleIn(Strict):
+class ScheduleWords(Strict):
     """Words or cron, and the zone whose clocks they are read on; by default that of the installation."""
 
     words: Annotated[StrictStr, Field(max_length=250, description="Plain English or French words.")] = ""
@@ -68,7 +68,7 @@ class ScheduleOut(Strict):
 @router.post(
     "/schedules/explain", auth=READING, response=ScheduleOut, summary="Say how a schedule is understood"
 )
-def explain_schedule(request: HttpRequest, body: ScheduleIn) -> dict[str, Any]:
+def explain_schedule(request: HttpRequest, body: ScheduleWords) -> dict[str, Any]:
     refuse_unknown_query(request)
     stored = checked({"words": body.words, "cron": body.cron, "time_zone": body.time_zone})
     schedule = schedule_of(stored)

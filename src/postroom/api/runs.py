@@ -26,7 +26,7 @@ class RunFilter(Schema):
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
-class RecipientFilter(Schema):
+class RunRecipientFilter(Schema):
     after: Annotated[int, Field(ge=-1, le=2**31, description="`next_after` of the page before.")] = -1
     limit: Annotated[int, Field(ge=1, le=1_000)] = 100
 
@@ -62,9 +62,9 @@ def get_run(request: HttpRequest, subscription_id: Id, run_id: Id) -> dict[str, 
     summary="What became of each recipient of a run",
 )
 def list_recipients(
-    request: HttpRequest, subscription_id: Id, run_id: Id, query: Query[RecipientFilter]
+    request: HttpRequest, subscription_id: Id, run_id: Id, query: Query[RunRecipientFilter]
 ) -> dict[str, Any]:
-    refuse_unknown_query(request, RecipientFilter)
+    refuse_unknown_query(request, RunRecipientFilter)
     rows = run_recipients(_row(subscription_id, run_id), query.after, query.limit)
     return {
         "recipients": [

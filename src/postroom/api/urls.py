@@ -1,6 +1,6 @@
 """The addresses of the API, its documentation and health."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, URLResolver, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
@@ -18,6 +18,13 @@ def nothing(request: HttpRequest) -> HttpResponse:
     return response_of(not_found())
 
 
+@csrf_exempt
+def only_post(request: HttpRequest, **_: str) -> HttpResponse:
+    """An address whose POST the intake answers in front of Django."""
+    del request
+    return HttpResponseNotAllowed(["POST"])
+
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", live),
     path("health/ready", ready),
@@ -25,6 +32,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs", docs),
     path("api/v1/openapi.json", openapi),
     re_path(r"^api/v1/$", nothing),
+    path("api/v1/blobs", only_post),
+    path("api/v1/report-sources/<str:source_id>/report", only_post),
     path("api/v1/", api.urls),
     re_path(r"^api(?:/|$)", nothing),
 ]

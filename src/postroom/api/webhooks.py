@@ -81,7 +81,7 @@ class SecretIn(Strict):
     ] = int(webhooks.BOTH_SIGN.total_seconds())
 
 
-class AttemptOut(Schema):
+class WebhookAttemptOut(Schema):
     """One try. `status` is the receiver's, null where none came; `answer` is the beginning of what it said."""
 
     at: datetime
@@ -102,7 +102,7 @@ class WebhookDeliveryOut(Schema):
     due_at: datetime | None
     ended_at: datetime | None
     attempt_count: int
-    attempts: list[AttemptOut]
+    attempts: list[WebhookAttemptOut]
     replayed_by: str | None
 
 
@@ -117,7 +117,7 @@ class WebhookDeliveries(Schema):
     next_before: str | None
 
 
-class DeliveryFilter(Schema):
+class WebhookDeliveryFilter(Schema):
     state: State | None = None
     before: Annotated[str | None, Field(max_length=26, description="`next_before` of the page before.")] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
@@ -230,8 +230,10 @@ def replay_webhook(request: HttpRequest, webhook_id: Id, body: ReplayIn) -> Stat
     "/webhooks/{webhook_id}/deliveries", auth=READING, response=WebhookDeliveries,
     summary="What a webhook was told, newest first",
 )
-def list_webhook_deliveries(request: HttpRequest, webhook_id: Id, query: Query[DeliveryFilter]) -> dict[str, Any]:
-    refuse_unknown_query(request, DeliveryFilter)
+def list_webhook_deliveries(
+    request: HttpRequest, webhook_id: Id, query: Query[WebhookDeliveryFilter]
+) -> dict[str, Any]:
+    refuse_unknown_query(request, WebhookDeliveryFilter)
     given = {"state": query.state, "pk__lt": query.before}
     found = _webhook(webhook_id).deliveries.filter(**{name: v for name, v in given.items() if v is not None})
     rows = list(found.defer("body").order_by("-pk")[: query.limit])
