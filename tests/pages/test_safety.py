@@ -23,6 +23,7 @@ CHANGING = [
     ("/smtp-servers/{server}/default", {}), ("/smtp-servers/{server}/delete", {"name": "Internal relay"}),
     ("/smtp-servers/test", {}), ("/smtp-servers/{server}/move", {"to": "0"}),
     ("/smtp-servers/{server}/pause", {}), ("/smtp-servers/{server}/resume", {}),
+    ("/smtp-servers/{server}/test-mode", {"address": "a@b.example"}), ("/test-mode", {"address": "a@b.example"}),
     ("/smtp-servers/new", {}), ("/smtp-servers/{server}", {}), ("/tokens", {"name": "x", "scope": "admin"}),
     ("/smtp-tests/{test}/stop", {}), ("/smtp-tests/{test}/again", {}), ("/smtp-tests/{test}/save", {}),
     ("/smtp-tests/{test}/save-untested", {"reason": "x"}), ("/messages/{message}/retry", {}),
@@ -88,6 +89,7 @@ READ_BY_ADMINISTRATORS = (
     "/bounce-mailbox", "/bounce-mailbox/state", "/delivery-rules/new", "/webhooks/new", "/webhooks/X/edit",
     "/users", "/users/{user}", "/smtp-servers/new", "/smtp-servers/{server}", "/smtp-servers/{server}/pause",
     "/smtp-servers/{server}/delete", "/smtp-servers/provider?provider=gmail",
+    "/smtp-servers/{server}/test-mode", "/test-mode",
 )
 
 

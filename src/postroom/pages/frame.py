@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from postroom import __version__
 from postroom.flow.instance import LANGUAGES, site
 from postroom.flow.reader import language
+from postroom.flow.test_mode import deciding, site_test_mode
 
 from . import words
 from .navigation import navigation
@@ -36,6 +37,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         status, alerts = delivery_status(), banner()
         values |= {
             "delivery": status,
+            "site_test_mode": deciding([site_test_mode()], timezone.now()),
             "navigation": navigation(request.path, user, status, alerts.count),
             "alert_banner": alerts,
             "on_alerts": request.path.startswith("/alerts"),
