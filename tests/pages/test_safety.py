@@ -13,6 +13,7 @@ from postroom.pages.urls import urlpatterns
 from postroom.store.models import Attempt, Delivery, Message, ServerTest, SmtpServer, User
 
 OPEN = {
+    "subscription-preview-frame",
     "setup", "login", "logout", "language", "sandbox-frame", "message-frame", "message-preview-frame", "unsubscribe",
     "forgot-password", "password-link",
     "report-link",
@@ -40,6 +41,10 @@ CHANGING = [
     ("/holiday-calendars/new", {"name": "x"}), ("/holiday-calendars/X", {"name": "x"}),
     ("/holiday-calendars/X/remove", {}), ("/holiday-calendars/undo", {"removal": "X"}),
     ("/storage", {"log_days": "1"}),
+    ("/subscriptions/new", {"do": "save"}), ("/subscriptions/X/edit", {"do": "save"}), ("/subscriptions/recipients", {}),
+    ("/subscriptions/preview", {}), ("/subscriptions/X/run", {}), ("/subscriptions/X/send", {}),
+    ("/subscriptions/X/pause", {}), ("/subscriptions/X/resume", {}), ("/subscriptions/X/test-mode", {}),
+    ("/subscriptions/X/remove", {}), ("/subscriptions/X/runs/X/stop", {}), ("/subscriptions/X/runs/X/retry", {}),
     ("/recipients", {"address": "a@b.example"}), ("/recipients/X", {"address": "a@b.example"}),
     ("/recipients/X/remove", {}), ("/recipients/undo", {"removal": "X"}), ("/recipients/import", {}),
     ("/recipients/imports/X/undo", {}), ("/groups", {"name": "x"}), ("/groups/X", {"name": "x"}),
@@ -68,6 +73,10 @@ OPERATORS = {
     "/alerts/X/acknowledge", "/alerts/X/accept",
     "/report-sources/new", "/report-sources/X", "/report-sources/X/try", "/report-sources/X/remove",
     "/messages/{message}/retry", "/messages/{message}/cancel", "/messages/{message}/resend", "/messages/bulk",
+    "/subscriptions/new", "/subscriptions/X/edit", "/subscriptions/recipients", "/subscriptions/preview",
+    "/subscriptions/X/run", "/subscriptions/X/send", "/subscriptions/X/pause", "/subscriptions/X/resume",
+    "/subscriptions/X/test-mode", "/subscriptions/X/remove", "/subscriptions/X/runs/X/stop",
+    "/subscriptions/X/runs/X/retry",
     "/messages/undo", "/messages/new", "/smtp-tests/{test}/arrived", "/domain-checks/from-domain",
     "/domain-checks/inbox-outlook", "/domain-checks/recipient", "/suppressions", "/suppressions/import",
     "/suppressions/X/remove", "/queue/hold", "/queue/release", "/queue/try-now",
@@ -83,6 +92,7 @@ READ_BY_OPERATORS = (
     "/messages/{message}/attachments/0", "/suppressions/export", "/suppressions/X/remove",
     "/recipients/export", "/recipients/import", "/recipients/X",
 )
+    "/subscriptions/new", "/subscriptions/X/edit", "/subscriptions/X/remove",
 READ_BY_ADMINISTRATORS = (
     "/alert-rules/new", "/alert-rules/new?kind=queue-old", "/alert-rules/queue-old",
     "/sql-connections/new", "/sql-connections/X", "/sql-connections/X/state",

@@ -57,6 +57,7 @@ def navigation(path: str, user: User, status: DeliveryStatus, alerts: int = 0) -
             _("Messages"), "messages", path, "mail", status.depth_words,
             ngettext("%(n)s waiting", "%(n)s waiting", status.depth) % {"n": status.depth_words},
         ),
+        _entry(_("Subscriptions"), "subscriptions", path, "calendar-repeat"),
         _entry(_("Recipients"), "recipients", path, "address-book"),
         _entry(_("Queue and limits"), "queue", path, "stack-2"),
         _entry(
