@@ -62,3 +62,12 @@ def test_a_calendar_in_use_or_one_that_can_not_be_taken_is_refused(admin: Call) 
     for body, field in (({"name": "Ours"}, "name"), ({"name": "X", "countries": ["Atlantis"]}, "countries")):
         answer = admin("post", CALENDARS, body)
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
+def test_the_load_plan_is_there_for_a_day_to_come_and_no_other(admin: Call) -> None:
+    answer = admin("get", "/api/v1/load-plan?time_zone=Europe/Berlin")
+    assert answer.status_code == 200
+    assert (answer.json()["arrivals"], answer.json()["moves"], answer.json()["servers"]) == ([], [], [])
+    for query, field in (("day=2020-01-01", "day"), ("time_zone=X", "time_zone"), ("more=1", "more")):
+        refused = admin("get", f"/api/v1/load-plan?{query}")
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)

@@ -32,6 +32,7 @@ COMMANDS = {
     "group": Command("group", "list, make and remove groups of recipients"),
     "subscription": Command("subscription", "subscribe people to reports, run and pause"),
     "schedule": Command("schedule", "say what words or a cron expression mean, and when"),
+    "load-plan": Command("load_plan", "say when the reports of a day will really have left"),
     "calendar": Command("calendar", "list, add and remove holiday calendars"),
     "webhook": Command("webhook", "say who hears of events, test it, tell it again"),
     "route": Command("route", "explain what would happen to a message, and when"),
