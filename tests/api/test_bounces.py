@@ -56,6 +56,16 @@ def test_a_sending_token_sees_what_came_back_of_its_own_messages_only(sender: Ca
     assert len(reader("get", "/api/v1/bounces").json()["bounces"]) == 1
 
 
+def test_a_sending_token_has_nobody_suppressed_who_got_mail_of_another_client() -> None:
+    sent()
+    Message.objects.update(client=create_token("Payroll", "send", "test")[0])
+    answer = handed_in(dsn()).json()
+    assert (answer["verdict"], answer["suppressed"]) == ("unmatched", [])
+    assert not Bounce.objects.exists()
+    assert not Suppression.objects.exists()
+    assert handed_in(dsn(), scope="admin").json()["suppressed"] == ["anna@customer.example"]
+
+
 def test_a_message_tells_its_bounces_beside_each_delivery(reader: Call) -> None:
     delivery = sent()
     handed_in(dsn())

@@ -7,7 +7,7 @@ from django.utils import timezone
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
-from postroom.flow.bounce import Verdict, Way, take_report
+from postroom.flow.bounce import Way, take_report
 from postroom.flow.reader import told
 from postroom.store.models import ApiToken, Bounce
 from postroom.terms.problem import Problem, too_large
@@ -59,13 +59,11 @@ def take_bounce(request: HttpRequest) -> Status[dict[str, Any]]:
         raise Problem(415, "unsupported-type", "The body has another type", detail)
     if len(request.body) > REPORT_BYTES:
         raise too_large(REPORT_BYTES, "report")
-    taken = take_report(request.body, Way.API, timezone.now())
-    own = _own(token_of(request))
-    shown = [bounce for bounce in taken.bounces if own is None or bounce.message.client_id == own]
+    taken = take_report(request.body, Way.API, timezone.now(), only_client=_own(token_of(request)))
     return Status(200, {
-        "verdict": str(taken.verdict if shown or not taken.bounces else Verdict.UNMATCHED),
-        "bounces": [bounce_json(bounce) for bounce in shown],
-        "suppressed": [address for address in taken.suppressed if shown],
+        "verdict": str(taken.verdict),
+        "bounces": [bounce_json(bounce) for bounce in taken.bounces],
+        "suppressed": list(taken.suppressed),
     })
 
 
@@ -95,5 +93,5 @@ def bounce_json(row: Bounce) -> dict[str, Any]:
 
 
 def _own(token: ApiToken) -> str | None:
-    """A sending token sees what is about its own messages, the others see all."""
+    """A sending token reports and sees what is about its own messages, the others all."""
     return token.pk if token.scope == ApiToken.Scope.SEND else None

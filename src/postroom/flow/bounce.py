@@ -77,14 +77,21 @@ class _Match:
     is_proven: bool = True
 
 
-def take_report(octets: bytes, way: Way, now: datetime, forward_path: str = "") -> Intake:
+def take_report(
+    octets: bytes, way: Way, now: datetime, forward_path: str = "", *, only_client: str | None = None
+) -> Intake:
     """Record what a message reports (blocking). `forward_path` is the address it was delivered to, where that is known.
+    With `only_client`, what is about another client's messages is about nothing: whoever may send for one application
+    must not have the recipients of another suppressed.
 
     Raises DatabaseError where nothing was stored; repeated, the same report counts once."""
     report = read_report(octets)
     if isinstance(report, Unrelated):
         return Intake(Verdict.AUTO_REPLY if report is Unrelated.AUTO_REPLY else Verdict.NO_REPORT)
-    matches = _matches(report, (forward_path, *report.addresses, *addresses_of(octets)))
+    matches = [
+        match for match in _matches(report, (forward_path, *report.addresses, *addresses_of(octets)))
+        if only_client is None or match.delivery.message.client_id == only_client
+    ]
     if not matches:
         return Intake(Verdict.UNMATCHED)
     digest = hashlib.sha256(octets).hexdigest()
