@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import structlog
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from postroom.flow.run import Runner
 from postroom.store.change import Change
@@ -79,7 +79,7 @@ class Runs:
             await self._runner.carry_out(run)
         except RunLost:
             _log.info("a run was taken over by another engine", run=run.pk)
-        except (StorageBusy, StorageUnknown, DatabaseError, OSError) as error:
+        except (StorageBusy, StorageUnknown, OperationalError, InterfaceError, OSError) as error:
             _log.error("the storage did not answer", run=run.pk, error=str(error))
             await asyncio.sleep(_AGAIN_S)
             await sync_to_async(give_back)([run])
