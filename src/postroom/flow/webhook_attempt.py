@@ -53,8 +53,10 @@ class Outcome:
         if self.answer is None:
             return self.problem or worded("The receiver did not answer.")
         if 300 <= self.answer.status < 400:
-            text = "The receiver answers {status} and names another address. Enter that one: none but yours is asked."
-            return worded(text, status=self.answer.status)
+            return worded(
+                "The receiver answers {status} and names another address. Enter that one: none but yours is asked.",
+                status=self.answer.status,
+            )
         return worded("The receiver answers {status}.", status=self.answer.status)
 
 
