@@ -16,7 +16,7 @@ OPEN = {
     "subscription-preview-frame",
     "setup", "login", "logout", "language", "sandbox-frame", "message-frame", "message-preview-frame", "unsubscribe",
     "forgot-password", "password-link",
-    "report-link",
+    "report-link", "template-preview-frame",
 }
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 CHANGING = [
@@ -59,6 +59,8 @@ CHANGING = [
     ("/suppressions", {"address": "a@b.example"}), ("/suppressions/import", {}),
     ("/suppressions/X/remove", {"why": "x"}), ("/bounce-mailbox", {"host": "x"}), ("/bounce-mailbox/look", {}),
     ("/bounce-mailbox/remove", {}),
+    ("/templates/new", {"name": "x"}), ("/templates/preview", {}), ("/templates/X/use", {"version": "1"}),
+    ("/templates/X/remove", {}), ("/templates/branding", {"accent": "#111111"}),
     ("/instance", {"name": "x", "language": "fr", "time_zone": "UTC"}),
     ("/webhooks/new", {"name": "x"}), ("/webhooks/X/edit", {"name": "x"}), ("/webhooks/X/test", {}),
     ("/webhooks/X/pause", {}), ("/webhooks/X/resume", {}), ("/webhooks/X/secret", {}), ("/webhooks/X/replay", {}),
@@ -81,6 +83,7 @@ OPERATORS = {
     "/domain-checks/inbox-outlook", "/domain-checks/recipient", "/suppressions", "/suppressions/import",
     "/suppressions/X/remove", "/queue/hold", "/queue/release", "/queue/try-now",
     "/holiday-calendars/new", "/holiday-calendars/X", "/holiday-calendars/X/remove", "/holiday-calendars/undo",
+    "/templates/new", "/templates/preview", "/templates/X/use", "/templates/X/remove",
     "/recipients", "/recipients/X", "/recipients/X/remove", "/recipients/undo", "/recipients/import",
     "/recipients/imports/X/undo", "/groups", "/groups/X", "/groups/X/join", "/groups/X/leave/X", "/groups/X/remove",
     "/groups/undo",
@@ -90,7 +93,7 @@ READ_BY_OPERATORS = (
     "/holiday-calendars/new", "/holiday-calendars/X",
     "/messages/new", "/messages/export", "/messages/{message}/content", "/messages/{message}/source",
     "/messages/{message}/attachments/0", "/suppressions/export", "/suppressions/X/remove",
-    "/recipients/export", "/recipients/import", "/recipients/X",
+    "/recipients/export", "/recipients/import", "/recipients/X", "/templates/new", "/templates/X/remove",
 )
     "/subscriptions/new", "/subscriptions/X/edit", "/subscriptions/X/remove",
 READ_BY_ADMINISTRATORS = (

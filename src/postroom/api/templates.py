@@ -16,6 +16,7 @@ from postroom.flow.templates import sources_of
 from postroom.message.template import SOURCE_CHARACTERS, TemplateFault
 from postroom.store.models import Template
 from postroom.terms.problem import FieldError, invalid_fields
+from postroom.terms.wording import worded
 
 from .access import ADMINISTERING, READING, actor_of
 from .schemas import Strict
@@ -223,7 +224,7 @@ def preview_template(request: HttpRequest, template_id: Id, body: PreviewIn) -> 
         if problems:
             raise invalid_fields(problems)
     if source is None:
-        raise invalid_fields([FieldError("language", "not-found", translated("This version has no such language."))])
+        raise invalid_fields([FieldError("language", "not-found", translated(worded("This version has no such language.")))])
     try:
         return _preview_json(preview(source, row.sample if body.data is None else body.data))
     except TemplateFault as fault:

@@ -1,5 +1,6 @@
 """Fill in a template for one recipient: found by name, in the recipient's language, with the branding of the site."""
 
+import base64
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,6 +84,17 @@ def rendered_text(source: str, language: str, values: Mapping[str, Any]) -> str:
 def rendered_line(source: str, language: str, values: Mapping[str, Any]) -> str:
     """As `rendered_text`, in one line, such as a subject."""
     return _one_line(rendered_text(source, language, values))
+
+
+def attachments_of(made: Rendered) -> list[dict[str, Any]]:
+    """The pictures of its HTML, as the API takes attachments."""
+    return [
+        {
+            "filename": image.file_name, "content_type": image.media_type, "content_id": image.content_id,
+            "inline": True, "content_base64": base64.b64encode(image.octets).decode(),
+        }
+        for image in made.inline_images
+    ]
 
 
 def safe_html(html: str) -> SafeHtml:
