@@ -15,7 +15,7 @@ from postroom.store.models import Attempt, Delivery, Message, ServerTest, SmtpSe
 OPEN = {
     "subscription-preview-frame",
     "setup", "login", "logout", "language", "sandbox-frame", "message-frame", "message-preview-frame", "unsubscribe",
-    "forgot-password", "password-link",
+    "forgot-password", "password-link", "announcement-frame",
     "report-link", "template-preview-frame",
 }
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -68,17 +68,19 @@ CHANGING = [
     ("/users", {"name": "x", "email": "x@x.example", "role": "administrator"}),
     ("/users/x", {"name": "x", "role": "administrator", "active": "on"}), ("/users/x/password", {}),
     ("/users/x/invite", {}),
+    ("/announcements/new", {"do": "preview"}), ("/announcements/X/stop", {}),
 ]
 
 
 OPERATORS = {
     "/alerts/X/acknowledge", "/alerts/X/accept",
-    "/report-sources/new", "/report-sources/X", "/report-sources/X/try", "/report-sources/X/remove",
-    "/messages/{message}/retry", "/messages/{message}/cancel", "/messages/{message}/resend", "/messages/bulk",
     "/subscriptions/new", "/subscriptions/X/edit", "/subscriptions/recipients", "/subscriptions/preview",
     "/subscriptions/X/run", "/subscriptions/X/send", "/subscriptions/X/pause", "/subscriptions/X/resume",
     "/subscriptions/X/test-mode", "/subscriptions/X/remove", "/subscriptions/X/runs/X/stop",
     "/subscriptions/X/runs/X/retry",
+    "/alerts/X/acknowledge", "/alerts/X/accept",
+    "/report-sources/new", "/report-sources/X", "/report-sources/X/try", "/report-sources/X/remove",
+    "/messages/{message}/retry", "/messages/{message}/cancel", "/messages/{message}/resend", "/messages/bulk",
     "/messages/undo", "/messages/new", "/smtp-tests/{test}/arrived", "/domain-checks/from-domain",
     "/domain-checks/inbox-outlook", "/domain-checks/recipient", "/suppressions", "/suppressions/import",
     "/suppressions/X/remove", "/queue/hold", "/queue/release", "/queue/try-now",
@@ -87,15 +89,17 @@ OPERATORS = {
     "/recipients", "/recipients/X", "/recipients/X/remove", "/recipients/undo", "/recipients/import",
     "/recipients/imports/X/undo", "/groups", "/groups/X", "/groups/X/join", "/groups/X/leave/X", "/groups/X/remove",
     "/groups/undo",
+    "/announcements/new", "/announcements/X/stop",
 }
 READ_BY_OPERATORS = (
+    "/subscriptions/new", "/subscriptions/X/edit", "/subscriptions/X/remove",
     "/report-sources/new", "/report-sources/X", "/report-sources/X/state",
     "/holiday-calendars/new", "/holiday-calendars/X",
     "/messages/new", "/messages/export", "/messages/{message}/content", "/messages/{message}/source",
     "/messages/{message}/attachments/0", "/suppressions/export", "/suppressions/X/remove",
     "/recipients/export", "/recipients/import", "/recipients/X", "/templates/new", "/templates/X/remove",
+    "/announcements/new",
 )
-    "/subscriptions/new", "/subscriptions/X/edit", "/subscriptions/X/remove",
 READ_BY_ADMINISTRATORS = (
     "/alert-rules/new", "/alert-rules/new?kind=queue-old", "/alert-rules/queue-old",
     "/sql-connections/new", "/sql-connections/X", "/sql-connections/X/state",

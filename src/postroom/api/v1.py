@@ -7,6 +7,7 @@ import postroom
 from .activity import router as activity
 from .alert_rules import router as alert_rules
 from .alerts import router as alerts
+from .announcements import router as announcements
 from .bounces import router as bounces
 from .delivery_rules import router as delivery_rules
 from .dkim_keys import router as dkim_keys
@@ -59,6 +60,7 @@ api.add_router("", report_sources)
 api.add_router("", sql_connections)
 api.add_router("", recipients)
 api.add_router("", groups)
+api.add_router("", announcements)
 api.add_router("", holiday_calendars)
 api.add_router("", load_plan)
 api.add_router("", webhooks)

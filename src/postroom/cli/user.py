@@ -1,4 +1,4 @@
-"""`postroom user`: create a user, give one a new password. Works beside a running instance."""
+"""`postroom user`: create or invite a user, give one a new password. Works beside a running instance."""
 
 import argparse
 import getpass
@@ -15,9 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument("email")
     create.add_argument("--name", required=True)
     create.add_argument("--role", choices=ROLES, default="viewer", help="default: %(default)s")
+    invite = actions.add_parser("invite", help="create a user who chooses a password by a link in a mail")
+    invite.add_argument("email")
+    invite.add_argument("--name", required=True)
+    invite.add_argument("--role", choices=ROLES, default="viewer", help="default: %(default)s")
     reset = actions.add_parser("reset-password", help="give a user a new password, read from standard input")
     reset.add_argument("email")
-    for action in (create, reset):
+    for action in (create, invite, reset):
         add_data_argument(action)
 
 
@@ -26,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
         return 1
     from postroom.flow.people import PersonRefused, created_user, reset_password
 
+    if args.action == "invite":
+        return _invited(args)
     password = _password()
     try:
         if args.action == "create":
@@ -36,6 +42,21 @@ def run(args: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     print(f"{args.email} can sign in now.")
+    return 0
+
+
+def _invited(args: argparse.Namespace) -> int:
+    from django.utils import timezone
+
+    from postroom.flow.account_links import invited_user
+    from postroom.flow.people import PersonRefused
+
+    try:
+        invited_user(args.email, name=args.name, role=args.role, actor="command line", now=timezone.now())
+    except PersonRefused as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"An invitation to {args.email} is on its way.")
     return 0
 
 

@@ -90,7 +90,7 @@ def forget_old_announcements(now: datetime) -> int:
 
 def _next(now: datetime) -> Announcement | None:
     """The oldest that is under way, its recipients fixed."""
-    row = Announcement.objects.filter(state__in=OPEN).order_by("pk").first()
+    row = Announcement.objects.filter(state__in=OPEN).order_by("created_at", "pk").first()
     if row is not None and row.state == State.WAITING:
         _fix_recipients(row, now)
     return row

@@ -5,6 +5,7 @@ group by group. A message's idempotency key is that of its place, so that whoeve
 left out and nobody twice.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,7 @@ SUBJECT_CHARACTERS = 200
 TEXT_CHARACTERS = 20_000
 ADDRESSES = 1_000
 GROUPS = 100
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 State = Announcement.State
 OPEN = (State.WAITING, State.SENDING)
 
@@ -60,6 +62,17 @@ def announce(announcement: Announcement, *, actor: str, sender_id: str, sender_n
         announcement.save(force_insert=True)
         told = {"subject": title_of(announcement), "recipients": people, "to": announcement.audience}
         audit.record(actor, "announcement.send", announcement.pk, told)
+
+
+def announcement_id(scope: str, key: str) -> str:
+    """The id of what a client announces under an idempotency key: the same for the same key (U4)."""
+    number = int.from_bytes(hashlib.sha256(f"announcement:{scope}:{key}".encode()).digest(), "big")
+    return "".join(_ALPHABET[(number >> 5 * place) & 31] for place in range(26))
+
+
+def is_same(one: Announcement, other: Announcement) -> bool:
+    """Whether both say the same to the same people."""
+    return all(getattr(one, name) == getattr(other, name) for name in ("texts", "audience", "can_leave", "server_id"))
 
 
 def stop(announcement_id: str, *, actor: str, now: datetime) -> Announcement:

@@ -1,0 +1,156 @@
+"""Announcements: handed over, followed, stopped; seen and tried before."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from ninja import Query, Router, Schema, Status
+from pydantic import Field, StrictBool, StrictStr
+
+from postroom.flow.announcement_mail import written_for
+from postroom.flow.announcements import (
+    ADDRESSES,
+    GROUPS,
+    SUBJECT_CHARACTERS,
+    TEXT_CHARACTERS,
+    announce,
+    announcement_id,
+    draft_announcement,
+    is_same,
+    reached,
+    stop,
+    title_of,
+)
+from postroom.flow.recipients import Addressed
+from postroom.flow.request import checked_key, key_conflict
+from postroom.store.models import Announcement
+
+from .access import ADMINISTERING, READING, actor_of, token_of
+from .schemas import Strict
+from .strict_parser import refuse_unknown_query
+
+router = Router(tags=["Announcements"])
+Id = Annotated[str, Field(max_length=26)]
+Language = Literal["en", "fr"]
+Subject = Annotated[StrictStr, Field(max_length=SUBJECT_CHARACTERS)]
+Text = Annotated[StrictStr, Field(max_length=TEXT_CHARACTERS)]
+
+
+class TranslationIn(Strict):
+    """The same in another language, for recipients who read that."""
+
+    subject: Subject
+    text: Text
+
+
+class AnnouncementIn(Strict):
+    """What to write, and to whom: at least one of `users`, `recipients`, `groups` and `addresses`."""
+
+    subject: Subject
+    text: Annotated[Text, Field(description="Plain text; each recipient gets it as HTML and text.")]
+    language: Annotated[Language, Field(description="What subject and text are written in.")] = "en"
+    translations: dict[Language, TranslationIn] = Field(default_factory=dict)
+    users: Annotated[StrictBool, Field(description="Everybody who may sign in.")] = False
+    recipients: Annotated[StrictBool, Field(description="All recipients.")] = False
+    groups: Annotated[
+        tuple[Annotated[StrictStr, Field(max_length=100)], ...], Field(max_length=GROUPS, description="Ids or names.")
+    ] = ()
+    addresses: Annotated[tuple[Annotated[StrictStr, Field(max_length=320)], ...], Field(max_length=ADDRESSES)] = ()
+    can_leave: Annotated[StrictBool, Field(description="Each message has a link to get no more of these.")] = True
+    server: Annotated[StrictStr, Field(max_length=100, description="Name or id of an SMTP server.")] = ""
+
+
+class AnnouncementOut(Schema):
+    """`state`: waiting, sending, done (all messages are queued), stopped or failed. Of the `planned` recipients,
+    `queued` have their message and `left_out` get none; `problem` is what holds it up."""
+
+    id: str
+    subject: str
+    state: Literal["waiting", "sending", "done", "stopped", "failed"]
+    planned: int
+    queued: int
+    left_out: int
+    problem: dict[str, Any] | None
+    audience: dict[str, Any]
+    can_leave: bool
+    created_at: datetime
+    created_by: str
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Announcements(Schema):
+    announcements: list[AnnouncementOut]
+
+
+class AnnouncementFilter(Schema):
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class Preview(Schema):
+    """What a recipient would get, and how many people it reaches now."""
+
+    subject: str
+    html: str
+    text: str
+    people: int
+
+
+@router.get("/announcements", auth=READING, response=Announcements, summary="List announcements, newest first")
+def list_announcements(request: HttpRequest, query: Query[AnnouncementFilter]) -> dict[str, Any]:
+    refuse_unknown_query(request, AnnouncementFilter)
+    rows = Announcement.objects.order_by("-created_at", "-pk")[: query.limit]
+    return {"announcements": [_json(row) for row in rows]}
+
+
+@router.post(
+    "/announcements", auth=ADMINISTERING, response={200: AnnouncementOut, 202: AnnouncementOut},
+    summary="Announce something; 200 when the Idempotency-Key was used for the same before",
+)
+def create_announcement(request: HttpRequest, body: AnnouncementIn) -> Status[dict[str, Any]]:
+    token, draft, key = token_of(request), draft_announcement(body.model_dump()), request.headers.get("Idempotency-Key")
+    if key is not None:
+        draft.pk = announcement_id(token.pk, checked_key(key))
+        earlier = Announcement.objects.filter(pk=draft.pk).first()
+        if earlier is not None and not is_same(earlier, draft):
+            raise key_conflict()
+        if earlier is not None:
+            return Status(200, _json(earlier))
+    announce(draft, actor=actor_of(request), sender_id=token.pk, sender_name=token.name, now=timezone.now())
+    return Status(202, _json(Announcement.objects.get(pk=draft.pk)))
+
+
+@router.post("/announcements/preview", auth=READING, response=Preview, summary="See what a recipient would get")
+def preview_announcement(request: HttpRequest, body: AnnouncementIn) -> dict[str, Any]:
+    draft = draft_announcement(body.model_dump())
+    draft.sender_name = token_of(request).name
+    people = reached(draft)
+    made = written_for(draft, people[0] if people else Addressed("name@example.com", "name@example.com"))
+    return {"subject": made.subject, "html": made.html, "text": made.text, "people": len(people)}
+
+
+@router.get("/announcements/{announcement_id}", auth=READING, response=AnnouncementOut, summary="One announcement")
+def get_announcement(request: HttpRequest, announcement_id: Id) -> dict[str, Any]:
+    refuse_unknown_query(request)
+    return _json(get_object_or_404(Announcement, pk=announcement_id))
+
+
+@router.post(
+    "/announcements/{announcement_id}/stop", auth=ADMINISTERING, response=AnnouncementOut,
+    summary="Queue no more of its messages",
+)
+def stop_announcement(request: HttpRequest, announcement_id: Id) -> dict[str, Any]:
+    refuse_unknown_query(request)
+    row = get_object_or_404(Announcement, pk=announcement_id)
+    return _json(stop(row.pk, actor=actor_of(request), now=timezone.now()))
+
+
+def _json(row: Announcement) -> dict[str, Any]:
+    return {
+        "id": row.pk, "subject": title_of(row), "state": row.state, "planned": row.planned, "queued": row.queued,
+        "left_out": row.left_out, "problem": row.problem, "audience": row.audience, "can_leave": row.can_leave,
+        "created_at": row.created_at, "created_by": row.created_by, "started_at": row.started_at,
+        "finished_at": row.finished_at,
+    }

@@ -1,0 +1,49 @@
+"""Announcements through the API."""
+
+from typing import Any
+
+from postroom.flow.recipient_groups import add_group
+from postroom.store.models import Announcement, AuditEntry
+
+from .conftest import Call
+
+PATH = "/api/v1/announcements"
+NEWS = {"subject": "Maintenance", "text": "On Saturday.", "addresses": ["ann@example.org"]}
+
+
+def test_an_announcement_is_handed_over_followed_and_stopped(admin: Call, reader: Call) -> None:
+    add_group({"name": "Board"}, "test", ["ben@example.org"])
+    answer = admin("post", PATH, {**NEWS, "groups": ["Board"], "translations": {"fr": {"subject": "A", "text": "B"}}})
+    made = answer.json()
+    assert (answer.status_code, made["state"], made["subject"]) == (202, "waiting", "Maintenance")
+    assert reader("get", PATH).json()["announcements"] == [made]
+    assert reader("get", f"{PATH}/{made['id']}").json() == made
+    assert admin("post", f"{PATH}/{made['id']}/stop").json()["state"] == "stopped"
+    assert admin("post", f"{PATH}/{made['id']}/stop").status_code == 409
+    entry = AuditEntry.objects.get(action="announcement.send")
+    assert (entry.actor, entry.changes["recipients"]) == ("API token Admin", 2)
+
+
+def test_u4_the_same_key_announces_once_and_another_text_under_it_is_refused(admin: Call) -> None:
+    key = {"Idempotency-Key": "news-1"}
+    first = admin("post", PATH, NEWS, **key)
+    again = admin("post", PATH, NEWS, **key)
+    assert (first.status_code, again.status_code) == (202, 200)
+    assert first.json()["id"] == again.json()["id"]
+    assert admin("post", PATH, {**NEWS, "text": "On Sunday."}, **key).status_code == 409
+    assert Announcement.objects.count() == 1
+
+
+def test_a_preview_shows_what_a_recipient_would_get_and_stores_nothing(reader: Call) -> None:
+    seen: Any = reader("post", f"{PATH}/preview", {**NEWS, "text": "<b>On</b> Saturday."}).json()
+    assert (seen["subject"], seen["people"]) == ("Maintenance", 1)
+    assert "&lt;b&gt;On&lt;/b&gt; Saturday." in seen["html"]
+    assert "<b>On</b> Saturday." in seen["text"]
+    assert not Announcement.objects.exists()
+
+
+def test_fields_at_fault_are_named(admin: Call) -> None:
+    answer = admin("post", PATH, {"subject": "", "text": "", "groups": ["None"], "addresses": ["nobody"]})
+    assert {error["field"] for error in answer.json()["errors"]} == {"subject", "text", "groups", "addresses"}
+    assert admin("post", PATH, {"subject": "A", "text": "B"}).json()["errors"][0]["field"] == "users"
+    assert admin("post", PATH, {"subject": "A", "text": "B", "recipients": True}).status_code == 409
