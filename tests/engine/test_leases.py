@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from postroom.store.models import Attempt
 from postroom.store.queue import Claims
+from postroom.terms.server import Limits
 
 from .conftest import Outbox
 from .peer import Peer, Visit
@@ -66,3 +68,26 @@ async def test_u10_what_another_engine_has_taken_over_as_untried_does_not_leave_
         assert await eventually(lambda: bool(peer.visits) and not lane.leases)
     assert peer.taken == []
     assert outbox.states() == [("ann@example.org", "queued")]
+
+
+async def test_a_fault_of_ours_in_a_session_is_not_repeated_without_a_pause(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[float] = []
+
+    async def broken(*given: Any) -> None:
+        tries.append(asyncio.get_running_loop().time())
+        if len(tries) < 4:
+            raise RuntimeError("a fault of ours")
+        await carry(*given)
+
+    carry = outbox.courier.carry
+    monkeypatch.setattr(outbox.courier, "carry", broken)
+    monkeypatch.setattr("postroom.engine.lane.FAULT_PAUSE_S", 0.2)
+    async with Peer() as peer:
+        server_id = await outbox.server(peer.port, limits=Limits(connections=1))
+        await outbox.submit(server_id, "ann@example.org")
+        await outbox.open_lane(server_id)
+        await outbox.until("sent")
+    assert len(tries) == 4
+    assert min(later - earlier for earlier, later in pairwise(tries)) >= 0.2

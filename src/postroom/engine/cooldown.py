@@ -26,6 +26,10 @@ class Cooldown:
         self._until_s = time.monotonic() + cooldown_s(self.failures, random.random(), sign_in=sign_in)
         return True
 
+    def rest(self, seconds: float) -> None:
+        """Begin nothing for so long, for a reason that is not the server's."""
+        self._until_s = max(self._until_s, time.monotonic() + seconds)
+
     def end(self) -> None:
         """The server works, or was changed: nothing is held against it."""
         self.failures, self._until_s = 0, 0.0

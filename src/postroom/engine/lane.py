@@ -45,6 +45,8 @@ CLAIMED_PER_SLOT = 16
 WAITING_DELIVERIES = 200
 # After the server refused one more connection while others were open: how long no more are tried.
 CROWDED_S = 60.0
+# After a fault of ours, what is due waits this long.
+FAULT_PAUSE_S = 1.0
 
 _log = structlog.get_logger("postroom.engine")
 
@@ -296,6 +298,8 @@ class Lane:
             self._own_slot = None
         if not slot.cancelled() and (error := slot.exception()) is not None:
             _log.error("a delivery slot failed", server=self.server.name.name, exc_info=error)
+            self._cooldown.rest(FAULT_PAUSE_S)  # else it fails again at once, as often as the processor allows
+            asyncio.get_running_loop().call_later(FAULT_PAUSE_S + 0.05, self._nudge.set)
         if self.may_begin:
             self.start_slots()
         self._nudge.set()
