@@ -78,7 +78,6 @@ OPERATORS = {
     "/subscriptions/X/run", "/subscriptions/X/send", "/subscriptions/X/pause", "/subscriptions/X/resume",
     "/subscriptions/X/test-mode", "/subscriptions/X/remove", "/subscriptions/X/runs/X/stop",
     "/subscriptions/X/runs/X/retry",
-    "/alerts/X/acknowledge", "/alerts/X/accept",
     "/report-sources/new", "/report-sources/X", "/report-sources/X/try", "/report-sources/X/remove",
     "/messages/{message}/retry", "/messages/{message}/cancel", "/messages/{message}/resend", "/messages/bulk",
     "/messages/undo", "/messages/new", "/smtp-tests/{test}/arrived", "/domain-checks/from-domain",

@@ -61,7 +61,6 @@ def navigation(path: str, user: User, status: DeliveryStatus, alerts: int = 0) -
         _entry(_("Recipients"), "recipients", path, "address-book"),
         _entry(_("Templates"), "templates", path, "template"),
         _entry(_("Announcements"), "announcements", path, "speakerphone"),
-        _entry(_("Templates"), "templates", path, "template"),
         _entry(_("Queue and limits"), "queue", path, "stack-2"),
         _entry(_("Load planner"), "load-plan", path, "chart-bar"),
         _entry(

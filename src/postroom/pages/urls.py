@@ -49,7 +49,6 @@ from .views import (
     suppressions,
     templates,
     test_mode,
-    templates,
     tokens,
     unsubscribe,
     users,
