@@ -20,9 +20,8 @@ def nothing(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 def only_post(request: HttpRequest, **_: str) -> HttpResponse:
-    """An address whose POST the intake answers in front of Django."""
-    del request
-    return HttpResponseNotAllowed(["POST"])
+    """An address whose POST the intake answers in front of Django, unless it names what there can't be."""
+    return response_of(not_found()) if request.method == "POST" else HttpResponseNotAllowed(["POST"])
 
 
 urlpatterns: list[URLPattern | URLResolver] = [
