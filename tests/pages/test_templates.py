@@ -34,13 +34,14 @@ def text_of(page: Client, path: str) -> str:
     return " ".join(page.get(path).content.decode().split())
 
 
-def test_the_list_has_what_came_with_postroom_and_what_was_made(page: Client, figures: Template) -> None:
+@pytest.mark.usefixtures("figures")
+def test_the_list_has_what_came_with_postroom_and_what_was_made(page: Client) -> None:
     text = text_of(page, LIST)
     for words in ("Report delivery", "Password reset", "as it came", "Figures", "en, fr"):
         assert words in text
 
 
-def test_the_list_is_told_in_french(page: Client, administrator: User) -> None:
+def test_the_list_is_told_in_french(page: Client) -> None:
     User.objects.update(language="fr")
     text = text_of(page, LIST)
     assert "Livraison de rapport" in text

@@ -224,7 +224,8 @@ def preview_template(request: HttpRequest, template_id: Id, body: PreviewIn) -> 
         if problems:
             raise invalid_fields(problems)
     if source is None:
-        raise invalid_fields([FieldError("language", "not-found", translated(worded("This version has no such language.")))])
+        missing = worded("This version has no such language.")
+        raise invalid_fields([FieldError("language", "not-found", translated(missing))])
     try:
         return _preview_json(preview(source, row.sample if body.data is None else body.data))
     except TemplateFault as fault:
