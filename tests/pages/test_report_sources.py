@@ -69,6 +69,16 @@ def test_a_source_is_added_tried_and_shown_with_its_first_rows(page: Client, fol
     assert "sales/*.csv" in page.get("/report-sources").content.decode()
 
 
+def test_a_try_that_failed_says_why_in_the_reader_s_language(page: Client, administrator: User) -> None:
+    page.post("/report-sources/new", FILE)
+    row = ReportSource.objects.get()
+    page.post(f"/report-sources/{row.pk}/try")
+    worked_off()
+    assert "No file matches sales/*.csv." in page.get(f"/report-sources/{row.pk}/state").content.decode()
+    User.objects.filter(pk=administrator.pk).update(language="fr")
+    assert "Aucun fichier" in page.get(f"/report-sources/{row.pk}/state").content.decode()
+
+
 def test_t5_a_secret_is_stored_sealed_and_never_shown(page: Client) -> None:
     page.post("/report-sources/new", URL)
     row = ReportSource.objects.get()

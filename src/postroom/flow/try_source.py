@@ -14,7 +14,7 @@ from django.utils import timezone
 from postroom.store import audit
 from postroom.store.models import ReportSource, SourceTry, SqlConnection, StoredReport
 from postroom.terms.source_fault import SourceFault, SourceFaultKind
-from postroom.terms.wording import Wording, worded
+from postroom.terms.wording import worded
 
 from .fetch_report import fetched
 from .query_report import look_at_connection
@@ -97,8 +97,8 @@ def forget_old_tries(now: datetime) -> int:
 
 def fault_json(fault: SourceFault) -> dict[str, Any]:
     """A fault as it is stored: in English, and with what tells it in other languages."""
-    text = fault.text if isinstance(fault.text, Wording) else worded("{text}", text=str(fault.text))
-    return {"kind": fault.kind.value, "text": str(text), "wording": text.as_json(), "evidence": fault.evidence}
+    wording = fault.text.as_json()
+    return {"kind": fault.kind.value, "text": str(fault.text), "wording": wording, "evidence": fault.evidence}
 
 
 def _waiting(now: datetime) -> QuerySet[SourceTry]:
