@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from django.utils import timezone
 
 from postroom.engine.alerts import Alerts
@@ -90,5 +92,6 @@ def test_the_web_process_notices_that_no_engine_is_there() -> None:
             return False
         finally:
             await watch.stop()
+            await sync_to_async(connections.close_all)()
 
     assert asyncio.run(run())

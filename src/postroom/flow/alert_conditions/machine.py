@@ -22,8 +22,9 @@ def engine_missing(settings: Mapping[str, int], now: datetime) -> list[Found]:
         return []
     return [Found(
         "", "", worded("Delivery is not running"),
-        worded("No engine has been heard of since {at}. Messages are accepted and wait; no mail is lost.",
-               at=f"{heard_at:%Y-%m-%d %H:%M} UTC" if heard_at else "–"),
+        worded("No engine was ever heard of. Messages are accepted and wait; no mail is lost.") if heard_at is None
+        else worded("No engine has been heard of since {at}. Messages are accepted and wait; no mail is lost.",
+                    at=f"{heard_at:%Y-%m-%d %H:%M} UTC"),
         (worded("Start it with: postroom run, or where roles run apart: postroom serve engine."),), link="/queue",
     )]
 

@@ -58,7 +58,8 @@ def _failing(subscription: Subscription, run: Run, number: int) -> Found:
     problem = run.problem or {}
     return Found(
         subscription.pk, subscription.name, worded("{subscription} fails", subscription=subscription.name),
-        worded("Its last {number} runs ended with an error: {why}", number=number, why=_why(problem)),
+        worded("Its last run ended with an error: {why}", why=_why(problem)) if number == 1
+        else worded("Its last {number} runs ended with an error: {why}", number=number, why=_why(problem)),
         (worded("Open its history: each run has a log, and can be tried again."),), str(problem.get("evidence", "")),
         f"/subscriptions/{subscription.pk}",
     )
