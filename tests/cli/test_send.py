@@ -71,6 +71,11 @@ def test_a_message_read_as_sendmail_does_keeps_what_a_person_wrote() -> None:
     assert made["text"].rstrip() == "Schön"
 
 
+def test_an_encoded_word_that_is_none_stays_as_it_is() -> None:
+    made = body("-t", stdin=b"To: a@b.example\nSubject: =?utf-8?b?a?= of today\n\nHello\n")
+    assert made["subject"] == "=?utf-8?b?a?= of today"
+
+
 def test_a_lone_dot_ends_the_message_unless_told_otherwise() -> None:
     assert body("-t", "-i", stdin=RAW)["text"].endswith("rest\n")
     assert "rest" not in body("-t", stdin=RAW)["text"]

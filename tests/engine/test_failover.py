@@ -15,6 +15,7 @@ from postroom.store.models import Attempt, Delivery, SmtpServer
 from postroom.terms.finding import Finding
 from postroom.terms.outcome import DeliveryState
 from postroom.terms.server import Auth, Limits, Security, ServerSettings
+from postroom.terms.test_mode import Extent, TestMode
 
 from .conftest import Outbox
 from .peer import Answer, Peer, Visit
@@ -73,6 +74,19 @@ async def test_a_server_at_fault_leaves_its_mail_to_the_next_and_everybody_gets_
         assert recipients(second) == sorted(everybody)
         assert not first.taken
         assert first.visits <= 2
+
+
+async def test_a_server_in_test_mode_takes_no_mail_over(outbox: Outbox, running: Running) -> None:
+    async with Peer() as second, Peer() as third:
+        home = await server(outbox, "First", refusing_port(), 0)
+        tested = await SmtpServer.objects.aget(pk=await server(outbox, "Second", second.port, 1))
+        tested.test_mode = TestMode(Extent.SERVER, "me@example.org", datetime.max.replace(tzinfo=UTC)).as_json()
+        await tested.asave()
+        await server(outbox, "Third", third.port, 2)
+        await outbox.submit(home, "ann@example.org")
+        await running.start()
+        await outbox.until("sent")
+    assert (recipients(second), recipients(third)) == ([], ["ann@example.org"])
 
 
 async def test_a_refused_connection_is_told_in_the_attempt_and_in_the_activity_log(

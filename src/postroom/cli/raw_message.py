@@ -2,6 +2,7 @@
 
 import base64
 import email
+import email.errors
 import email.policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
@@ -87,7 +88,7 @@ def _decoded(text: object) -> str:
     unfolded = " ".join(str(text).split())
     try:
         return str(make_header(decode_header(unfolded)))
-    except (LookupError, UnicodeError):
+    except (LookupError, UnicodeError, email.errors.HeaderParseError):
         return unfolded
 
 

@@ -103,8 +103,10 @@ class Lane:
     def standing(self) -> Standing:
         """The server as failover sees it."""
         row, is_spent = self.server.row, self._is_spent
+        # Mail of a server in test mode is made for its test address, and mail of the others is not.
+        stands_apart = row.is_sandbox or bool(row.test_address)
         return Standing(
-            row.pk, row.name, row.is_default, row.is_sandbox, row.position, self.server.takes_deliveries,
+            row.pk, row.name, row.is_default, stands_apart, row.position, self.server.takes_deliveries,
             is_failing=self._is_ailing or is_spent, is_left_alone=self._cooldown.left_s > 0 or is_spent,
         )
 
