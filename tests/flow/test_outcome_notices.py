@@ -133,7 +133,7 @@ def test_each_recipient_reads_the_notification_in_their_language() -> None:
     subjects: dict[str, Any] = {body["to"][0]: body["subject"] for body in bodies}
     assert subjects == {
         "ann@example.org": "Nightly import failed", "bob@example.org": "Nightly import failed",
-        "zoe@example.org": "Nightly import\u00a0: échec",
+        "zoe@example.org": "Nightly import : échec",
     }
     assert all("Row 7 is no number." in body["text"] for body in bodies)
 
