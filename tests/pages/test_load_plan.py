@@ -37,7 +37,7 @@ def test_the_page_says_when_the_last_has_left_what_held_it_and_what_to_move(page
     assert "12:40" in said
     assert "instead of 12:00" in said
     assert "&lt;b&gt;Sales&lt;/b&gt;" in said
-    assert 'aria-current="page"' in said
+    assert 'aria-current="date"' in said
 
 
 def test_an_empty_day_says_so_and_a_strange_one_is_today(page: Client) -> None:

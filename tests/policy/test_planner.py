@@ -88,6 +88,13 @@ def test_a_report_that_holds_up_others_is_moved_out_of_their_way() -> None:
     assert found[0].to != EIGHT
 
 
+def test_among_many_alike_the_one_that_waits_longest_is_moved() -> None:
+    hourly = [load("hourly", 1_200, BEGIN + timedelta(hours=hour)) for hour in range(0, 24, 2)]
+    loads, on = [*hourly, load("sales", 1_200), load("stock", 1_200)], road(per_minute=60)
+    found = moves(planned(loads, [on], BEGIN, 36), loads, [on], BEGIN, 36)
+    assert found[0].load.key in ("sales", "stock")
+
+
 def test_where_everything_is_in_time_nothing_moves() -> None:
     loads, on = [load("a", 100), load("b", 100)], road(per_minute=60)
     assert moves(planned(loads, [on], BEGIN, 36), loads, [on], BEGIN, 36) == []

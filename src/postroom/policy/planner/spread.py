@@ -11,7 +11,7 @@ from .road import Load, Road
 IN_TIME = timedelta(minutes=15)
 MOST_MOVES = 3
 _MOVED_BY = tuple(timedelta(minutes=minutes) for minutes in (-15, 15, -30, 30, -45, 45, -60, 60, -90, 90, -120, 120))
-# Loads that are tried, the largest first, and what a move has to save to be worth the trouble.
+# How many of the largest and of the latest loads are tried, and what a move has to save to be worth the trouble.
 _TRIED = 4
 _WORTH = 0.2
 
@@ -44,7 +44,7 @@ def moves(plan: Plan, loads: Sequence[Load], roads: Sequence[Road], begin: datet
 def _best(loads: list[Load], roads: list[Road], plan: Plan, begin: datetime, hours: int) -> Move | None:
     of_road = [load for load in loads if roads and load.road == roads[0].id]
     before = _lateness(plan.arrivals, plan.end, roads[0].id) if roads else timedelta()
-    tried = sorted(_concerned(plan, roads[0].id if roads else ""), key=lambda load: -load.messages)[:_TRIED]
+    tried = _tried(plan, roads[0].id if roads else "")
     found = [
         Move(load, load.at + by, before, _after(of_road, load, load.at + by, roads, begin, hours))
         for load in tried for by in _MOVED_BY if load.at + by >= begin
@@ -61,12 +61,20 @@ def _after(
     return _lateness(plan.arrivals, plan.end, moved.road)
 
 
-def _concerned(plan: Plan, road: str) -> list[Load]:
+def _tried(plan: Plan, road: str) -> list[Load]:
+    """The largest, which hold up others, and the latest."""
+    concerned = _concerned(plan, road)
+    largest = sorted(concerned, key=lambda arrival: -arrival.load.messages)[:_TRIED]
+    latest = sorted(concerned, key=lambda arrival: arrival.late(plan.end), reverse=True)[:_TRIED]
+    return list(dict.fromkeys(arrival.load for arrival in (*largest, *latest)))
+
+
+def _concerned(plan: Plan, road: str) -> list[Arrival]:
     """What may be moved: loads that are late, and those that leave while one of these waits."""
     late = [arrival for arrival in plan.arrivals if arrival.load.road == road and arrival.late(plan.end) > IN_TIME]
     spans = [(arrival.load.at - IN_TIME, arrival.last_at or plan.end) for arrival in late]
     return [
-        arrival.load for arrival in plan.arrivals
+        arrival for arrival in plan.arrivals
         if arrival.load.key and arrival.load.road == road
         and any(begin <= arrival.load.at <= end for begin, end in spans)
     ]
