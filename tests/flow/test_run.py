@@ -120,9 +120,9 @@ def test_the_log_tells_each_step_in_words(runner: Runner, source: ReportSource) 
     run = carried_out(runner, asked(subscribed(source), NOW))
     assert told(run) == [
         ("information", "Fetches the report from Sales."),
-        ("information", f"Got sales.csv, {len(CSV)} bytes, with 3 rows."),
-        ("information", "Writes to 1 recipients; 0 are left out."),
-        ("information", "1 messages are queued."),
+        ("information", f"Got sales.csv: {len(CSV)} bytes, rows: 3."),
+        ("information", "Recipients: 1; left out: 0."),
+        ("information", "Messages queued: 1."),
     ]
     assert log_text(run).splitlines()[0] == "2026-11-23 08:00:00Z  information  Fetches the report from Sales."
 
@@ -198,7 +198,7 @@ def test_s7_no_report_at_all_is_a_warning_after_the_last_try_and_nobody_gets_any
     run = asked(subscribed(source, retry={"times": 1, "pause_s": 600}), NOW)
     run = carried_out(runner, run)
     assert (run.state, run.try_number, run.due_at) == (STATE.WAITING, 1, NOW + timedelta(minutes=10))
-    assert told(run)[-1] == ("warning", "Tries again in 10 minutes, 1 more times at most.")
+    assert told(run)[-1] == ("warning", "Tries again in 10 min. Tries left: 1.")
     assert claim_run(NOW + timedelta(minutes=9)) is None
     clock.at = NOW + timedelta(minutes=10)
     run = carried_out(runner, run, clock.at)

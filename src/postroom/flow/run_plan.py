@@ -69,7 +69,7 @@ def fix(run: Run, report: StoredReport, now: datetime) -> None:
     plan["fixed_at"] = now.isoformat()
     plan["forms"], why = forms_for(plan, wanted, now)
     log = with_line(run.log, now, why) if isinstance(why, Wording) else run.log
-    text = worded("Writes to {count} recipients; {out} are left out.", count=len(rows) - out, out=out)
+    text = worded("Recipients: {count}; left out: {out}.", count=len(rows) - out, out=out)
     with transaction.atomic():
         store_fenced(
             run, state=Run.State.SENDING, report=report, plan=plan, planned=len(rows), left_out=out,

@@ -78,9 +78,9 @@ def _judged_and_fixed(run: Run, report: StoredReport, now: datetime) -> Ending |
 
 def _told(report: StoredReport) -> Wording:
     if report.row_count is None:
-        return worded("Got {name}, {size} bytes.", name=report.file_name, size=report.size_bytes)
+        return worded("Got {name}: {size} bytes.", name=report.file_name, size=report.size_bytes)
     return worded(
-        "Got {name}, {size} bytes, with {rows} rows.", name=report.file_name, size=report.size_bytes,
+        "Got {name}: {size} bytes, rows: {rows}.", name=report.file_name, size=report.size_bytes,
         rows=report.row_count,
     )
 
@@ -99,5 +99,5 @@ def _after(run: Run, fault: SourceFault, now: datetime) -> Ending:
         log = with_line(log, now, worded("It said: {evidence}", evidence=evidence_of(fault.evidence)), Level.WARNING)
     run.log = log
     left = times - run.try_number + 1
-    text = worded("Tries again in {minutes} minutes, {left} more times at most.", minutes=pause_s // 60, left=left)
+    text = worded("Tries again in {minutes} min. Tries left: {left}.", minutes=pause_s // 60, left=left)
     raise RunPostponed(text, now + timedelta(seconds=pause_s))

@@ -129,16 +129,13 @@ class RunSender:
         reasons = Counter(dict(rows.values_list("left_out").annotate(Count("pk"))))
         queued = RunRecipient.objects.filter(run=self._run).exclude(message_id="").count()
         faults = {reason: count for reason, count in reasons.items() if reason not in ON_PURPOSE}
-        if not queued:
-            return Ending(Run.State.WARNING, worded("Nobody is left to write to."), "nobody")
         if faults:
             why = ", ".join(f"{reason} ({count})" for reason, count in sorted(faults.items()))
-            text = worded(
-                "{queued} messages are queued. {count} recipients get none: {why}.", queued=queued,
-                count=sum(faults.values()), why=why,
-            )
+            text = worded("Messages queued: {queued}. Recipients without one: {why}.", queued=queued, why=why)
             return Ending(Run.State.WARNING, text, NO_FILE if set(faults) == {NO_FILE} else "left-out")
-        return Ending(Run.State.SUCCESS, worded("{queued} messages are queued.", queued=queued))
+        if not queued:
+            return Ending(Run.State.WARNING, worded("Nobody is left to write to."), "nobody")
+        return Ending(Run.State.SUCCESS, worded("Messages queued: {queued}.", queued=queued))
 
 
 def _rows_at_fault(errors: Sequence[FieldError]) -> dict[int, str]:

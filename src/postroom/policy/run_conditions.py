@@ -40,7 +40,7 @@ def judged(conditions: Mapping[str, Any], row_count: int | None, digest: str, la
             )
             return Judged(Verdict.EMPTY, "no-rows", text)
         if least is not None and row_count < least:
-            few = worded("The report has {rows} rows, and at least {least} are asked for.", rows=row_count, least=least)
+            few = worded("Rows of the report: {rows}. Asked for at least: {least}.", rows=row_count, least=least)
             return Judged(Verdict.SKIP, "too-few-rows", few)
     if conditions.get("only_if_changed") and digest == last_digest:
         return Judged(Verdict.SKIP, "unchanged", worded("The report is the same as the one that was sent last."))
