@@ -4,15 +4,21 @@ import email
 import email.policy
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
+from tests.outbox import octets_of
 
-from postroom.flow.accept import previewed
+from postroom.flow.accept import Accepted, Acceptor, previewed
 from postroom.flow.branding import change_branding
 from postroom.flow.configure import save_untested
+from postroom.flow.template_edit import change_template, template_named
 from postroom.flow.templates import rendered
-from postroom.store.models import Recipient
+from postroom.store.blobs import Blobs
+from postroom.store.models import Message, Recipient
+from postroom.store.outbox import open_outbox
 from postroom.terms.problem import Problem
 from postroom.terms.server import Security, ServerSettings
 
@@ -96,3 +102,22 @@ def test_times_are_those_of_the_zone_of_the_recipient() -> None:
     at = datetime(2026, 7, 1, 10, tzinfo=UTC)
     made = rendered("password-reset", "en", {"expires_at": at, "recipient": {"time_zone": "Europe/Berlin"}})
     assert "1 July 2026, 12:00" in made.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_m7_what_a_template_becomes_later_changes_no_message_that_was_accepted(tmp_path: Path) -> None:
+    outbox = open_outbox()
+    try:
+        acceptor = Acceptor(outbox.queue, Blobs(tmp_path / "blobs"))
+        first: Accepted = async_to_sync(acceptor.accept_small)(BODY, None, "key")
+        before = octets_of(Message.objects.get(), tmp_path / "blobs")
+        row = template_named("announcement")
+        assert row is not None
+        change_template(row.pk, {}, {"en": {"subject": "Changed", "html": "<p>Changed</p>"}}, "test")
+        again: Accepted = async_to_sync(acceptor.accept)(BODY, None, "key")
+    finally:
+        outbox.close()
+    assert again.enqueued.id == first.enqueued.id
+    assert octets_of(Message.objects.get(), tmp_path / "blobs") == before
+    assert b"Changed" not in before
+    assert _mail(BODY)["Subject"] == "Changed"

@@ -1,5 +1,6 @@
 """HTML made into mail: inlined, cleaned, with the text that goes with it."""
 
+import socket
 from contextlib import suppress
 
 import pytest
@@ -36,6 +37,19 @@ def test_m6_no_style_sheet_is_fetched_or_read(address: str) -> None:
     made = html_mail(f"<html><head><link rel=stylesheet href='{address}'></head><p>a</p>", language="en", title="t")
     assert "root:" not in made.html
     assert address not in made.html
+
+
+def test_m6_a_server_that_waits_for_being_asked_is_never_asked() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.2)
+        at = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        html_mail(
+            f"<html><head><link rel=stylesheet href='{at}/a.css'><style>@import url('{at}/b.css'); p{{background:"
+            f"url({at}/c.png)}}</style></head><body background='{at}/d.png'><img src='{at}/e.png' alt=''><p>a</p>"
+            f"<iframe src='{at}/f'></iframe><object data='{at}/g'></object></body></html>", language="en", title="t",
+        )
+        with pytest.raises(TimeoutError):
+            listener.accept()
 
 
 def test_styles_are_inlined() -> None:
