@@ -237,3 +237,49 @@ async def test_e1_an_internal_address_is_refused_when_its_network_is_not_open(
     row = await WebhookDelivery.objects.aget()
     assert "internal address" in row.attempts[0]["problem"][0]["pattern"]
     assert receiver.taken == []
+
+
+async def test_what_an_engine_left_behind_is_sent_by_the_next_one_under_the_same_id(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    await added(receiver.url, "message.queued")
+    change, receiver.pause_s = open_change(), 1.0
+    first = Webhooks(change, OnlyTurn())
+    await outbox.submit(await outbox.server(1))
+    await until(lambda: len(receiver.taken) == 1)
+    await first.stop()
+    receiver.pause_s = 0.0
+    second = Webhooks(change, OnlyTurn())
+    await until(lambda: WebhookDelivery.objects.filter(state="succeeded").exists())
+    await second.stop()
+    change.close()
+    assert len(receiver.taken) == 2
+    assert len({taken.header["webhook-id"] for taken in receiver.taken}) == 1
+
+
+async def test_a_slow_receiver_holds_up_no_other(
+    outbox: Outbox, receiver: Receiver, at_work: None  # noqa: ARG001
+) -> None:
+    slow = Receiver(pause_s=3.0)
+    slow.start()
+    await added(slow.url, "message.queued", name="Slow")
+    await added(receiver.url, "message.queued")
+    server_id = await outbox.server(1)
+    for _ in range(3):
+        await outbox.submit(server_id)
+        await asyncio.sleep(0.3)
+    await until(lambda: len(receiver.events) == 3)
+    assert len(slow.taken) == 1
+    slow.stop()
+
+
+async def test_an_engine_that_has_not_the_turn_sends_nothing(outbox: Outbox, receiver: Receiver) -> None:
+    await added(receiver.url, "message.queued")
+    turn, change = OnlyTurn(), open_change()
+    turn.is_mine = False
+    webhooks = Webhooks(change, turn)
+    await outbox.submit(await outbox.server(1))
+    await asyncio.sleep(1.5)
+    assert (await Event.objects.acount(), receiver.taken) == (1, [])
+    await webhooks.stop()
+    change.close()

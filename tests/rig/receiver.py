@@ -2,6 +2,8 @@
 
 import json
 import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -24,11 +26,12 @@ class Taken:
 @dataclass(slots=True)
 class Receiver:
     """Listens on loopback. `answers` are the next statuses, 204 when there are no more; `said` is their body and
-    `header` further fields of each answer."""
+    `header` further fields of each answer, before which it waits `pause_s`."""
 
     answers: list[int] = field(default_factory=list)
     said: bytes = b""
     header: dict[str, str] = field(default_factory=dict)
+    pause_s: float = 0.0
     taken: list[Taken] = field(default_factory=list)
     _server: ThreadingHTTPServer | None = None
 
@@ -40,12 +43,14 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 header = {name.lower(): value for name, value in self.headers.items()}
                 receiver.taken.append(Taken(self.path, header, body))
+                time.sleep(receiver.pause_s)
                 self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
                 for name, value in receiver.header.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(receiver.said)))
                 self.end_headers()
-                self.wfile.write(receiver.said)
+                with suppress(OSError):  # whoever asked has gone
+                    self.wfile.write(receiver.said)
 
             def log_message(self, *_: object) -> None:
                 pass
