@@ -79,16 +79,22 @@ def test_s7_what_can_not_be_divided_is_told_and_leaves_no_piece(
 
 
 @pytest.mark.django_db
-def test_a_workbook_that_unpacks_into_too_much_is_not_opened() -> None:
+@pytest.mark.parametrize(("name", "mebibytes"), [("xl/workbook.xml", 1100), ("xl/sharedStrings.xml", 65)])
+def test_a_workbook_that_unpacks_into_too_much_is_not_opened(name: str, mebibytes: int) -> None:
     octets = io.BytesIO()
     with (
         zipfile.ZipFile(octets, "w", zipfile.ZIP_DEFLATED) as archive,
-        archive.open("xl/workbook.xml", "w", force_zip64=True) as part,
+        archive.open(name, "w", force_zip64=True) as part,
     ):
-        for _ in range(1100):
+        for _ in range(mebibytes):
             part.write(bytes(1024 * 1024))
     bomb = stored(octets.getvalue(), "bomb.xlsx")
     assert with_rows(bomb).row_count is None
+
+
+@pytest.mark.django_db
+def test_a_line_that_never_ends_is_no_row() -> None:
+    assert with_rows(stored(b"a,b\r\n1,2\r\n" + b"x" * 1_100_000)).row_count is None
 
 
 @pytest.mark.django_db

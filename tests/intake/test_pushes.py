@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 
 from postroom.flow.stored_report import report_blobs, report_content
 from postroom.flow.tokens import create_token, revoke_token
+from postroom.intake import pushes
 from postroom.intake.pushes import Pushes
 from postroom.store.models import AuditEntry, ReportSource, Run, StoredReport, Subscription
 
@@ -22,8 +24,8 @@ def source(database: None) -> ReportSource:  # noqa: ARG001 - comes first
 
 @pytest.fixture
 async def client(database: None, token: str) -> AsyncIterator[httpx.AsyncClient]:  # noqa: ARG001 - comes first
-    pushes = Pushes(report_blobs()._folder, most_bytes=1_000_000)
-    transport = httpx.ASGITransport(app=pushes)  # type: ignore[arg-type]
+    door = Pushes(report_blobs()._folder, most_bytes=1_000_000)
+    transport = httpx.ASGITransport(app=door)  # type: ignore[arg-type]
     async with httpx.AsyncClient(
         transport=transport, base_url="http://test", headers={"Authorization": f"Bearer {token}"}
     ) as made:
@@ -115,3 +117,16 @@ async def test_w11_a_query_that_says_something_else_is_refused(
 ) -> None:
     assert (await client.post(path_of(source) + query, content=b"x")).status_code in (400, 422)
     assert await StoredReport.objects.acount() == 0
+
+
+async def test_d6_a_database_that_does_not_answer_is_said_and_the_next_push_is_taken(
+    client: httpx.AsyncClient, source: ReportSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(_plain: str) -> None:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pushes, "client_of", busy)
+        answer = await client.post(path_of(source), content=b"x")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert (await client.post(path_of(source), content=b"x")).status_code == 201

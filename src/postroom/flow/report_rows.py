@@ -24,9 +24,10 @@ _CSV = ("text/csv", "application/csv")
 # What a workbook may be unpacked, and how many parts it may have.
 UNPACKED_BYTES = 1024 * 1024 * 1024
 _PARTS = 2_000
-_FIELD_CHARACTERS = 1024 * 1024
+# The texts of a workbook are held in memory while it is read, whatever its sheets are.
+_TEXTS, _TEXTS_BYTES = "xl/sharedstrings.xml", 64 * 1024 * 1024
+_LINE_CHARACTERS = 1024 * 1024
 _DELIMITERS = ",;\t|"
-_SNIFFED = 64 * 1024
 # What the readers of workbooks raise for parts that are torn, missing or no XML.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, LookupError, ValueError, TypeError, AttributeError, SyntaxError, OSError)
 
@@ -102,9 +103,9 @@ def _csv_table(content: Content) -> Table:
 def _csv_rows(text: io.TextIOWrapper) -> Iterator[list[str]]:
     """Lines with something on them; the delimiter is the one that the first line has most of."""
     try:
-        start = text.readline(_SNIFFED)
+        start = _line(text)
         delimiter = max(_DELIMITERS, key=start.count)
-        csv.field_size_limit(_FIELD_CHARACTERS)
+        csv.field_size_limit(_LINE_CHARACTERS)
         yield from (row for row in csv.reader(_from(start, text), delimiter=delimiter) if any(row))
     except (UnicodeError, csv.Error) as error:
         raise NoRows from error
@@ -112,8 +113,16 @@ def _csv_rows(text: io.TextIOWrapper) -> Iterator[list[str]]:
 
 def _from(start: str, text: io.TextIOWrapper) -> Iterator[str]:
     yield start
-    while line := text.readline(_FIELD_CHARACTERS):
+    while line := _line(text):
         yield line
+
+
+def _line(text: io.TextIOWrapper) -> str:
+    """The next line. Raises NoRows for one that no table has."""
+    line = text.readline(_LINE_CHARACTERS)
+    if len(line) == _LINE_CHARACTERS:
+        raise NoRows
+    return line
 
 
 class _Octets(io.RawIOBase):
@@ -173,5 +182,7 @@ def _sheet_rows(workbook: Any) -> Iterator[Sequence[Any]]:
 def _refuse_bomb(file: Any) -> None:
     with zipfile.ZipFile(file) as archive:
         parts = archive.infolist()
-        if len(parts) > _PARTS or sum(part.file_size for part in parts) > UNPACKED_BYTES:
+        texts_bytes = sum(part.file_size for part in parts if part.filename.lower() == _TEXTS)
+        unpacked_bytes = sum(part.file_size for part in parts)
+        if len(parts) > _PARTS or unpacked_bytes > UNPACKED_BYTES or texts_bytes > _TEXTS_BYTES:
             raise NoRows

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from postroom.flow.push_report import ArrivingReport, pushed_json
+from postroom.flow.storage_problem import storage_problem
 from postroom.flow.tokens import bearer_of, client_of, may, note_use
 from postroom.flow.upload import media_type_of
 from postroom.store.blobs import Blobs
 from postroom.store.models import ApiToken
+from postroom.store.writer import StorageBusy
 from postroom.terms.problem import FieldError, Problem, forbidden, invalid_fields, unauthorized
 from postroom.terms.report import REPORT_BYTES
 from postroom.terms.wording import worded
@@ -85,7 +88,16 @@ class Pushes:
             self._arrivals.end(token.pk)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _with_storage, work)
+
+
+def _with_storage(work: Callable[[], T]) -> T:
+    """What `work` makes. Where the database does not answer, its thread begins anew. Raises Problem."""
+    try:
+        return work()
+    except DatabaseError as error:
+        connection.close()
+        raise storage_problem(StorageBusy(str(error))) from error
 
 
 def _authorized(authorization: str) -> ApiToken:
