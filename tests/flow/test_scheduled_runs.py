@@ -167,3 +167,14 @@ def test_a_schedule_that_no_longer_reads_runs_what_was_due_and_says_that_nothing
     assert "no time after this one" in run.log[0]["text"]
     row.refresh_from_db()
     assert row.next_at is None
+
+
+@pytest.mark.parametrize("damaged", [[], "every day", {"words": ["x"], "time_zone": 7}, {"cron": {}, "words": "x"}])
+def test_d9_a_damaged_schedule_stops_no_other(damaged: object) -> None:
+    first, second = subscription(), subscription()
+    Subscription.objects.filter(pk=first.pk).update(schedule=damaged)
+    correct_next_instants(START)
+    begin_due_runs(EIGHT)
+    assert instants_of(second) == [EIGHT]
+    first.refresh_from_db()
+    assert first.next_at != EIGHT

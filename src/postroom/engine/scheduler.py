@@ -10,7 +10,7 @@ import structlog
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
-from postroom.flow.scheduled_runs import begin_due_runs, correct_next_instants
+from postroom.flow.scheduled_runs import AT_ONCE, begin_due_runs, correct_next_instants
 from postroom.store.clock import DatabaseClock
 from postroom.store.turn import Turn
 
@@ -64,8 +64,10 @@ class Scheduler:
         if went_back or counted_s - self._corrected_s >= CORRECT_S:
             await sync_to_async(correct_next_instants)(now)
             self._corrected_s = counted_s
-        if begun := await sync_to_async(begin_due_runs)(now):
-            _log.info("runs of subscriptions begun", runs=begun)
+        begun = AT_ONCE
+        while begun >= AT_ONCE:
+            if begun := await sync_to_async(begin_due_runs)(now):
+                _log.info("runs of subscriptions begun", runs=begun)
 
 
 def _ended(task: "asyncio.Task[None]") -> None:

@@ -18,6 +18,8 @@ from .schedules import days_off_of, schedule_of
 
 # More wait for the next look, a moment later.
 AT_ONCE = 100
+# A row that somebody damaged must not stop the others (D9).
+_UNREADABLE = (ScheduleFault, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 _log = structlog.get_logger("postroom.schedule")
 
@@ -58,8 +60,8 @@ def _due(row: Subscription, next_at: datetime, now: datetime) -> Due:
             return Due((), (), None, dropped=False)
         within = timedelta(seconds=row.catch_up_within_s)
         return due(schedule, next_at, now, CatchUp(row.catch_up), within, days_off_of(row.calendar))
-    except ScheduleFault as fault:
-        _log.error("a schedule can't be read", subscription=row.pk, error=str(fault.text))
+    except _UNREADABLE as fault:
+        _log.error("a schedule can't be read", subscription=row.pk, error=str(fault))
         return Due((next_at,), (), None, dropped=False)
 
 
@@ -83,8 +85,8 @@ def _correct(row: Subscription, now: datetime) -> int:
     try:
         schedule = schedule_of(row.schedule)
         next_at = corrected(schedule, row.next_at, now, days_off_of(row.calendar)) if schedule is not None else None
-    except ScheduleFault as fault:
-        _log.error("a schedule can't be read", subscription=row.pk, error=str(fault.text))
+    except _UNREADABLE as fault:
+        _log.error("a schedule can't be read", subscription=row.pk, error=str(fault))
         return 0
     if next_at == row.next_at:
         return 0

@@ -74,10 +74,10 @@ _FRENCH = Language(
         "missing days": "Les mois sans {} sont laissés de côté.",
         "forward": "L’heure avance le {date}. {effect}", "back": "L’heure recule le {date}. {effect}",
         "stays": "L’exécution reste à {time}, heure locale.",
-        "stay": "Les exécutions gardent leur heure locale.", "left out": "Jours laissés de côté : {}.",
+        "stay": "Les exécutions gardent leur heure locale.", "left out": "Jours laissés de côté : {}.",
         "paces": "Les exécutions gardent leur rythme.",
-        "moved": "{from} n’existe pas ce jour-là : l’exécution a lieu à {to}.",
-        "doubled": "{time} vient deux fois ce jour-là : l’exécution a lieu une fois, la première.",
+        "moved": "{from} n’existe pas ce jour-là : l’exécution a lieu à {to}.",
+        "doubled": "{time} vient deux fois ce jour-là : l’exécution a lieu une fois, la première.",
         "date": "{day} {month}",
     },
 )
