@@ -68,6 +68,8 @@ def test_the_built_in_templates_are_there_and_stay(admin: Call) -> None:
         ({"texts": {"en": {"subject": "a", "html": "{% include 'x' %}"}}}, "texts.en.html"),
         ({"texts": {"en": {"subject": "{{ a", "html": "a"}}}, "texts.en.subject"),
         ({"use": "letter"}, "use"),
+        ({"texts": {"en": {"subject": "a", "html": "a\0"}}}, "texts.en.html"),
+        ({"sample": {"a": "b\0"}}, "sample"),
     ],
 )
 def test_what_is_wrong_is_named(admin: Call, change: dict[str, Any], field: str) -> None:

@@ -123,6 +123,10 @@ def test_no_filter_makes_html_of_a_value(filter_: str) -> None:
         assert "<" not in text
 
 
+def test_controls_and_halves_of_characters_in_values_are_left_out() -> None:
+    assert filled("{{ a }}", {"a": "x\0y\x1b[31m\tz\ud800"}).text == "xy[31m\tz\ufffd"
+
+
 def test_a_missing_value_is_empty_and_told() -> None:
     found = filled("{{ a }}{{ b.c }}{{ d }}", {"a": 1, "d": ""})
     assert (found.text, found.missing) == ("1", ("b.c",))

@@ -1,5 +1,6 @@
 """Templates as operators keep them: made, given new versions, set back to earlier ones, removed. Each is audited."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +29,8 @@ USES = (
 )
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,4})?")
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+_UNSTORABLE = worded("Leave out the character NUL and halves of characters.")
 _PARTS = ("subject", "html", "text")
 Texts = Mapping[str, Mapping[str, str] | None]
 
@@ -160,11 +163,18 @@ def checked_source(language: str, parts: Mapping[str, str], problems: list[Field
     if not given["html"].strip() and not given["text"].strip():
         problems.append(FieldError(f"{place}.html", "required", worded("Enter HTML, text or both.")))
     for part in _PARTS:
+        if not is_storable(given[part]):
+            problems.append(FieldError(f"{place}.{part}", "invalid", _UNSTORABLE))
         try:
             checked(given[part], is_html=part == "html")
         except TemplateFault as fault:
             problems.append(FieldError(f"{place}.{part}", "template", fault.text))
     return TemplateSource(language, given["subject"], given["html"], given["text"])
+
+
+def is_storable(text: str) -> bool:
+    """Whether a database takes it: no NUL, which may be written as an escape, and no half of a character."""
+    return "\0" not in text and "\\u0000" not in text and _HALF_CHARACTER.search(text) is None
 
 
 def _changed(
@@ -214,6 +224,8 @@ def _set(row: Template, values: Mapping[str, Any]) -> list[FieldError]:
         row.use = values.get("use", row.use)
     if "sample" in values:
         row.sample = dict(values["sample"])
+        if not is_storable(json.dumps(row.sample, ensure_ascii=False)):
+            problems.append(FieldError("sample", "invalid", _UNSTORABLE))
     return problems
 
 

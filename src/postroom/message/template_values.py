@@ -1,5 +1,6 @@
 """The values of a template as plain data: texts, numbers, truths, lists and tables; nothing that can be called."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,6 +15,11 @@ from .text_of_html import text_of_html
 DEPTH = 12
 ITEMS = 50_000
 CHARACTERS = 1_000_000
+
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+# What reports and programs let slip in says nothing to a reader, and no header field takes it.
+_CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)])
 
 
 class ValuesFault(Exception):
@@ -70,4 +76,4 @@ class _Copier:
             raise ValuesFault(worded("The values have more than {most} characters.", most=CHARACTERS))
         if isinstance(value, SafeHtml):
             return Markup(value) if self._is_html else text_of_html(value)
-        return str.__str__(value)
+        return _HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", str.__str__(value).translate(_CONTROLS))
