@@ -76,6 +76,12 @@ def test_the_guide_names_every_address() -> None:
             assert re.search(rf"`{method.upper()} {re.escape(path)}`", guide), (method, path)
 
 
+def test_the_contents_of_the_guide_name_every_section() -> None:
+    guide = GUIDE.read_text()
+    sections = {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", guide, re.MULTILINE)}
+    assert sections - {"contents"} == set(re.findall(r"\]\(#([a-z-]+)\)", guide.split("## Tokens")[0]))
+
+
 def test_the_guide_names_every_field_of_a_message_and_of_a_server() -> None:
     guide = GUIDE.read_text()
     for model in ("SubmittedMessage", "SubmittedAttachment", "ServerIn", "TestIn", "LimitsIn"):

@@ -7,7 +7,7 @@ from django.test import Client
 
 from postroom.flow.webhook_attempt import Outcome, settle
 from postroom.flow.webhook_send import distribute
-from postroom.flow.webhooks import signing_secrets
+from postroom.flow.webhooks import present, signing_secrets
 from postroom.net.webhook_post import Answer
 from postroom.store.models import AuditEntry, Suppression, User, Webhook, WebhookDelivery
 
@@ -106,6 +106,14 @@ def test_the_history_tells_of_what_and_how_it_went(page: Client, told: WebhookDe
     assert "<html" not in part
 
 
+def test_a_failing_webhook_says_why_in_the_reader_s_language(page: Client, told: WebhookDelivery) -> None:
+    settle(told, Outcome(NOW, 0.2, Answer(500, "", None)), 0.5)
+    assert "Failing since" in text_of(page, "/webhooks")
+    assert "The receiver answers 500." in text_of(page, f"/webhooks/{told.webhook_id}")
+    User.objects.update(language="fr")
+    assert "Le destinataire répond 500." in text_of(page, "/webhooks")
+
+
 def test_a_request_is_sent_again(page: Client, told: WebhookDelivery) -> None:
     settle(told, Outcome(NOW, 0.2, Answer(204, "", None)), 0.5)
     page.post(f"/webhooks/{told.webhook_id}/deliveries/{told.pk}/replay")
@@ -137,6 +145,18 @@ def test_who_may_not_change_a_webhook_reads_it_without_buttons(viewer: User, tol
         text = text_of(client, path)
         assert 'method="post" action="/webhooks' not in text
         assert "s3cret" not in text
+
+
+def test_a_webhook_that_somebody_else_removed_meanwhile_is_told_of(
+    page: Client, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> Webhook:
+        webhook.delete()
+        return present(webhook.pk or "X")
+
+    monkeypatch.setattr("postroom.pages.views.webhook.pause_webhook", gone)
+    answer = page.post(f"/webhooks/{webhook.pk}/pause", follow=True)
+    assert "This webhook was removed meanwhile." in answer.content.decode()
 
 
 def test_the_empty_page_says_what_a_webhook_is_for(page: Client) -> None:

@@ -170,13 +170,20 @@ def _told(row: WebhookDelivery) -> str:
     return _("%(count)s: %(kinds)s") % {"count": count, "kinds": kinds}
 
 
+def _last_problem(row: Webhook) -> str:
+    """In the reader's language as long as the request is there that it is about."""
+    tried = row.deliveries.defer("body").filter(is_test=False, attempt_count__gt=0).exclude(state=_State.SUCCEEDED)
+    latest = max((attempts_of(each)[0] for each in tried.order_by("-pk")[:5]), key=lambda each: each.at, default=None)
+    return row.last_problem if latest is None else latest.text
+
+
 def _view(row: Webhook, waiting: int) -> WebhookView:
     look, word, why = "verified", _("Working"), ""
     if row.paused_for:
         look, word, why = "paused", _("Paused"), str(_PAUSES.get(row.paused_for, ""))
     elif row.failures:
         since = words.since(row.failing_since) if row.failing_since else ""
-        look, word, why = "failing", _("Failing since %(when)s") % {"when": since}, row.last_problem
+        look, word, why = "failing", _("Failing since %(when)s") % {"when": since}, _last_problem(row)
     elif row.last_success_at is None:
         look, word = "unverified", _("Not tried yet")
     count = len(row.events)

@@ -1,6 +1,7 @@
 """One webhook: how it fares, what it was told, and what an administrator does with it."""
 
 from datetime import datetime, timedelta
+from functools import wraps
 from typing import Any
 
 from django.contrib import messages
@@ -19,13 +20,27 @@ from postroom.flow.webhook_history import replay_delivery, replay_since
 from postroom.flow.webhook_send import send_test
 from postroom.flow.webhooks import BOTH_SIGN, pause_webhook, remove_webhook, renew_secret, resume_webhook
 from postroom.pages import shown_once, words
-from postroom.pages.access import administrator_only, person
+from postroom.pages.access import View, administrator_only, person
 from postroom.pages.queries.webhooks import attempts_of, delivery_view, history_of, pretty, webhook_view
 from postroom.store.models import Webhook, WebhookDelivery
 
 from .webhooks import CRUMBS, LIST
 
 _PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+
+
+def _unless_gone(view: View) -> View:
+    """Say so where somebody else removed the webhook meanwhile."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, webhook_id: str) -> Any:
+        try:
+            return view(request, webhook_id)
+        except NotPossible as reason:
+            messages.error(request, translated(str(reason)))
+            return redirect("pages:webhooks")
+
+    return guarded
 
 
 @never_cache
@@ -48,6 +63,7 @@ def webhook(request: HttpRequest, webhook_id: str) -> HttpResponse:
 
 @administrator_only
 @require_POST
+@_unless_gone
 def pause(request: HttpRequest, webhook_id: str) -> HttpResponse:
     row = get_object_or_404(Webhook, pk=webhook_id)
     pause_webhook(row.pk, person(request).email, timezone.now())
@@ -57,6 +73,7 @@ def pause(request: HttpRequest, webhook_id: str) -> HttpResponse:
 
 @administrator_only
 @require_POST
+@_unless_gone
 def resume(request: HttpRequest, webhook_id: str) -> HttpResponse:
     row = get_object_or_404(Webhook, pk=webhook_id)
     resume_webhook(row.pk, person(request).email, timezone.now())
@@ -75,6 +92,7 @@ def test(request: HttpRequest, webhook_id: str) -> HttpResponse:
 
 @administrator_only
 @require_POST
+@_unless_gone
 def new_secret(request: HttpRequest, webhook_id: str) -> HttpResponse:
     row = get_object_or_404(Webhook, pk=webhook_id)
     keep = timedelta(0) if request.POST.get("former") == "end" else BOTH_SIGN
@@ -99,6 +117,7 @@ def replay(request: HttpRequest, webhook_id: str) -> HttpResponse:
 
 @administrator_only
 @require_POST
+@_unless_gone
 def remove(request: HttpRequest, webhook_id: str) -> HttpResponse:
     name = remove_webhook(get_object_or_404(Webhook, pk=webhook_id).pk, person(request).email)
     messages.success(request, _("The webhook %(name)s is removed, and its history with it.") % {"name": name})
