@@ -23,6 +23,7 @@ from postroom.terms.outcome import DeliveryState, TestStatus
 
 from .content_sweep import is_sweep_due, sweep
 from .old_reports import forget_old_reports
+from .old_runs import forget_old_runs
 from .retention import Retention, kept_since, retention
 from .storage_use import store_use
 
@@ -50,6 +51,7 @@ def retain(now: datetime, data: Path) -> Iterator[int]:
     yield from _tests(rules, now)
     yield from _sandbox_mail(rules, now)
     yield from _messages(rules, now)
+    yield from forget_old_runs(kept_since(rules.message_days, now))
     yield from forget_old_reports(kept_since(rules.content_days, now), now)
     yield from _as_far_as_possible(_old_drafts(now))
     yield from _logs(rules, now, data / "logs")

@@ -16,7 +16,7 @@ from postroom.store.models import Run, RunRecipient, StoredReport
 from postroom.terms.source_fault import SourceFault, SourceFaultKind
 from postroom.terms.wording import worded
 
-from .report_body import as_upload, report_table
+from .report_body import as_upload, report_table, zipped
 from .report_link import links_for
 from .run_message import Delivered, image_in_body
 from .stored_report import report_blobs
@@ -78,12 +78,13 @@ class Carried:
             return {row.position: Delivered(report, form, link=links[row.address], link_until=until) for row in rows}
         if form is ReportForm.EMBED:
             return dict.fromkeys((row.position for row in rows), Delivered(report, form, table=self._table(report)))
-        upload, name = self._upload(chosen["file"])
+        upload, name = self._upload(report, chosen["file"])
         return dict.fromkeys((row.position for row in rows), Delivered(report, form, name, upload))
 
-    def _upload(self, file_id: str) -> tuple[str, str]:
+    def _upload(self, report: StoredReport, file_id: str) -> tuple[str, str]:
+        """The id of the upload and the name of what is attached; a ZIP that nobody needed for long is made again."""
         if file_id not in self._uploads:
-            file = StoredReport.objects.get(pk=file_id)
+            file = StoredReport.objects.filter(pk=file_id).first() or zipped(report, self._now)
             self._uploads[file_id] = (as_upload(file, self._run.subscription_id, self._now).pk, file.file_name)
         return self._uploads[file_id]
 
