@@ -1,18 +1,19 @@
 """A submitted message that names a template becomes one with subject and bodies."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from postroom.message.draft import Attachment
-from postroom.message.template import TemplateFault
 from postroom.store.models import Recipient
 from postroom.terms.address import AddressProblem, canonical, parse_mailbox
 from postroom.terms.problem import FieldError
 from postroom.terms.wording import worded
 
 from .submitted import SubmittedMessage
-from .templates import Rendered, rendered
 from .to_draft import DraftRefused
+
+if TYPE_CHECKING:
+    from .templates import Rendered
 
 
 def templated(submitted: SubmittedMessage) -> tuple[SubmittedMessage, tuple[Attachment, ...]]:
@@ -24,17 +25,14 @@ def templated(submitted: SubmittedMessage) -> tuple[SubmittedMessage, tuple[Atta
         return submitted, ()
     if submitted.text is not None or submitted.html is not None:
         raise _refused("template", "contradiction", worded("Give a template, or text and html, not both."))
-    try:
-        made = _rendered(submitted.template, submitted.data or {}, submitted)
-    except TemplateFault as fault:
-        raise _refused("template", "invalid", fault.text) from None
+    made = _rendered(submitted.template, submitted.data or {}, submitted)
     values = {
         "subject": submitted.subject or made.subject, "text": made.text or None, "html": made.html or None,
     }
     return submitted.model_copy(update=values), inline_attachments(made)
 
 
-def inline_attachments(made: Rendered) -> tuple[Attachment, ...]:
+def inline_attachments(made: "Rendered") -> tuple[Attachment, ...]:
     """The pictures of a rendered template as parts of a draft."""
     return tuple(
         Attachment(image.file_name, image.octets, image.media_type, image.content_id, inline=True)
@@ -42,10 +40,18 @@ def inline_attachments(made: Rendered) -> tuple[Attachment, ...]:
     )
 
 
-def _rendered(name: str, data: Mapping[str, Any], submitted: SubmittedMessage) -> Rendered:
+def _rendered(name: str, data: Mapping[str, Any], submitted: SubmittedMessage) -> "Rendered":
+    # Here, since the libraries that fill templates in cost 16 MB, and some processes never see a template.
+    from postroom.message.template import TemplateFault
+
+    from .templates import rendered
+
     recipient = _only_recipient(submitted)
     language = data.get("language") or recipient.pop("language", "")
-    return rendered(name, language if isinstance(language, str) else "", {"recipient": recipient, **data})
+    try:
+        return rendered(name, language if isinstance(language, str) else "", {"recipient": recipient, **data})
+    except TemplateFault as fault:
+        raise _refused("template", "invalid", fault.text) from None
 
 
 def _only_recipient(submitted: SubmittedMessage) -> dict[str, Any]:
