@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 
 from postroom.flow.fetch_report import fetched
-from postroom.flow.stored_report import report_content
+from postroom.flow.stored_report import report_blobs, report_content, store_report
 from postroom.policy.report_roots import ReportRoots
 from postroom.store.models import ReportSource, SqlConnection, StoredReport
 from postroom.terms.source_fault import SourceFault, SourceFaultKind
@@ -217,3 +217,26 @@ def test_a_database_outside_of_the_root_is_not_opened(folder: Path, tmp_path: Pa
 def test_a_source_that_nobody_has_pushed_to_has_no_report() -> None:
     source = ReportSource.objects.create(name="Pushed", kind=ReportSource.Kind.PUSHED)
     assert fault_of(source).kind == SourceFaultKind.MISSING
+
+
+def test_d10_a_stored_report_that_is_damaged_is_told_and_not_counted() -> None:
+    source = ReportSource.objects.create(name="Pushed", kind=ReportSource.Kind.PUSHED)
+    blob = report_blobs().put([b"Region\r\nNorth\r\n"])
+    StoredReport.objects.create(
+        source=source, digest="0" * 64, size_bytes=blob.size_bytes, file_name="a.csv", media_type="text/csv",
+        made_at=NOW,
+    )
+    with pytest.raises(SourceFault) as caught:
+        fetched(source, {}, NOW)
+    assert caught.value.kind == SourceFaultKind.STORAGE
+
+
+def test_a_pushed_report_is_counted_by_the_engine(folder: Path) -> None:
+    del folder
+    source = ReportSource.objects.create(name="Pushed", kind=ReportSource.Kind.PUSHED)
+    for n in (1, 2):
+        blob = report_blobs().put([b"Region\r\n" + b"North\r\n" * n])
+        store_report(
+            source, blob, file_name="a.csv", media_type="", origin="", now=NOW + timedelta(seconds=n)
+        )
+    assert fetched(source, {}, NOW).row_count == 2

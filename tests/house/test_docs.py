@@ -12,6 +12,7 @@ from tests.house.sources import PACKAGE, ROOT, python_files
 
 from postroom.cli.main import COMMANDS
 from postroom.terms.server import Limits, ServerSettings
+from postroom.terms.source_fault import SourceFaultKind
 
 DOCS = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
 REFERENCE = DOCS["reference.md"]
@@ -111,3 +112,8 @@ def test_every_link_between_documents_leads_somewhere() -> None:
         if not (path.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_fault_of_a_report_source_is_documented() -> None:
+    told = set(re.findall(r"^\| `([a-z-]+)` \|", DOCS["report-sources.md"], re.MULTILINE))
+    assert told == {kind.value for kind in SourceFaultKind}

@@ -79,6 +79,9 @@ def _faults(ends_s: float, timeout_s: float) -> Iterator[None]:
         if "locked" in said:
             text = worded("Somebody is changing the database just now.")
             raise SourceFault(SourceFaultKind.UNREACHABLE, text, said) from error
-        if "not a database" in said or "unable to open" in said:
+        if "not a database" in said:
             raise SourceFault(SourceFaultKind.UNREADABLE, worded("This file is no SQLite database."), said) from error
+        if "unable to open" in said:
+            text = worded("The database can't be opened. The engine has to be allowed to read the file and its folder.")
+            raise SourceFault(SourceFaultKind.UNREADABLE, text, said) from error
         raise SourceFault(SourceFaultKind.QUERY, worded("The database does not take the query."), said) from error

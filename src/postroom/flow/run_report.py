@@ -18,6 +18,7 @@ from .fetch_report import fetched
 from .run_ending import Ending, RunPostponed, failed, stopped
 from .run_log import Level, evidence_of, with_line
 from .run_plan import fix, zone_of
+from .stored_report import with_rows
 
 # A report that ends the process that reads it would do so for ever.
 LOST_TRIES = 5
@@ -36,7 +37,7 @@ def fixed_or_ended(run: Run, now: datetime) -> Ending | None:
         return failed("engine-ended", text)
     _begin(run, lost, now)
     try:
-        report = run.report or fetched(
+        report = with_rows(run.report) if run.report else fetched(
             run.subscription.source, run.subscription.parameters, now.astimezone(zone_of(run.subscription))
         )
         return _judged_and_fixed(run, report, now)

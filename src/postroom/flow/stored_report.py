@@ -10,7 +10,7 @@ from django.conf import settings
 
 from postroom.smtp.content import Content
 from postroom.smtp.text import printable
-from postroom.store.blobs import Blob, Blobs, Spool
+from postroom.store.blobs import Blob, Blobs, DamagedBlob, Spool
 from postroom.store.models import ReportSource, StoredReport
 from postroom.terms.header import HeaderProblem, checked_media_type, file_label
 from postroom.terms.source_fault import SourceFault, SourceFaultKind
@@ -64,13 +64,16 @@ def report_content(report: StoredReport) -> Content:
 
 
 def with_rows(report: StoredReport) -> StoredReport:
-    """The report with its rows counted, where it has some that can be read and nobody counted them yet (blocking)."""
+    """The report with its rows counted, where it has some that can be read and nobody counted them yet (blocking).
+    Raises SourceFault where what is stored is damaged."""
     if report.row_count is not None or not kind_of(report.media_type, report.file_name):
         return report
     try:
         rows = counted(report_content(report), report.media_type, report.file_name)
     except NoRows:
         return report
+    except DamagedBlob as error:
+        raise SourceFault(SourceFaultKind.STORAGE, worded("The stored report is damaged."), str(error)) from error
     report.row_count, report.sample = rows.row_count, rows.sample
     report.save(update_fields=["row_count", "sample"])
     return report
