@@ -61,6 +61,12 @@ def test_html_comes_from_standard_input_or_a_file(tmp_path: Path) -> None:
     assert (made["html"], made["text"]) == ("<p>y</p>", "as text")
 
 
+def test_a_template_takes_its_values_from_standard_input() -> None:
+    made = body("--to", "a@b.example", "--template", "figures", stdin=b'{"rows": 3}')
+    assert (made["template"], made["data"]) == ("figures", {"rows": 3})
+    assert "text" not in made
+
+
 def test_a_message_read_as_sendmail_does_keeps_what_a_person_wrote() -> None:
     made = body("-t", "-oi", "-oem", "-B8BITMIME", stdin=RAW)
     assert made["from"] == '"Ann Lee" <ann@company.example>'
@@ -114,6 +120,10 @@ def test_attachments_of_a_raw_message_arrive_as_octets() -> None:
         (("--to", "a@b.example", "-t"), b""),
         (("--to", "a@b.example", "--attach", "/nowhere"), b""),
         (("--to", "a@b.example"), b"\xff\xfe"),
+        (("--to", "a@b.example", "--template", "figures"), b"[1]"),
+        (("--to", "a@b.example", "--template", "figures"), b"{"),
+        (("--to", "a@b.example", "--template", "figures", "--html"), b"{}"),
+        (("-t", "--template", "figures"), b"{}"),
     ],
 )
 def test_wrong_usage_says_why(words: tuple[str, ...], stdin: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import base64
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subject", default="", metavar="TEXT")
     parser.add_argument("--attach", action="append", default=[], type=Path, metavar="FILE")
     parser.add_argument("--html", nargs="?", const="-", metavar="FILE", help="the HTML; alone: standard input is HTML")
+    parser.add_argument("--template", metavar="NAME", help="standard input has the template's values as JSON")
     parser.add_argument("--server", metavar="NAME", help="send through this SMTP server")
     parser.add_argument("--idempotency-key", metavar="KEY", help="sent once, however often it is repeated")
     parser.add_argument(
@@ -64,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
 def body_of(args: argparse.Namespace, read: Callable[[], bytes]) -> dict[str, Any]:
     """The API's document of the message. Raises Usage."""
     composed = bool(args.to or args.cc or args.bcc)
+    if args.template and (not composed or args.html):
+        raise Usage("A template needs --to ADDRESS, and goes without --html.")
     if composed and (args.from_header or args.recipients):
         raise Usage("Give recipients with --to, or as sendmail takes them; not both.")
     if not composed and not args.from_header and not args.recipients:
@@ -80,12 +84,24 @@ def body_of(args: argparse.Namespace, read: Callable[[], bytes]) -> dict[str, An
 def _composed(args: argparse.Namespace, read: Callable[[], bytes]) -> dict[str, Any]:
     body: dict[str, Any] = {"to": args.to, "cc": args.cc, "bcc": args.bcc, "reply_to": args.reply_to}
     body["subject"] = args.subject
+    if args.template:
+        return {**body, "template": args.template, "data": _values("" if sys.stdin.isatty() else _text(read()))}
     if args.html and args.html != "-":
         body["html"] = _text(_octets(Path(args.html)))
         text = "" if sys.stdin.isatty() else _text(read())
         return {**body, "text": text} if text.strip() else body
     body["html" if args.html else "text"] = _text(read())
     return body
+
+
+def _values(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Usage("Standard input has no JSON object with the values of the template.")
+    return found
 
 
 def _as_sendmail(args: argparse.Namespace, read: Callable[[], bytes]) -> dict[str, Any]:
