@@ -78,12 +78,14 @@ def test_its_page_tells_how_far_it_is_and_who_gets_none(page: Client, group: Rec
     row.state, row.planned, row.queued, row.left_out = "sending", 1_200, 300, 1
     row.problem = {"detail": "The disk is full."}
     row.save()
-    row.recipients.create(position=0, address=MARKUP, left_out="Gets no more mail of this kind.")
+    row.recipients.create(position=0, address=MARKUP, left_out="suppressed")
+    row.recipients.create(position=1, address="a@other.example", left_out="domain-not-allowed")
     client = Client()
     client.force_login(viewer)
     text = client.get(f"/announcements/{row.pk}").content.decode()
     assert "301 of 1,200 handed over" in text
-    assert "Gets no more mail of this kind." in text
+    assert "Gets no more mail of this kind" in text
+    assert "Mail to other.example is not allowed here." in text
     assert MARKUP not in text
     assert "/stop" not in text
     part = page.get(f"/announcements/{row.pk}", headers={"HX-Request": "true"}).content.decode()

@@ -63,12 +63,12 @@ class AnnouncementIn(Strict):
 
 
 class AnnouncementOut(Schema):
-    """`state`: waiting, sending, done (all messages are queued), stopped or failed. Of the `planned` recipients,
+    """`state`: waiting, sending, done (all messages are queued) or stopped. Of the `planned` recipients,
     `queued` have their message and `left_out` get none; `problem` is what holds it up."""
 
     id: str
     subject: str
-    state: Literal["waiting", "sending", "done", "stopped", "failed"]
+    state: Literal["waiting", "sending", "done", "stopped"]
     planned: int
     queued: int
     left_out: int

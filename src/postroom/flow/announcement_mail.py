@@ -12,12 +12,11 @@ from postroom.policy.recipient_domains import AllowedDomains
 from postroom.store.models import Announcement, AnnouncementRecipient, IdempotencyKey, Suppression
 from postroom.terms.address import canonical, written
 from postroom.terms.problem import Problem
-from postroom.terms.wording import worded
 
 from .accept import Acceptor
 from .announcements import OPEN, State, reached, text_for
 from .own_text import OwnText, own_text
-from .recipient_domains import allowed_domains, not_allowed
+from .recipient_domains import allowed_domains
 from .recipients import Addressed
 from .request import Person
 from .suppression import EVERY_LIST
@@ -26,6 +25,8 @@ from .unsubscribe import foresee_links
 # The list that recipients can leave.
 LIST = "Announcements"
 TAG = "announcement"
+# Why somebody gets no message; what a message is refused for besides is kept in words.
+SUPPRESSED, OUTSIDE = "suppressed", "domain-not-allowed"
 GROUP = 100
 KEPT = timedelta(days=400)
 _AT_ONCE = 500
@@ -127,9 +128,8 @@ def _left(keys: Sequence[str]) -> set[str]:
 
 def _left_out(one: Addressed, domains: AllowedDomains, gone: set[str]) -> str:
     if one.address_key in gone:
-        return worded("Gets no more mail of this kind: see Suppressed recipients.")
-    domain = one.address.rpartition("@")[2]
-    return "" if domains.covers(domain) else not_allowed(domain)[:300]
+        return SUPPRESSED
+    return "" if domains.covers(one.address.rpartition("@")[2]) else OUTSIDE
 
 
 def _group(announcement: Announcement) -> list[AnnouncementRecipient]:

@@ -8,7 +8,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from postroom.flow.announcement_mail import OUTSIDE, SUPPRESSED
 from postroom.flow.announcements import OPEN, title_of
+from postroom.flow.reader import translated
+from postroom.flow.recipient_domains import not_allowed
 from postroom.pages import words
 from postroom.store.models import Announcement, AnnouncementRecipient, RecipientGroup
 
@@ -16,10 +19,10 @@ SHOWN = 50
 LEFT_OUT_SHOWN = 200
 _STATES = {
     "waiting": gettext_lazy("Waiting"), "sending": gettext_lazy("Sending"), "done": gettext_lazy("Handed over"),
-    "stopped": gettext_lazy("Stopped"), "failed": gettext_lazy("Failed"),
+    "stopped": gettext_lazy("Stopped"),
 }
 _ICONS = {
-    "waiting": "clock", "sending": "loader-2", "done": "circle-check", "stopped": "player-stop", "failed": "circle-x",
+    "waiting": "clock", "sending": "loader-2", "done": "circle-check", "stopped": "player-stop",
 }
 
 
@@ -74,8 +77,18 @@ class AnnouncementView:
         return ", ".join((*parts, *groups, *audience.get("addresses", ())))
 
     @property
-    def left_out(self) -> Sequence[AnnouncementRecipient]:
-        return list(self.row.recipients.exclude(left_out="").order_by("position")[:LEFT_OUT_SHOWN])
+    def left_out(self) -> Sequence[tuple[str, str]]:
+        """Addresses that get no message, each with the reason."""
+        rows = self.row.recipients.exclude(left_out="").order_by("position")[:LEFT_OUT_SHOWN]
+        return [(row.address, _reason(row)) for row in rows]
+
+
+def _reason(row: AnnouncementRecipient) -> str:
+    if row.left_out == SUPPRESSED:
+        return _("Gets no more mail of this kind: see Suppressed recipients.")
+    if row.left_out == OUTSIDE:
+        return translated(not_allowed(row.address.rpartition("@")[2]))
+    return row.left_out
 
 
 def newest_announcements() -> list[AnnouncementView]:

@@ -11,8 +11,8 @@ class Announcement(models.Model):
     """`texts` is {language: {"subject", "text"}}, the first of them for whoever speaks another. `audience` is {"users",
     "recipients"} (all of them, when true), {"groups"} (ids) and {"addresses"}.
 
-    `state`: waiting until an engine fixes its recipients, sending while messages are queued, then done, stopped (by
-    hand) or failed (`problem` tells why). `planned` were fixed, `queued` of them have their message, `left_out` get
+    `state`: waiting until an engine fixes its recipients, sending while messages are queued, then done or stopped (by
+    hand). `problem` is what holds it up. `planned` were fixed, `queued` of them have their message, `left_out` get
     none. Whoever may leave (`can_leave`) has a link for it."""
 
     class State(models.TextChoices):
@@ -20,7 +20,6 @@ class Announcement(models.Model):
         SENDING = "sending"
         DONE = "done"
         STOPPED = "stopped"
-        FAILED = "failed"
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
     texts = models.JSONField(default=dict)
@@ -42,7 +41,8 @@ class Announcement(models.Model):
 
 class AnnouncementRecipient(models.Model):
     """One address of one announcement, fixed before the first message is queued. `left_out` tells why nobody writes to
-    it, "" otherwise; `message_id` is the message's id here, "" until it is queued."""
+    it: suppressed, domain-not-allowed, or a refusal in words; "" otherwise. `message_id` is the message's id here, ""
+    until it is queued."""
 
     id = models.BigAutoField(primary_key=True)
     announcement = models.ForeignKey(Announcement, on_delete=models.CASCADE, related_name="recipients")
