@@ -21,7 +21,7 @@ from postroom.flow.alert_notices import decide_notices, queue_notices
 from postroom.flow.alert_rules import change_rule, rules_in_order
 from postroom.flow.alert_settings import change_alert_settings
 from postroom.flow.alert_words import said, title_of_alert
-from postroom.flow.alerts import acknowledge, forget_closed, found_now, look_around, open_alerts
+from postroom.flow.alerts import Pace, acknowledge, forget_closed, found_now, look_around, open_alerts
 from postroom.flow.configure import save_untested
 from postroom.flow.refusals import NotPossible, SettingsRefused
 from postroom.flow.server_health import mark_failing
@@ -41,6 +41,7 @@ from postroom.store.models import (
     DomainCheck,
     IdempotencyKey,
     Message,
+    QueueSample,
     ReportSource,
     Run,
     SendRate,
@@ -143,7 +144,35 @@ def test_a_server_that_comes_and_goes_is_one_alert(now: datetime) -> None:
 def test_when_no_server_works_that_is_an_alert_of_its_own(now: datetime) -> None:
     failing(server(), now - HOUR)
     look_around(now)
-    assert kinds() == ["no-server", "server-failing"]
+    assert kinds() == ["server-failing"]
+    failing(server("Other"), now - HOUR)
+    look_around(now)
+    assert kinds() == ["no-server", "server-failing", "server-failing"]
+
+
+def test_a_look_that_takes_long_is_taken_less_often(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock_s, looks = [0.0], []
+
+    def slow(_: Any) -> Usage:
+        looks.append(clock_s[0])
+        clock_s[0] += 2.0
+        return Usage(1, 1, 10**12)
+
+    monkeypatch.setattr(shutil, "disk_usage", slow)
+    pace = Pace(lambda: clock_s[0])
+    for second in range(0, 600, 15):
+        clock_s[0] = max(clock_s[0], float(second))
+        look_around(now, pace)
+    assert looks == [0.0, 210.0, 420.0]
+
+
+def test_a_queue_that_is_nearly_full_is_told(now: datetime, settings: Any) -> None:
+    settings.QUEUE_LIMIT = 100
+    QueueSample.objects.create(at=now - timedelta(minutes=1), queued=80, deferred=9, oldest_s=1)
+    assert look_around(now) == 0
+    QueueSample.objects.create(at=now, queued=80, deferred=10, oldest_s=1)
+    look_around(now)
+    assert kinds() == ["quota-near"]
 
 
 def test_only_the_web_process_notices_that_the_engine_is_missing(now: datetime) -> None:
@@ -285,7 +314,7 @@ def test_a_rule_that_is_switched_off_closes_its_alerts(now: datetime) -> None:
     look_around(now)
     change_rule("server-failing", {"enabled": False}, "test")
     look_around(now)
-    assert kinds() == ["no-server"]
+    assert kinds() == []
 
 
 def test_a_look_that_fails_keeps_no_other_from_warning(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,13 +324,13 @@ def test_a_look_that_fails_keeps_no_other_from_warning(now: datetime, monkeypatc
     monkeypatch.setattr(shutil, "disk_usage", broken)
     failing(server(), now - HOUR)
     look_around(now)
-    assert kinds() == ["no-server", "server-failing"]
+    assert kinds() == ["server-failing"]
 
 
 def test_found_now_changes_nothing(now: datetime) -> None:
     failing(server(), now - HOUR)
     store_heartbeat(now, "running")
-    assert {rule.kind for rule, _found in found_now(now)} == {"server-failing", "no-server"}
+    assert {rule.kind for rule, _found in found_now(now)} == {"server-failing"}
     assert not Alert.objects.exists()
 
 
@@ -341,7 +370,6 @@ def test_an_acknowledged_alert_reminds_nobody_and_others_do(
     now: datetime, acceptor: Acceptor, administrator: User
 ) -> None:
     failing(server(), now - HOUR)
-    change_rule("no-server", {"enabled": False}, "test")
     look_around(now)
     assert len(mailed(acceptor, now)) == 1
     assert len(mailed(acceptor, now + DAY)) == 2
@@ -354,7 +382,6 @@ def test_an_acknowledged_alert_reminds_nobody_and_others_do(
 def test_what_nobody_acknowledges_is_told_to_others(now: datetime, acceptor: Acceptor, administrator: User) -> None:
     change_alert_settings({"escalate_minutes": 30, "escalate_to": ["boss@example.org"]}, administrator.email)
     failing(server(), now - HOUR)
-    change_rule("no-server", {"enabled": False}, "test")
     look_around(now)
     mailed(acceptor, now)
     told = mailed(acceptor, now + timedelta(minutes=30))

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 
 from postroom.flow.accept import Acceptor
 from postroom.flow.alert_notices import decide_notices, queue_notices
-from postroom.flow.alerts import forget_closed, look_around
+from postroom.flow.alerts import Pace, forget_closed, look_around
 from postroom.store.turn import Turn
 
 LOOK_S = 15.0
@@ -24,7 +24,7 @@ class Alerts:
 
     def __init__(self, acceptor: Acceptor, turn: Turn, *, look_s: float = LOOK_S) -> None:
         self._acceptor, self._turn, self._look_s = acceptor, turn, look_s
-        self._forgot_s = -_FORGET_S
+        self._forgot_s, self._pace = -_FORGET_S, Pace()
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(_ended)
 
@@ -43,7 +43,7 @@ class Alerts:
             await asyncio.sleep(self._look_s)
 
     async def _round(self) -> None:
-        await sync_to_async(look_around)(datetime.now(UTC))
+        await sync_to_async(look_around)(datetime.now(UTC), self._pace)
         await sync_to_async(decide_notices)(datetime.now(UTC))
         await queue_notices(self._acceptor, datetime.now(UTC))
         now_s = asyncio.get_running_loop().time()

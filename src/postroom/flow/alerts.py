@@ -4,7 +4,9 @@ Looking changes nothing but alerts, and an alert is opened once however many loo
 itself; that it is missing, the web process notices.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 import structlog
@@ -21,18 +23,42 @@ from .alert_rules import rules_in_order, settings_of
 from .refusals import NotPossible
 
 NOTE_CHARACTERS = 500
+# Looking may take this share of the time, but no rule waits longer for its next look.
+SHARE = 0.01
+LONGEST_PAUSE_S = 600.0
 _EVIDENCE_CHARACTERS = 2_000
 
 _log = structlog.get_logger("postroom.alerts")
 
 
-def look_around(now: datetime, *, for_web: bool = False) -> int:
+class Pace:
+    """How often each rule is looked at: a look that takes long, at a queue of millions, is taken less often."""
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._due_s: dict[str, float] = {}
+
+    def is_due(self, rule: AlertRule) -> bool:
+        return self._now_s() >= self._due_s.get(rule.pk, 0.0)
+
+    @contextmanager
+    def measured(self, rule: AlertRule) -> Iterator[None]:
+        """One look."""
+        begun_s = self._now_s()
+        yield
+        took_s = self._now_s() - begun_s
+        self._due_s[rule.pk] = begun_s + min(took_s / SHARE, LONGEST_PAUSE_S)
+
+
+def look_around(now: datetime, pace: Pace | None = None, *, for_web: bool = False) -> int:
     """Look at the rules that this process looks at; how many alerts are open afterwards (blocking). Raises
     DatabaseError; any other fault of one look is written to the log, and the others go on."""
+    pace = pace or Pace()
     for rule in rules_in_order():
         kind = KINDS.get(rule.kind)
-        if kind is not None and kind.by_web == for_web:
-            _looked(rule, now)
+        if kind is not None and kind.by_web == for_web and (pace.is_due(rule) or not rule.enabled):
+            with pace.measured(rule):
+                _looked(rule, now)
     return Alert.objects.filter(closed_at=None).count()
 
 

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from postroom.flow.queue_state import queue_state
 from postroom.store import tallied
+from postroom.store.models import SmtpServer
+from postroom.store.queue_depth import waiting_for
 from postroom.store.tally import Ending
 from postroom.terms.wording import worded
 
@@ -18,7 +19,8 @@ _NO_FAULT = ("recipient-suppressed",)
 
 def queue_old(settings: Mapping[str, int], now: datetime) -> list[Found]:
     """What may leave and has not left for so many minutes."""
-    waiting = [row for row in queue_state() if row.due_since is not None]
+    ids = [*SmtpServer.objects.values_list("pk", flat=True), None]
+    waiting = [row for row in (waiting_for(id_, now) for id_ in ids) if row.due_since is not None]
     oldest = min((row.due_since for row in waiting if row.due_since is not None), default=now)
     if now - oldest < timedelta(minutes=settings["minutes"]) or oldest == now:
         return []

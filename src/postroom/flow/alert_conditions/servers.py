@@ -1,16 +1,17 @@
 """SMTP servers: failing, none that works, limits nearly used up."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings as site_settings
 
-from postroom.flow.queue_state import ServerQueue, queue_state
-from postroom.store.models import SmtpServer
-from postroom.store.queue_depth import queue_depths
+from postroom.store.models import QueueSample, SendRate, SmtpServer
+from postroom.store.rates import micros_of, read_spent
 from postroom.terms.wording import worded
 
 from .found import Found, cause_words
+
+_SAMPLED = timedelta(hours=1)
 
 
 def servers_failing(settings: Mapping[str, int], now: datetime) -> list[Found]:
@@ -22,10 +23,10 @@ def servers_failing(settings: Mapping[str, int], now: datetime) -> list[Found]:
 
 def no_server(settings: Mapping[str, int], now: datetime) -> list[Found]:
     """No server takes deliveries, or all that do have failed for so many minutes. An installation that knows nothing
-    but the sandbox is not broken."""
+    but the sandbox is not broken, and of an only server that fails its own rule tells."""
     real = [row for row in SmtpServer.objects.filter(is_sandbox=False) if row.enabled]
     until = now - timedelta(minutes=settings["minutes"])
-    if not real or any(_works(row, until) for row in real):
+    if not real or any(_works(row, until) for row in real) or [row.state for row in real] == ["failing"]:
         return []
     return [Found(
         "", "", worded("No SMTP server takes mail"),
@@ -36,8 +37,7 @@ def no_server(settings: Mapping[str, int], now: datetime) -> list[Found]:
 
 def quota_near(settings: Mapping[str, int], now: datetime) -> list[Found]:
     """Servers that were given that share of what they take in a day, and the queue where it is that full."""
-    del now
-    return [*_daily(queue_state(), settings["percent"]), *_queue_size(settings["percent"])]
+    return [*_daily(settings["percent"], now), *_queue_size(settings["percent"], now)]
 
 
 def _failing(row: SmtpServer) -> Found:
@@ -56,24 +56,26 @@ def _works(row: SmtpServer, until: datetime) -> bool:
     return row.takes_deliveries and (row.failing_since is None or row.failing_since > until)
 
 
-def _daily(rows: Iterable[ServerQueue], percent: int) -> list[Found]:
+def _daily(percent: int, now: datetime) -> list[Found]:
+    spent = {row.server_id: read_spent((row.arrival_us, row.quarters)) for row in SendRate.objects.all()}
     found = []
-    for row in rows:
-        most, used = row.limits.messages_per_day, row.used_day
-        if row.server is not None and row.server.enabled and most and used is not None and used * 100 >= most * percent:
+    for row in SmtpServer.objects.filter(enabled=True, pk__in=spent):
+        most, used = row.typed_settings.limits.messages_per_day, spent[row.pk].used_in_day(micros_of(now))
+        if most and used * 100 >= most * percent:
             found.append(Found(
-                row.server.pk, row.server.name, worded("The daily limit of {server} is nearly used up",
-                                                       server=row.server.name),
+                row.pk, row.name, worded("The daily limit of {server} is nearly used up", server=row.name),
                 worded("{server} was given {used} of the {most} messages that it takes in a day. Once they are used up,"
-                       " mail goes to the next server, or waits.", server=row.server.name, used=used, most=most),
+                       " mail goes to the next server, or waits.", server=row.name, used=used, most=most),
                 (worded("Raise the limit where the provider allows more, or let rules send some mail another way."),),
                 link="/queue",
             ))
     return found
 
 
-def _queue_size(percent: int) -> list[Found]:
-    most, number = int(site_settings.QUEUE_LIMIT), sum(queue_depths().values())
+def _queue_size(percent: int, now: datetime) -> list[Found]:
+    """By the sample that the engine takes of the queue anyway: counting it anew would cost more than it is worth."""
+    sample = QueueSample.objects.filter(at__gt=now - _SAMPLED).order_by("-at").first()
+    most, number = int(site_settings.QUEUE_LIMIT), sample.queued + sample.deferred if sample is not None else 0
     if number * 100 < most * percent:
         return []
     return [Found(
