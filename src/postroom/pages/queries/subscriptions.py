@@ -63,13 +63,13 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A subscriber as the editor shows it; `token` is what the form carries."""
+    """A subscriber as the editor shows it; `token` is what the form carries. `kind` is group, person, address, bcc, or
+    gone for one that was removed meanwhile; `count` is how many are in a group."""
 
     token: str
     label: str
-    icon: str
+    kind: str
     count: str = ""
-    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,20 +167,19 @@ def suggestions() -> list[str]:
 def _chip(
     entry: Mapping[str, Any], token: str, groups: Mapping[str, RecipientGroup], people: Mapping[str, Recipient]
 ) -> Chip:
-    icon = "eye-off" if entry.get("place") == "bcc" else "user"
-    bcc = _("Bcc %(name)s") if entry.get("place") == "bcc" else "%(name)s"
+    is_bcc = entry.get("place") == "bcc"
+    name, kind, count = entry.get("address", ""), "address", ""
     if entry.get("group"):
         group = groups.get(entry["group"])
         if group is None:
-            return Chip(token, _("A group that was removed"), "alert-triangle", is_gone=True)
-        icon = "users-group" if icon == "user" else icon
-        return Chip(token, bcc % {"name": group.name}, icon, words.number(group.memberships.count()))
-    if entry.get("recipient"):
+            return Chip(token, _("A group that was removed"), "gone")
+        name, kind, count = group.name, "group", words.number(group.memberships.count())
+    elif entry.get("recipient"):
         person = people.get(entry["recipient"])
         if person is None:
-            return Chip(token, _("A recipient that was removed"), "alert-triangle", is_gone=True)
-        return Chip(token, bcc % {"name": person.name or person.address}, icon)
-    return Chip(token, bcc % {"name": entry["address"]}, "eye-off" if icon == "eye-off" else "at")
+            return Chip(token, _("A recipient that was removed"), "gone")
+        name, kind = person.name or person.address, "person"
+    return Chip(token, _("Bcc %(name)s") % {"name": name}, "bcc", count) if is_bcc else Chip(token, name, kind, count)
 
 
 def _reached(ids: Sequence[str]) -> dict[str, str]:
