@@ -26,6 +26,7 @@ LABELS = {
     "postroom_deliveries": {"state"},
     "postroom_oldest_delivery_age_seconds": set(),
     "postroom_suppressions": {"reason"},
+    "postroom_alerts": {"severity"},
     "postroom_attempts_total": {"server_id", "outcome", "cause"},
     "postroom_attempt_duration_seconds_bucket": {"server_id", "le"},
     "postroom_attempt_duration_seconds_count": {"server_id"},
@@ -100,6 +101,7 @@ def test_it_tells_what_waits_and_for_how_long(reader: Call, relay: SmtpServer) -
     assert found["postroom_deliveries", (("state", "sending"),)] == 0
     assert 600 <= found["postroom_oldest_delivery_age_seconds", ()] < 700
     assert found["postroom_suppressions", (("reason", "complaint"),)] == 1
+    assert found["postroom_alerts", (("severity", "critical"),)] == 0
     assert found["postroom_engine_up", ()] == 0
 
 

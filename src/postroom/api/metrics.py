@@ -58,6 +58,8 @@ class _Figures(Collector):
         yield _gauge("oldest_delivery_age_seconds", oldest, [], [((), figures.oldest_s)])
         reasons = [((reason,), count) for reason, count in figures.suppressions.items()]
         yield _gauge("suppressions", "Suppressed addresses.", ["reason"], reasons)
+        severities = [((severity,), count) for severity, count in figures.alerts.items()]
+        yield _gauge("alerts", "Open alerts.", ["severity"], severities)
         yield _attempts(figures.attempts)
         yield _durations(figures.attempts)
         yield from _of_servers(figures.servers)

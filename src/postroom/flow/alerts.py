@@ -5,7 +5,8 @@ itself; that it is missing, the web process notices.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -158,9 +159,8 @@ def forget_closed(before: datetime, at_once: int = 500) -> int:
     return Alert.objects.filter(pk__in=old).delete()[0] if old else 0
 
 
-def states_of(alerts: Iterable[Alert]) -> dict[str, int]:
-    """How many of each severity."""
-    counted = {str(severity): 0 for severity in Severity}
-    for alert in alerts:
-        counted[alert.severity] += 1
-    return counted
+def open_by_severity() -> dict[str, int]:
+    """How many are open of each severity."""
+    severities = Alert.objects.filter(closed_at=None).values_list("severity", flat=True)
+    counted = Counter(severities)
+    return {str(severity): counted[severity] for severity in Severity}

@@ -8,6 +8,7 @@ from postroom.store import totals
 from postroom.store.heartbeat import engine_is_running
 from postroom.store.totals import Total
 
+from .alerts import open_by_severity
 from .sample_queue import oldest_waiting
 
 # Engines tell about once a second how they stand with each server.
@@ -27,7 +28,8 @@ class ServerFigures:
 
 @dataclass(frozen=True, slots=True)
 class Monitored:
-    """See above. `depths` and `suppressions` have every state and reason, also those that nothing is in."""
+    """See above. `depths`, `suppressions` and `alerts` have every state, reason and severity, also those that
+    nothing is in."""
 
     engine_is_running: bool
     attempts: Sequence[Total]
@@ -35,6 +37,7 @@ class Monitored:
     oldest_s: float
     servers: Sequence[ServerFigures]
     suppressions: Mapping[str, int]
+    alerts: Mapping[str, int]
 
 
 def monitored(now: datetime) -> Monitored:
@@ -53,6 +56,7 @@ def monitored(now: datetime) -> Monitored:
             for row in totals.servers()
         ],
         suppressions=totals.suppressions(),
+        alerts=open_by_severity(),
     )
 
 
