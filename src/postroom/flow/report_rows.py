@@ -27,6 +27,7 @@ _PARTS = 2_000
 # The texts of a workbook are held in memory while it is read, whatever its sheets are.
 _TEXTS, _TEXTS_BYTES = "xl/sharedstrings.xml", 64 * 1024 * 1024
 _LINE_CHARACTERS = 1024 * 1024
+_BUFFER_BYTES = 256 * 1024
 _DELIMITERS = ",;\t|"
 # What the readers of workbooks raise for parts that are torn, missing or no XML.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, LookupError, ValueError, TypeError, AttributeError, SyntaxError, OSError)
@@ -94,7 +95,7 @@ def sample_row(values: Sequence[Any]) -> list[str]:
 
 
 def _csv_table(content: Content) -> Table:
-    text = io.TextIOWrapper(io.BufferedReader(_Octets(content)), encoding="utf-8-sig", newline="")
+    text = io.TextIOWrapper(io.BufferedReader(_Octets(content), _BUFFER_BYTES), encoding="utf-8-sig", newline="")
     rows = _csv_rows(text)
     columns = next(rows, None)
     return Table(list(columns or []), rows)
@@ -130,7 +131,7 @@ class _Octets(io.RawIOBase):
 
     def __init__(self, content: Content) -> None:
         self._chunks = content.chunks()
-        self._rest = b""
+        self._rest = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -140,7 +141,7 @@ class _Octets(io.RawIOBase):
             piece = next(self._chunks, None)
             if piece is None:
                 return 0
-            self._rest = piece
+            self._rest = memoryview(piece)
         taken, self._rest = self._rest[: len(buffer)], self._rest[len(buffer):]
         buffer[: len(taken)] = taken
         return len(taken)
