@@ -18,7 +18,7 @@ from .branding import branding
 from .built_in import TemplateSource
 from .instance import site
 from .recipients import Addressed
-from .templates import InlineImage, Rendered, rendered_source, rendered_text, source_of
+from .templates import InlineImage, Rendered, rendered_source, source_of
 
 TAG = "subscription"
 
@@ -75,7 +75,8 @@ class RunWriter:
         plan, values = self._plan, values_of(self._plan, to, delivered, part)
         language = plan["language"] or to.language
         if plan["text"]:
-            values["text"] = rendered_text(plan["text"], language, values)
+            own = TemplateSource(language, "", "", plan["text"])
+            values["text"] = rendered_source(own, values, self._site, self._branding).text
         if language not in self._sources:
             self._sources[language] = source_of(plan["template"], language, self._site)
         source = self._sources[language]
