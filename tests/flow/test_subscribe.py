@@ -237,3 +237,15 @@ def test_what_a_person_types_is_read_as_group_then_recipient_then_address(manage
     assert read_entry("new@norrvik.example") == {"address": "new@norrvik.example", "place": "to"}
     assert read_entry("nobody here") is None
     assert read_entry("") is None
+
+
+@pytest.mark.parametrize("bad", ["\x00", "\ud800", "a\x00b"])
+def test_what_no_database_stores_is_refused_beside_its_field(values: dict[str, Any], bad: str) -> None:
+    told = refused({
+        **values, "name": bad, "text": bad, "source": bad, "server": bad, "parameters": {"region": bad}, "owner": bad,
+        "iteration": {"column": "region", "to": {bad: []}}, "subscribers": [{"group": bad}, {"recipient": bad}],
+    })
+    assert set(told) == {
+        "name", "text", "source", "server", "parameters", "owner", "iteration", "subscribers.0", "subscribers.1",
+    }
+    assert read_entry(bad) is None

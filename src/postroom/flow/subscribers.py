@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from postroom.smtp.text import printable
 from postroom.store.models import Recipient, RecipientGroup, Subscriber, Subscription
 from postroom.terms.address import AddressProblem, canonical, parse_address
 from postroom.terms.problem import FieldError
@@ -58,6 +59,8 @@ def read_entry(text: str, place: str = "to") -> dict[str, Any] | None:
     """What a person typed as one entry, named as a client would: a group's name, a recipient's name or address, else an
     address; None where it is none of them."""
     text = text.strip()
+    if not text.isprintable():
+        return None
     if (group := RecipientGroup.objects.filter(name__iexact=text).first()) is not None:
         return {"group": group.pk, "place": place}
     known = Recipient.objects.filter(address_key=canonical(text)).first()
@@ -83,10 +86,11 @@ def _row(entry: Mapping[str, Any], field: str, problems: list[FieldError]) -> Su
         return None
     if kind == "address":
         return _of_address(value, place, field, problems)
-    row = _of_group(value, place) if kind == "group" else _of_recipient(value, place)
+    find = _of_group if kind == "group" else _of_recipient
+    row = find(value, place) if value.isprintable() else None
     if row is None:
         text = worded("There is no group or recipient “{value}”. Add it on the page Recipients, or enter an address.",
-                      value=value[:100])
+                      value=printable(value, 100))
         problems.append(FieldError(field, "not-found", text))
     return row
 

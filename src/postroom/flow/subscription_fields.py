@@ -89,15 +89,23 @@ def _line(most: int) -> Callable[[Any], str]:
 
 
 def _text(value: Any) -> str:
-    text = str(value).replace("\r\n", "\n").replace("\x00", "")
+    text = _storable(str(value).replace("\r\n", "\n"))
     if len(text) > TEXT_CHARACTERS:
         raise Refused(worded("Shorten the text to at most {most} characters.", most=TEXT_CHARACTERS))
+    return text
+
+
+def _storable(text: str) -> str:
+    """The text; refused where no database takes it."""
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise Refused(worded("Leave out the character NUL and halves of characters."))
     return text
 
 
 def _owner(value: Any) -> User | None:
     if not value:
         return None
+    value = _storable(str(value))
     found = User.objects.filter(pk=str(value)[:26]).first() or User.objects.filter(email__iexact=str(value)).first()
     if found is None:
         raise Refused(worded("There is no user of this address."), "not-found")
@@ -123,7 +131,7 @@ def _one_of_many(kind: Any, text: Wording) -> Callable[[Any], Any]:
 
 def _named(kind: Any, value: Any) -> Any:
     """The row of that id or name; None where there is none."""
-    if not value:
+    if not value or not str(value).isprintable():
         return None
     return kind.objects.filter(pk=str(value)[:26]).first() or kind.objects.filter(name=str(value)[:100]).first()
 
@@ -149,6 +157,7 @@ def _parameters(value: Any) -> dict[str, Any]:
     if len(given) > PARAMETERS:
         raise Refused(worded("Enter at most {most} parameters.", most=PARAMETERS))
     for name, each in given.items():
+        _storable(f"{name}{each}")
         if not name.isidentifier() or len(name) > 64 or len(str(each)) > PARAMETER_CHARACTERS:
             text = worded("“{name}” can't be a parameter: names have letters, digits and underscores, values up to "
                           "{most} characters.", name=printable(name, 64), most=PARAMETER_CHARACTERS)
@@ -179,7 +188,8 @@ def _iteration(value: Any) -> dict[str, Any]:
     given = {name: each for name, each in (value or {}).items() if each}
     if not given:
         return {}
-    column, to, fact = str(given.get("column", "")).strip(), given.get("to"), str(given.get("value", "")).strip()
+    column, fact = (_storable(str(given.get(name, "")).strip()) for name in ("column", "value"))
+    to = given.get("to")
     if not column or len(column) > 100:
         raise Refused(worded("Enter the column of the report that tells the files apart, such as region."))
     if bool(to) == bool(fact) or len(fact) > 100:
@@ -189,7 +199,8 @@ def _iteration(value: Any) -> dict[str, Any]:
     to = dict(to or {})
     if len(to) > ITERATION_VALUES:
         raise Refused(worded("Enter at most {most} values.", most=ITERATION_VALUES))
-    return {"column": column, "to": {str(name)[:200]: _addresses(addresses) for name, addresses in to.items()}}
+    named = {_storable(str(name)[:200]): _addresses(addresses) for name, addresses in to.items()}
+    return {"column": column, "to": named}
 
 
 def _addresses(given: Any) -> list[str]:

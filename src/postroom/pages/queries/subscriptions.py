@@ -18,6 +18,7 @@ from postroom.flow.schedules import schedule_of
 from postroom.flow.test_mode import subscription_test_mode
 from postroom.pages import words
 from postroom.policy.schedule import ScheduleFault, described
+from postroom.smtp.text import printable
 from postroom.store.models import Recipient, RecipientGroup, Run, Subscriber, Subscription, Suppression
 from postroom.terms.test_mode import TestMode
 
@@ -86,7 +87,7 @@ class Reach:
 
 def subscription_list(query: Mapping[str, str], now: datetime) -> List:
     """What the address asks for: `q` in the name or the source's, from the name `after` on."""
-    text, after = query.get("q", "").strip()[:100], query.get("after", "")[:100]
+    text, after = (printable(query.get(name, "").strip(), 100) for name in ("q", "after"))
     found = Subscription.objects.select_related("source", "calendar").order_by("name")
     if text:
         found = found.filter(name__icontains=text) | found.filter(source__name__icontains=text)
