@@ -1,6 +1,6 @@
 """The sidebar: where a person can go, what waits there, and where they are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
@@ -59,10 +59,8 @@ def navigation(path: str, user: User, status: DeliveryStatus, alerts: int = 0) -
         ),
         _entry(_("Subscriptions"), "subscriptions", path, "calendar-repeat"),
         _entry(_("Recipients"), "recipients", path, "address-book"),
-        _entry(_("Templates"), "templates", path, "template"),
         _entry(_("Announcements"), "announcements", path, "speakerphone"),
         _entry(_("Queue and limits"), "queue", path, "stack-2"),
-        _entry(_("Load planner"), "load-plan", path, "chart-bar"),
         _entry(
             _("Alerts"), "alerts", path, "bell", words.number(alerts) if alerts else "",
             ngettext("%(n)s alert", "%(n)s alerts", alerts) % {"n": words.number(alerts)}, alarms=True,
@@ -71,9 +69,22 @@ def navigation(path: str, user: User, status: DeliveryStatus, alerts: int = 0) -
         _entry(_("Suppressed recipients"), "suppressions", path, "ban"),
         _entry(_("Sandbox mailbox"), "sandbox", path, "mailbox"),
     ]
-    groups = [Group(_("System"), "server-cog", _system(path, status.failing_servers))]
+    groups = [
+        Group(_("System"), "server-cog", _system(path, status.failing_servers)),
+        Group(_("Reports"), "chart-bar", _entries(path, (
+            (_("Report sources"), "report-sources"), (_("Templates"), "templates"),
+            (_("Holiday calendars"), "holiday-calendars"), (_("Load planner"), "load-plan"),
+        ))),
+        Group(_("Mail domains"), "at", _entries(path, (
+            (_("DKIM keys"), "dkim-keys"), (_("Bounce mailbox"), "bounce-mailbox"),
+            (_("Recipient domains"), "recipient-domains"),
+        ))),
+        Group(_("Who is told"), "affiliate", _entries(path, (
+            (_("Alert rules"), "alert-rules"), (_("Webhooks"), "webhooks"),
+        ))),
+    ]
     if user.is_administrator:
-        access = [_entry(_("Users"), "users", path), _entry(_("API tokens"), "tokens", path)]
+        access = _entries(path, ((_("Users"), "users"), (_("API tokens"), "tokens")))
         groups.append(Group(_("Access"), "key", access))
     trail = _entry(_("Audit trail"), "audit", path, "history")
     return Navigation(daily, [*groups, Group(trail.label, trail.icon, link=trail)])
@@ -86,17 +97,16 @@ def _system(path: str, failing: int) -> list[Entry]:
             _("SMTP configuration"), "smtp-servers", path, "", words.number(failing) if failing else "",
             failing_words, alarms=True,
         ),
-        _entry(_("Delivery rules"), "delivery-rules", path),
-        _entry(_("Report sources"), "report-sources", path),
-        _entry(_("Recipient domains"), "recipient-domains", path),
-        _entry(_("Alert rules"), "alert-rules", path),
-        _entry(_("DKIM keys"), "dkim-keys", path),
-        _entry(_("Bounce mailbox"), "bounce-mailbox", path),
-        _entry(_("Webhooks"), "webhooks", path),
-        _entry(_("Holiday calendars"), "holiday-calendars", path),
-        _entry(_("Storage and retention"), "storage", path),
-        _entry(_("Instance"), "instance", path),
+        *_entries(path, (
+            (_("Delivery rules"), "delivery-rules"), (_("Storage and retention"), "storage"),
+            (_("Instance"), "instance"),
+        )),
     ]
+
+
+def _entries(path: str, named: Iterable[tuple[str, str]]) -> list[Entry]:
+    """An entry for each label with the name of its page."""
+    return [_entry(label, name, path) for label, name in named]
 
 
 def _entry(

@@ -34,7 +34,7 @@ from postroom.store.models import AlertRule
 from postroom.terms.problem import FieldError
 
 _LIST = gettext_lazy("Alert rules")
-_CRUMBS = [(gettext_lazy("Administration"), ""), (gettext_lazy("System"), "")]
+_CRUMBS = [(gettext_lazy("Administration"), ""), (gettext_lazy("Who is told"), "")]
 _LABELS = {
     "name": gettext_lazy("Name"), "severity": gettext_lazy("Severity"), "addresses": gettext_lazy("Who is told"),
     "digest_minutes": gettext_lazy("Minutes that warnings wait for others"),

@@ -92,7 +92,7 @@ def _page(request: HttpRequest, more: dict[str, Any], status: int = 200) -> Http
         given = settings_of(row)
         usual = {name: getattr(given, name) for name in (*_FIELDS, "enabled")}
     context = {
-        "crumbs": [(_("Administration"), ""), (_("System"), ""), (_("Bounce mailbox"), "")],
+        "crumbs": [(_("Administration"), ""), (_("Mail domains"), ""), (_("Bounce mailbox"), "")],
         "typed": usual, "problems": {}, "has_return_path": _has_return_path(), **_state_of(row), **more,
     }
     return render(request, "pages/bounce_mailbox.html", context, status=status)

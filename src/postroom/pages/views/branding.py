@@ -44,7 +44,10 @@ def _page(request: HttpRequest, typed: dict[str, str], problems: list[FieldError
     labels = {"accent": _("Accent colour"), "footer": _("Footer"), "logo": _("Logo")}
     example = built_in()["announcement"]
     context = {
-        "crumbs": [(_("Templates"), reverse("pages:templates")), (_("Branding"), "")],
+        "crumbs": [
+            (_("Administration"), ""), (_("Reports"), ""), (_("Templates"), reverse("pages:templates")),
+            (_("Branding"), ""),
+        ],
         "typed": typed,
         "problems": {problem.field: problem.text for problem in problems},
         "summary": [(problem.field, labels[problem.field], problem.text) for problem in problems],

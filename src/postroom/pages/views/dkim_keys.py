@@ -106,7 +106,7 @@ def _create(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, more: dict[str, Any], status: int = 200) -> HttpResponse:
     context = {
-        "crumbs": [(_("Administration"), ""), (_("System"), ""), (_("DKIM keys"), "")],
+        "crumbs": [(_("Administration"), ""), (_("Mail domains"), ""), (_("DKIM keys"), "")],
         "views": key_views(),
         "algorithms": ALGORITHMS,
         "problems": {},

@@ -27,6 +27,7 @@ from postroom.store.models import HolidayCalendar, User
 from postroom.terms.problem import FieldError
 
 _LIST = gettext_lazy("Holiday calendars")
+_CRUMBS = [(gettext_lazy("Administration"), ""), (gettext_lazy("Reports"), "")]
 _LABELS = {
     "name": gettext_lazy("Name"), "countries": gettext_lazy("Public holidays of"), "days": gettext_lazy("Own days off"),
 }
@@ -37,7 +38,7 @@ _TYPED_CHARACTERS = 20_000
 def holiday_calendars(request: HttpRequest) -> HttpResponse:
     """Everybody may read it."""
     context = {
-        "crumbs": [(_LIST, "")], "rows": calendar_rows(), "removed": request.GET.get("removed", "")[:26],
+        "crumbs": [*_CRUMBS, (_LIST, "")], "rows": calendar_rows(), "removed": request.GET.get("removed", "")[:26],
         "may_operate": person(request).role != User.Role.VIEWER,
     }
     return render(request, "pages/holiday_calendars.html", context)
@@ -97,7 +98,7 @@ def _form(request: HttpRequest, row: HolidayCalendar | None) -> HttpResponse:
             return redirect("pages:holiday-calendars")
     title = row.name if row else _("Add calendar")
     context: dict[str, Any] = {
-        "crumbs": [(_LIST, reverse("pages:holiday-calendars")), (title, "")], "calendar": row, "title": title,
+        "crumbs": [*_CRUMBS, (_LIST, reverse("pages:holiday-calendars")), (title, "")], "calendar": row, "title": title,
         "typed": typed, "lines": {name: "\n".join(typed[name]) for name in ("countries", "days")},
         "problems": {problem.field: problem.text for problem in problems},
         "summary": [(problem.field, _LABELS[problem.field], problem.text) for problem in problems],

@@ -11,5 +11,6 @@ from postroom.pages.queries.load_plan import page
 
 @require_safe
 def load_plan(request: HttpRequest) -> HttpResponse:
-    context = {"crumbs": [(_("Load planner"), "")], "page": page(request.GET.get("day", "")[:10], timezone.now())}
+    crumbs = [(_("Administration"), ""), (_("Reports"), ""), (_("Load planner"), "")]
+    context = {"crumbs": crumbs, "page": page(request.GET.get("day", "")[:10], timezone.now())}
     return render(request, "pages/load_plan.html", context)

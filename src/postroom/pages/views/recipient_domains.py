@@ -40,7 +40,7 @@ def _change(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, typed: str, problems: dict[str, str]) -> HttpResponse:
     context = {
-        "crumbs": [(_("Administration"), ""), (_("System"), ""), (_("Recipient domains"), "")],
+        "crumbs": [(_("Administration"), ""), (_("Mail domains"), ""), (_("Recipient domains"), "")],
         "typed": typed, "problems": problems, "allowed": allowed_domains().patterns,
     }
     return render(request, "pages/recipient_domains.html", context, status=422 if problems else 200)

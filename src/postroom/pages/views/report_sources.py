@@ -24,7 +24,7 @@ from postroom.pages.queries.report_sources import connection_rows, source_rows, 
 from postroom.store.models import ReportSource
 
 LIST = gettext_lazy("Report sources")
-CRUMBS = [(gettext_lazy("Administration"), ""), (gettext_lazy("System"), "")]
+CRUMBS = [(gettext_lazy("Administration"), ""), (gettext_lazy("Reports"), "")]
 
 
 @require_safe

@@ -35,11 +35,12 @@ from postroom.store.models import Template, User
 from postroom.terms.problem import Problem
 
 _LIST = gettext_lazy("Templates")
+_CRUMBS = [(gettext_lazy("Administration"), ""), (gettext_lazy("Reports"), "")]
 
 
 @require_safe
 def templates(request: HttpRequest) -> HttpResponse:
-    context = {"crumbs": [(_LIST, "")], "rows": template_rows(), "may_operate": _may_operate(request)}
+    context = {"crumbs": [*_CRUMBS, (_LIST, "")], "rows": template_rows(), "may_operate": _may_operate(request)}
     return render(request, "pages/templates.html", context)
 
 
@@ -107,7 +108,7 @@ def remove(request: HttpRequest, template_id: str) -> HttpResponse:
             return redirect("pages:template", row.pk)
         messages.success(request, _("%(name)s was removed.") % {"name": row.title})
         return redirect("pages:templates")
-    context = {"crumbs": [(_LIST, reverse("pages:templates")), (title_of(row), "")], "template": row}
+    context = {"crumbs": [*_CRUMBS, (_LIST, reverse("pages:templates")), (title_of(row), "")], "template": row}
     return render(request, "pages/template_remove.html", context)
 
 
@@ -176,7 +177,7 @@ def _page(
     shown = _shown(form)
     form.problems = problems
     context = {
-        "crumbs": [(_LIST, reverse("pages:templates")), (title_of(row) if row else _("Add template"), "")],
+        "crumbs": [*_CRUMBS, (_LIST, reverse("pages:templates")), (title_of(row) if row else _("Add template"), "")],
         "template": row,
         "title": title_of(row) if row else "",
         "form": form,

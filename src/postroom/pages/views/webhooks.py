@@ -20,7 +20,7 @@ from postroom.pages.queries.webhooks import GROUPS, webhook_views
 from postroom.store.models import Webhook
 from postroom.terms.problem import FieldError
 
-CRUMBS = [(gettext_lazy("Administration"), ""), (gettext_lazy("System"), "")]
+CRUMBS = [(gettext_lazy("Administration"), ""), (gettext_lazy("Who is told"), "")]
 LIST = gettext_lazy("Webhooks")
 _LABELS = {"name": gettext_lazy("Name"), "url": gettext_lazy("Address"), "events": gettext_lazy("Events")}
 
