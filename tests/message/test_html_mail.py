@@ -70,6 +70,17 @@ def test_html_nested_ten_thousand_deep_is_made_or_refused() -> None:
             assert "</html>" in html_mail(f"<{tag}>" * 10_000 + "x", language="en", title="t").html
 
 
+@pytest.mark.parametrize("styles", ["td:has(~b){color:red}", "td:HAS(b){}", "td:\\68 as(~b){}", "td{}" * 1_001])
+def test_m3_styles_that_would_take_long_are_refused(styles: str) -> None:
+    with pytest.raises(HtmlFault):
+        html_mail(f"<style>{styles}</style><table><tr>{'<td>a' * 20_000}</table>", language="en", title="t")
+
+
+def test_m3_html_of_very_many_elements_is_refused() -> None:
+    with pytest.raises(HtmlFault):
+        html_mail("<td>a" * 40_000, language="en", title="t")
+
+
 def test_braces_of_a_text_stay() -> None:
     assert "{x} {{y}}" in html_mail("<p>{x} {{y}}</p>", language="en", title="{t}").html
 

@@ -12,7 +12,8 @@ from postroom.terms.wording import Wording, worded
 from .text_of_html import HTML_CHARACTERS
 
 DEPTH = 100
-ELEMENTS = 60_000
+ELEMENTS = 30_000
+SELECTORS = 1_000
 _DROPPED = (
     "script", "svg", "math", "iframe", "object", "embed", "applet", "template", "noscript", "noembed", "noframes",
     "textarea", "select", "xmp", "plaintext", "frameset", "listing",
@@ -44,6 +45,7 @@ def tree_of(html: str) -> HtmlElement:
     for style in list(tree.iter("style")):
         if "<" in (style.text or ""):
             style.drop_tree()
+    _check_styles("".join(style.text or "" for style in tree.iter("style")))
     return tree
 
 
@@ -56,6 +58,14 @@ def body_of(tree: HtmlElement) -> HtmlElement:
 def text_of_tree(tree: HtmlElement) -> str:
     """The document written out again."""
     return str(tostring(tree, encoding="unicode"))
+
+
+def _check_styles(styles: str) -> None:
+    """Each selector is compared with each element, and those with :has with all others."""
+    if styles.count("{") + styles.count(",") > SELECTORS:
+        raise HtmlFault(worded("The styles have more than {most} selectors.", most=SELECTORS))
+    if ":has" in styles.lower() or "\\" in styles:
+        raise HtmlFault(worded("Leave :has and backslashes out of the styles; mail programs do not know them."))
 
 
 def _check(tree: HtmlElement) -> None:
