@@ -16,6 +16,7 @@ from tests.outbox import octets_of
 from postroom.flow.accept import Acceptor
 from postroom.flow.refusals import NotPossible, SettingsRefused
 from postroom.flow.request import Request
+from postroom.flow.resend import Hand, resend
 from postroom.flow.test_mode import (
     clear_for_server,
     clear_for_site,
@@ -27,7 +28,7 @@ from postroom.message.draft import Draft
 from postroom.message.test_mode import redirected
 from postroom.store.blobs import Blobs
 from postroom.store.content import BlobPart
-from postroom.store.models import AuditEntry, Message, UnsubscribeLink
+from postroom.store.models import AuditEntry, Delivery, Message, UnsubscribeLink
 from postroom.store.outbox import open_outbox
 from postroom.terms.address import Mailbox, parse_address
 from postroom.terms.test_mode import Extent, TestMode
@@ -147,6 +148,24 @@ def test_it_needs_an_address_and_an_end_that_somebody_lives_to_see(address: str,
         set_for_site(address, now() + timedelta(days=days), "admin", now())
     assert [problem.field for problem in refusal.value.problems] == [field]
     assert site_test_mode() is None
+
+
+def test_what_was_made_for_its_true_recipients_is_not_resent_while_it_is_on(
+    acceptor: Acceptor, settings: Any, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    server = saved()
+    hand = Hand("ann", "ann")
+    accepted(acceptor, HELLO)
+    set_for_server(server.pk, TESTER, None, "admin", now())
+    accepted(acceptor, HELLO)
+    Delivery.objects.update(state="sent")
+    before, test = Message.objects.order_by("pk")
+    with pytest.raises(NotPossible, match="Test mode is on"):
+        resend(before, hand)
+    assert resend(test, hand).deliveries.get().recipient == TESTER
+    clear_for_server(server.pk, "admin")
+    assert resend(before, hand).deliveries.get().recipient == "ann@example.com"
 
 
 def test_switching_it_is_audited() -> None:

@@ -27,6 +27,7 @@ from postroom.terms.wording import worded
 
 from .configure import NotPossible
 from .recipient_domains import allowed_domains, not_allowed
+from .test_mode import deciding, server_test_mode, site_test_mode
 
 CAN_RESEND = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.CANCELLED)
 
@@ -69,6 +70,7 @@ def resend(message: Message, hand: Hand, recipients: Recipients = Recipients.ALL
         if outside is not None:
             raise NotPossible(not_allowed(outside.rpartition("@")[2]))
         again = _copy_of(message, hand, timezone.now())
+        _refuse_in_test_mode(again, ended)
         again.save(force_insert=True)
         Delivery.objects.bulk_create(_delivery_of(again, recipient) for recipient in ended)
         audit.record(hand.actor, "message.resend", message.pk, {"message": again.pk, "deliveries": len(ended)})
@@ -98,6 +100,15 @@ def _copy_of(message: Message, hand: Hand, now: datetime) -> Message:
         needs_8bit=message.needs_8bit, needs_smtputf8=message.needs_smtputf8, attachments=message.attachments,
         tags=message.tags, metadata=message.metadata, created_at=now, expires_at=now + lifetime_of(message.purpose),
     )
+
+
+def _refuse_in_test_mode(message: Message, recipients: Sequence[str]) -> None:
+    """What was made for its true recipients can't be made for another one: its octets are frozen."""
+    server = message.server
+    mode = deciding((site_test_mode(), server_test_mode(server) if server is not None else None), message.created_at)
+    if mode is not None and set(recipients) != {mode.address}:
+        text = worded("Test mode is on, and this message would go to its true recipients. Turn test mode off first.")
+        raise NotPossible(text)
 
 
 def _delivery_of(message: Message, recipient: str) -> Delivery:
