@@ -37,6 +37,13 @@ def test_an_address_that_links_could_not_use_is_refused(url: str, tmp_path: Path
     assert [p.id for p in start_problems({"POSTROOM_URL": url}, tmp_path)] == ["url-invalid"]
 
 
+@pytest.mark.parametrize("folder", ["", "keys", ".."])
+def test_t6_reports_are_never_taken_from_among_the_keys(folder: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    [problem] = start_problems({"POSTROOM_REPORT_ROOTS": f"reports={(data / folder).resolve()}"}, data)
+    assert problem.id == "report-roots-own-files"
+
+
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     environment = {name: value for settings in BROKEN.values() for name, value in settings.items()}
     assert {p.id for p in start_problems(environment, tmp_path)} == set(BROKEN)

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -240,3 +241,18 @@ def test_a_pushed_report_is_counted_by_the_engine(folder: Path) -> None:
             source, blob, file_name="a.csv", media_type="", origin="", now=NOW + timedelta(seconds=n)
         )
     assert fetched(source, {}, NOW).row_count == 2
+
+
+@pytest.mark.parametrize("folder_of", [lambda own: own, lambda own: own.parent, lambda own: own / "keys"])
+def test_t6_neither_keys_nor_the_database_leave_as_a_report(
+    monkeypatch: pytest.MonkeyPatch, folder_of: Callable[[Path], Path]
+) -> None:
+    own = Path(settings.DATA_DIR)
+    monkeypatch.setattr(settings, "REPORT_ROOTS", ReportRoots((("reports", str(folder_of(own))),)))
+    for pattern in ("*.key", "keys/*.key", f"{own.name}/keys/*.key"):
+        assert fault_of(file_source(pattern)).kind == SourceFaultKind.NOT_ALLOWED
+        ReportSource.objects.all().delete()
+    connection = SqlConnection.objects.create(
+        name="Own", kind=SqlConnection.Kind.SQLITE, settings={"root": "reports", "path": "postroom.sqlite3"}
+    )
+    assert fault_of(sql_source(connection, "SELECT 1")).kind == SourceFaultKind.NOT_ALLOWED

@@ -28,6 +28,7 @@ def start_problems(environment: Mapping[str, str], data: Path) -> list[StartProb
     """Everything wrong with the environment and the data directory, which is made where it is missing."""
     return [
         *_environment_problems(environment),
+        *_root_problems(environment, data),
         *_sqlite_problems(sqlite3.sqlite_version_info),
         *_data_problems(data),
         *_key_problems(data),
@@ -97,6 +98,23 @@ def _source_problems(environment: Mapping[str, str]) -> Iterator[StartProblem]:
             "webhook-networks-invalid", f"POSTROOM_WEBHOOK_NETWORKS: {error}",
             "Give the internal networks that webhooks may be sent to, such as 10.1.0.0/16.",
         )
+
+
+def _root_problems(environment: Mapping[str, str], data: Path) -> Iterator[StartProblem]:
+    """A report must never be made of the keys or the database."""
+    try:
+        roots = ReportRoots.parse(environment.get("POSTROOM_REPORT_ROOTS", ""))
+    except ValueError:
+        return  # said already
+    own = data.resolve()
+    for name, folder in roots:
+        root = Path(folder).resolve()
+        if root == own or root in own.parents or own in root.parents:
+            yield StartProblem(
+                "report-roots-own-files",
+                f"POSTROOM_REPORT_ROOTS: {name}={folder} and the data directory {data} lie in one another",
+                "Name a folder that holds reports and nothing of Postroom's own.",
+            )
 
 
 def _submission_problems(environment: Mapping[str, str]) -> Iterator[StartProblem]:

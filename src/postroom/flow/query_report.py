@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
 from postroom.net.postgresql_rows import PostgresqlPlace, postgresql_rows
 from postroom.policy.sql_query import QueryProblem, SqlQuery
 from postroom.smtp.text import printable
@@ -67,7 +65,7 @@ def _rows_of(
 ) -> Iterator[_Rows]:
     if connection.kind == SqlConnection.Kind.SQLITE:
         file = SqliteSettings.from_json(connection.settings)
-        path = sqlite_file(settings.REPORT_ROOTS.folder(file.root), file.path)
+        path = sqlite_file(file.folder(), file.path)
         with sqlite_rows(path, query, values, timeout_s) as rows:
             yield rows
         return

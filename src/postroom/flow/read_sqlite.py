@@ -36,12 +36,9 @@ def sqlite_rows(
         yield [str(column[0]) for column in cursor.description or ()], iter(cursor)
 
 
-def sqlite_file(root: str | None, path: str) -> Path:
+def sqlite_file(root: Path, path: str) -> Path:
     """The file that `path` names below the root, wherever links lead: still below it. Raises SourceFault."""
-    if root is None:
-        text = worded("The folder of this database is not among those that the operator named.")
-        raise SourceFault(SourceFaultKind.SETTINGS, text)
-    folder = Path(root).resolve()
+    folder = root.resolve()
     file = (folder / path).resolve()
     if folder not in file.parents:
         raise SourceFault(SourceFaultKind.NOT_ALLOWED, worded("The database does not lie below its folder."))

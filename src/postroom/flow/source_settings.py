@@ -41,13 +41,7 @@ class FileSettings:
 
     def folder(self) -> Path:
         """Raises SourceFault where the operator names no such folder any more."""
-        folder = settings.REPORT_ROOTS.folder(self.root)
-        if folder is None:
-            text = worded(
-                "The folder {name} is not among those that the operator named.", name=printable(self.root, 100)
-            )
-            raise SourceFault(SourceFaultKind.SETTINGS, text)
-        return Path(folder)
+        return root_folder(self.root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +116,10 @@ class SqliteSettings:
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         return cls(str(stored["root"]), str(stored["path"]))
 
+    def folder(self) -> Path:
+        """Raises SourceFault where the operator names no such folder any more."""
+        return root_folder(self.root)
+
 
 @dataclass(frozen=True, slots=True)
 class PostgresqlSettings:
@@ -145,6 +143,20 @@ class PostgresqlSettings:
         """Where the password goes, in one line."""
         values = {"host": self.host.lower(), "port": self.port, "username": self.username, "tls": self.tls}
         return json.dumps({"postgresql": values}, sort_keys=True)
+
+
+def root_folder(name: str) -> Path:
+    """The operator's folder of that name. Raises SourceFault where there is none, and where Postroom's own files lie
+    in it or around it: neither keys nor passwords leave as a report."""
+    folder = settings.REPORT_ROOTS.folder(name)
+    if folder is None:
+        text = worded("The folder {name} is not among those that the operator named.", name=printable(name, 100))
+        raise SourceFault(SourceFaultKind.SETTINGS, text)
+    root, own = Path(folder).resolve(), Path(settings.DATA_DIR).resolve()
+    if root == own or root in own.parents or own in root.parents:
+        text = worded("The folder {name} holds Postroom's own files. Ask the operator for another one.", name=name)
+        raise SourceFault(SourceFaultKind.NOT_ALLOWED, text)
+    return Path(folder)
 
 
 def secret_of(source: ReportSource) -> str:
