@@ -113,3 +113,14 @@ def test_a_large_body_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     assert distribute(NOW) == 3
     assert list(WebhookDelivery.objects.values_list("event_count", flat=True)) == [1, 1, 1]
     assert Event.objects.count() == 0
+
+
+@pytest.mark.usefixtures("webhook")
+def test_d9_an_event_that_cannot_be_read_stops_no_other() -> None:
+    facts = {"alert": "1", "kind": "queue-old", "about": "", "severity": "warning", "server": "", "link": ""}
+    good = ("alert.opened", facts)
+    for kind, more in (good, ("alert.opened", {"alert": "2"}), ("of.later", {}), good):
+        Event.objects.create(kind=kind, at=NOW, subject="1", facts=more)
+    assert distribute(NOW) == 4
+    assert WebhookDelivery.objects.get().event_count == 2
+    assert Event.objects.count() == 0

@@ -12,7 +12,20 @@ from tests.outbox import NOW, enqueued, new_message
 
 from postroom.flow.outbox import cancel, retry_now, undo_cancel
 from postroom.store import event_triggers, schema
-from postroom.store.models import Alert, AlertRule, Bounce, Delivery, Event, Message, SmtpServer, Suppression, Webhook
+from postroom.store.models import (
+    Alert,
+    AlertRule,
+    Bounce,
+    Delivery,
+    Event,
+    Message,
+    ReportSource,
+    Run,
+    SmtpServer,
+    Subscription,
+    Suppression,
+    Webhook,
+)
 from postroom.store.outbox import open_outbox
 from postroom.store.queue import Queue, Settlement
 from postroom.terms.event import EventKind
@@ -149,6 +162,20 @@ def test_bounces_leavings_and_alerts_are_told() -> None:
     ]
     told = Event.objects.get(kind="message.bounced")
     assert (told.at, told.facts["delivery"], bool(told.facts["permanent"])) == (NOW, delivery.pk, False)
+
+
+def test_each_step_of_a_run_is_told() -> None:
+    listen()
+    source = ReportSource.objects.create(name="Sales", kind="pushed")
+    subscription = Subscription.objects.create(name="Weekly", source=source, list_name="Weekly")
+    run = Run.objects.create(subscription=subscription, cause="manual", due_at=NOW)
+    for state in ("fetching", "sending", "success", "warning", "error", "skipped", "cancelled", "cancelled"):
+        Run.objects.filter(pk=run.pk).update(state=state, planned=3)
+    assert [kind.removeprefix("run.") for kind in kinds()] == [
+        "started", "succeeded", "warning", "failed", "skipped", "cancelled",
+    ]
+    told = Event.objects.latest("pk")
+    assert (told.subject, told.facts["subscription"], told.facts["planned"]) == (run.pk, subscription.pk, 3)
 
 
 def test_triggers_are_away_while_tables_change_and_back_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
