@@ -446,8 +446,11 @@ def test_a_closed_alert_cannot_be_acknowledged_and_goes_after_its_time(now: date
     )
     with pytest.raises(NotPossible):
         acknowledge(alert.pk, "ann", now)
+    AlertNotice.objects.create(address="ann@example.org", created_at=now - 8 * DAY, due_at=now, message_id="x")
+    kept = AlertNotice.objects.create(address="ann@example.org", created_at=now, due_at=now, message_id="y")
     assert forget_closed(now - 9 * DAY) == 0
-    assert forget_closed(now - DAY) == 1
+    assert forget_closed(now - DAY) == 2
+    assert list(AlertNotice.objects.all()) == [kept]
 
 
 @pytest.mark.parametrize(

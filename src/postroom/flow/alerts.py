@@ -16,7 +16,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 from postroom.policy.alert_kinds import KINDS, Severity
 from postroom.policy.alerts import Step, step_of
 from postroom.store import audit
-from postroom.store.models import Alert, AlertRule
+from postroom.store.models import Alert, AlertNotice, AlertRule
 from postroom.terms.wording import worded
 
 from .alert_conditions import LOOKS, QUIET_LOOKS, Found
@@ -153,10 +153,13 @@ def _said_of(found: Found, rule: AlertRule) -> dict[str, object]:
 
 
 def forget_closed(before: datetime, at_once: int = 500) -> int:
-    """Delete alerts that were closed before then, and their part of the history; how many (blocking)."""
+    """Delete alerts that were closed before then, and who was told of anything before; how many rows (blocking)."""
     rows = Alert.objects.filter(closed_at__lt=before).order_by("pk")
     old: Sequence[str] = list(rows.values_list("pk", flat=True)[:at_once])
-    return Alert.objects.filter(pk__in=old).delete()[0] if old else 0
+    told = AlertNotice.objects.filter(created_at__lt=before).order_by("pk")
+    old_notices = list(told.values_list("pk", flat=True)[:at_once])
+    gone = Alert.objects.filter(pk__in=old).delete()[0] if old else 0
+    return gone + (AlertNotice.objects.filter(pk__in=old_notices).delete()[0] if old_notices else 0)
 
 
 def open_by_severity() -> dict[str, int]:
