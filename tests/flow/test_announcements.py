@@ -104,22 +104,22 @@ def test_d8_whoever_is_interrupted_goes_on_with_nobody_left_out_and_nobody_twice
     """A kill after each message of a group, before anything of it is noted."""
     monkeypatch.setattr(announcement_mail, "GROUP", 4)
     row = announced(addresses=[f"p{n:02}@example.org" for n in range(10)])
-    real, left = Acceptor.accept, 0
+    real, left = Acceptor._one_enqueued, 0
 
     async def dying(self: Acceptor, *words: Any) -> Accepted:
         nonlocal left
-        accepted = await real(self, *words)
         left -= 1
-        if left <= 0:
+        if left < 0:
             raise asyncio.CancelledError
-        return accepted
+        return await real(self, *words)
 
-    monkeypatch.setattr(Acceptor, "accept", dying)
-    for lives in range(1, 5):
+    monkeypatch.setattr(Acceptor, "_one_enqueued", dying)
+    for lives in range(1, 4):
         left = lives
         with pytest.raises(asyncio.CancelledError):
             finished(acceptor, row)
-    monkeypatch.setattr(Acceptor, "accept", real)
+    assert 0 < Message.objects.count() < 10
+    monkeypatch.setattr(Acceptor, "_one_enqueued", real)
     row = finished(acceptor, row)
     assert (row.state, row.queued) == ("done", 10)
     assert sorted(recipients_of_messages()) == [f"p{n:02}@example.org" for n in range(10)]
@@ -141,18 +141,30 @@ def test_a_template_that_changes_in_between_makes_no_second_message(
 def test_what_cannot_be_queued_now_is_said_and_goes_on_later(
     acceptor: Acceptor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row, real = announced(addresses=["ann@example.org"]), Acceptor.accept
+    row, real = announced(addresses=["ann@example.org"]), Acceptor.accept_batch
 
     async def full(*_: Any) -> Accepted:
         raise Problem(507, "storage-full", "The disk is full", "Nothing was stored.")
 
-    monkeypatch.setattr(Acceptor, "accept", full)
+    monkeypatch.setattr(Acceptor, "accept_batch", full)
     assert not async_to_sync(queue_announcement)(acceptor, NOW)
     row.refresh_from_db()
     assert (row.state, "The disk is full" in str(row.problem)) == ("sending", True)
-    monkeypatch.setattr(Acceptor, "accept", real)
+    monkeypatch.setattr(Acceptor, "accept_batch", real)
     row = finished(acceptor, row)
     assert (row.state, row.queued, row.problem) == ("done", 1, None)
+
+
+def test_one_that_is_refused_stops_no_other_of_its_group(acceptor: Acceptor) -> None:
+    row = announced(addresses=[f"p{n}@example.org" for n in range(3)])
+    real = announcement_mail.body_for
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(announcement_mail, "body_for", lambda writer, to: {
+            **real(writer, to), **({"to": "nobody"} if to.address.startswith("p1") else {}),
+        })
+        row = finished(acceptor, row)
+    assert (row.queued, row.left_out) == (2, 1)
+    assert "no @" in row.recipients.exclude(left_out="").get().left_out
 
 
 def test_a_stopped_one_queues_no_more_and_stops_once(acceptor: Acceptor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.db.models import F
 
+from postroom.message.template import TemplateFault
 from postroom.policy.recipient_domains import AllowedDomains
 from postroom.store.models import Announcement, AnnouncementRecipient, IdempotencyKey, Suppression
 from postroom.terms.address import canonical, written
@@ -15,21 +16,27 @@ from postroom.terms.problem import Problem
 
 from .accept import Acceptor
 from .announcements import OPEN, State, reached, text_for
+from .branding import branding
+from .built_in import TemplateSource
+from .instance import site
 from .own_text import OwnText, own_text
 from .recipient_domains import allowed_domains
 from .recipients import Addressed
 from .request import Person
+from .run_message import image_in_body
 from .suppression import EVERY_LIST
+from .templates import rendered_source, source_of
 from .unsubscribe import foresee_links
 
 # The list that recipients can leave.
 LIST = "Announcements"
-TAG = "announcement"
+TAG = TEMPLATE = "announcement"
 # Why somebody gets no message; what a message is refused for besides is kept in words.
 SUPPRESSED, OUTSIDE = "suppressed", "domain-not-allowed"
 GROUP = 100
 KEPT = timedelta(days=400)
 _AT_ONCE = 500
+_Bodies = Sequence[dict[str, Any] | None]
 
 
 async def queue_announcement(acceptor: Acceptor, now: datetime) -> bool:
@@ -42,25 +49,55 @@ async def queue_announcement(acceptor: Acceptor, now: datetime) -> bool:
         await sync_to_async(_finish)(announcement, now)
         return True
     bodies = await sync_to_async(_bodies)(announcement, group, now)
-    for recipient, body in zip(group, bodies, strict=True):
-        if body is None:
-            continue
-        try:
-            accepted = await acceptor.accept(body, _sender(announcement), _key(recipient))
-            recipient.message_id = accepted.enqueued.id
-        except Problem as problem:
-            if problem.status >= 500 or problem.status == 429:
-                await sync_to_async(_note)(announcement, group, problem.as_json())
-                return False
-            fault = problem.errors[0].text if problem.errors else problem.detail
-            recipient.left_out = str(fault)[:300]
+    try:
+        await _queue(acceptor, announcement, group, bodies)
+    except Problem as problem:
+        await sync_to_async(_note)(announcement, group, problem.as_json())
+        return False
     await sync_to_async(_note)(announcement, group, None)
     return True
 
 
-def body_for(announcement: Announcement, to: Addressed) -> dict[str, Any]:
+async def _queue(
+    acceptor: Acceptor, announcement: Announcement, group: Sequence[AnnouncementRecipient], bodies: _Bodies
+) -> None:
+    """All at once, or, where one of them is refused or some are queued already, one by one. Raises Problem for what no
+    other message could do better just now."""
+    sender, key = _sender(announcement), _group_key(group)
+    if None not in bodies:
+        try:
+            accepted = await acceptor.accept_batch({"messages": list(bodies)}, sender, key)
+        except Problem as problem:
+            if _may_pass(problem):
+                raise
+        else:
+            for recipient, one in zip(group, accepted, strict=True):
+                recipient.message_id = one.enqueued.id
+            return
+    for number, (recipient, body) in enumerate(zip(group, bodies, strict=True)):
+        if body is not None:
+            await _queue_one(acceptor, sender, recipient, body, f"{key}#{number}")
+
+
+async def _queue_one(
+    acceptor: Acceptor, sender: Person, recipient: AnnouncementRecipient, body: dict[str, Any], key: str
+) -> None:
+    try:
+        recipient.message_id = (await acceptor.accept(body, sender, key)).enqueued.id
+    except Problem as problem:
+        if _may_pass(problem):
+            raise
+        fault = problem.errors[0].text if problem.errors else problem.detail
+        recipient.left_out = str(fault)[:300]
+
+
+def _may_pass(problem: Problem) -> bool:
+    return problem.status >= 500 or problem.status == 429
+
+
+def body_for(writer: "Writer", to: Addressed) -> dict[str, Any]:
     """The message of one recipient, as the API takes it (blocking)."""
-    made = written_for(announcement, to)
+    announcement, made = writer.announcement, writer.written(to)
     body = {
         "to": written(to.address, to.name), "subject": made.subject, "html": made.html, "text": made.text,
         "attachments": list(made.attachments), "purpose": "communication", "priority": -1, "tags": [TAG],
@@ -72,16 +109,39 @@ def body_for(announcement: Announcement, to: Addressed) -> dict[str, Any]:
 
 async def send_test(acceptor: Acceptor, announcement: Announcement, to: Addressed, sender: Person) -> str:
     """Queue it for one person to look at, who may be none of its recipients; the message's id. Raises Problem."""
-    body = await sync_to_async(body_for)(announcement, to)
+    body = await sync_to_async(lambda: body_for(Writer(announcement), to))()
     kept = {name: value for name, value in body.items() if name not in ("unsubscribe", "metadata")}
     return (await acceptor.accept({**kept, "priority": 0}, sender)).enqueued.id
 
 
 def written_for(announcement: Announcement, to: Addressed) -> OwnText:
     """Subject and bodies in the recipient's language, where the announcement is written in it (blocking)."""
-    text = text_for(announcement, to.language)
-    sender = announcement.sender_name if isinstance(announcement.sender_name, str) else ""
-    return own_text("announcement", to, {"title": text["subject"], "text": text["text"], "sender": sender})
+    return Writer(announcement).written(to)
+
+
+class Writer:
+    """Writes one announcement for many people: template and branding are read once."""
+
+    def __init__(self, announcement: Announcement) -> None:
+        self.announcement = announcement
+        self._site, self._branding = site(), branding()
+        self._sources: dict[str, TemplateSource] = {}
+
+    def written(self, to: Addressed) -> OwnText:
+        """As `own_text`, which stands in where somebody broke the template."""
+        text, sender = text_for(self.announcement, to.language), self.announcement.sender_name
+        values = {
+            "title": text["subject"], "text": text["text"], "sender": sender if isinstance(sender, str) else "",
+            "recipient": {**to.values, "name": to.name, "address": to.address, "language": to.language},
+        }
+        try:
+            if to.language not in self._sources:
+                self._sources[to.language] = source_of(TEMPLATE, to.language, self._site)
+            made = rendered_source(self._sources[to.language], values, self._site, self._branding)
+        except TemplateFault:
+            return own_text(TEMPLATE, to, values)
+        pictures = [image_in_body(image) for image in made.inline_images]
+        return OwnText(made.subject or text["subject"], made.text, made.html, pictures)
 
 
 def forget_old_announcements(now: datetime) -> int:
@@ -139,15 +199,17 @@ def _group(announcement: Announcement) -> list[AnnouncementRecipient]:
 
 def _bodies(
     announcement: Announcement, group: Sequence[AnnouncementRecipient], now: datetime
-) -> list[dict[str, Any] | None]:
+) -> _Bodies:
     """The message of each; None for one that was queued in an earlier life, whose id is noted."""
-    keys = IdempotencyKey.objects.filter(scope=_sender(announcement).id, key__in=[_key(one) for one in group])
+    names = [f"{_group_key(group)}#{number}" for number in range(len(group))]
+    keys = IdempotencyKey.objects.filter(scope=_sender(announcement).id, key__in=names)
     earlier: Mapping[str, str] = dict(keys.values_list("key", "message_id"))
     bodies: list[dict[str, Any] | None] = []
-    for recipient in group:
-        recipient.message_id = earlier.get(_key(recipient), "")
+    writer = Writer(announcement)
+    for recipient, name in zip(group, names, strict=True):
+        recipient.message_id = earlier.get(name, "")
         to = Addressed(recipient.address, canonical(recipient.address), recipient.name, recipient.language)
-        bodies.append(None if recipient.message_id else body_for(announcement, to))
+        bodies.append(None if recipient.message_id else body_for(writer, to))
     if announcement.can_leave:
         foresee_links(bodies, now)
     return bodies
@@ -175,5 +237,6 @@ def _sender(announcement: Announcement) -> Person:
     return Person(announcement.pk, announcement.sender_name or "Postroom")
 
 
-def _key(recipient: AnnouncementRecipient) -> str:
-    return f"announcement-{recipient.position}"
+def _group_key(group: Sequence[AnnouncementRecipient]) -> str:
+    """A group that was not noted is made up of the same recipients in its next life."""
+    return f"from-{group[0].position}"
