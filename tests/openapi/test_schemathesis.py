@@ -6,6 +6,7 @@ run`. No answer may be a fault of Postroom, differ from what the document promis
 
 import ast
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -36,25 +37,57 @@ def as_message(_: Any, value: Any) -> bytes:
 
 
 SCHEMA = schemathesis.openapi.from_dict(document())
-_IDS = {
-    "server_id": ("smtp-servers", {"name": "Relay", "host": "127.0.0.1", "port": 2525, "from_address": "a@b.example",
-                                   "security": "none", "use_unverified": True, "reason": "asked by a machine"}),
-    "webhook_id": ("webhooks", {"name": "App", "url": "https://app.example.com/"}),
-    "recipient_id": ("recipients", {"address": "ann@example.org"}),
-    "group_id": ("groups", {"name": "Everybody"}),
-    "suppression_id": ("suppressions", {"address": "bob@example.org"}),
-    "key_id": ("dkim-keys", {"domain": "example.org", "algorithm": "ed25519"}),
-    "message_id": ("messages", {"to": "ann@example.org", "subject": "Monday", "text": "Up"}),
-}
+PATHS: dict[str, Any] = document()["paths"]
+# One of each kind of thing to ask about, in this order: the path to make it at, and the body.
+MADE: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("smtp-servers", {"name": "Relay", "host": "127.0.0.1", "port": 2525, "from_address": "a@b.example",
+                      "security": "none", "use_unverified": True, "reason": "asked by a machine"}),
+    ("webhooks", {"name": "App", "url": "https://app.example.com/"}),
+    ("recipients", {"address": "ann@example.org"}),
+    ("groups", {"name": "Everybody"}),
+    ("suppressions", {"address": "bob@example.org"}),
+    ("dkim-keys", {"domain": "example.org", "algorithm": "ed25519"}),
+    ("messages", {"to": "ann@example.org", "subject": "Monday", "text": "Up"}),
+    ("report-sources", {"name": "Sales", "kind": "pushed"}),
+    ("holiday-calendars", {"name": "Ours", "days": ["2027-01-01"]}),
+    ("subscriptions", {"name": "Weekly", "source": "Sales", "subscribers": [{"address": "ann@example.org"}]}),
+)
+MADE_BELOW = (("/api/v1/webhooks/{webhook_id}/test", {}), ("/api/v1/subscriptions/{subscription_id}/run", {}))
 
 
 @dataclass(slots=True)
 class Asked:
-    """A running Postroom, a token that may do everything, and an id for each kind of thing that there is."""
+    """A running Postroom, a token that may do everything, and an id of what is there, by the path that names it."""
 
     url: str
     token: str
     ids: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def header(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def filled(self, path: str) -> dict[str, str]:
+        """An id for each parameter of a path of which there is one."""
+        ends = [match.end() for match in re.finditer(r"\{\w+\}", path)]
+        found = {path[: end].rpartition("{")[2][:-1]: self.ids.get(path[:end]) for end in ends}
+        return {name: id_ for name, id_ in found.items() if id_ is not None}
+
+    def make(self, path: str, body: dict[str, Any]) -> None:
+        answer = httpx.post(self.url + path.format_map(self.filled(path)), json=body, headers=self.header, timeout=60)
+        assert answer.is_success, f"{path}: {answer.text}"
+
+    def learn(self) -> None:
+        """The first thing of each list that there is, and of the lists below that."""
+        for path in sorted(PATHS, key=lambda path: path.count("/")):
+            below = next((other for other in PATHS if re.fullmatch(re.escape(path) + r"/\{\w+\}", other)), None)
+            known = self.filled(path)
+            if below is None or "get" not in PATHS[path] or len(known) < path.count("{"):
+                continue
+            told = httpx.get(self.url + path.format_map(known), headers=self.header, timeout=60).json()
+            rows = [row for rows in told.values() if isinstance(rows, list) for row in rows if "id" in row]
+            if rows:
+                self.ids[below] = str(rows[0]["id"])
 
 
 @pytest.fixture(scope="module")
@@ -63,15 +96,14 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     with running_postroom(installation) as run:
         made = installation.command("token", "create", "Machine", "--scope", "admin")
         asked = Asked(run.url, made.stdout.strip())
-        for name, (path, body) in _IDS.items():
-            answer = httpx.post(f"{asked.url}/api/v1/{path}", json=body, headers=_header(asked))
-            assert answer.is_success, answer.text
-            asked.ids[name] = answer.json()["id"]
+        for path, body in MADE:
+            asked.make(f"/api/v1/{path}", body)
+        asked.learn()
+        for path, body in MADE_BELOW:
+            asked.make(path, body)
+        asked.learn()
+        assert len(asked.ids) > 12
         yield asked
-
-
-def _header(asked: Asked) -> dict[str, str]:
-    return {"Authorization": f"Bearer {asked.token}"}
 
 
 @SCHEMA.parametrize()
@@ -81,8 +113,8 @@ def _header(asked: Asked) -> dict[str, str]:
 )
 def test_an_operation_answers_as_the_document_says(case: Any, asked: Asked) -> None:
     if case.method != "DELETE":
-        case.path_parameters.update({name: id_ for name, id_ in asked.ids.items() if name in case.path_parameters})
-    answer = case.call(base_url=asked.url, headers=_header(asked))
+        case.path_parameters.update(asked.filled(case.path))
+    answer = case.call(base_url=asked.url, headers=asked.header)
     case.validate_response(answer, checks=[CHECKS.get_one(name) for name in ASKED])
 
 
