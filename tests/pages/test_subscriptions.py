@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from postroom.flow.stored_report import report_spool, store_report, with_rows
 from postroom.flow.subscribe import add_subscription
 from postroom.flow.suppression import Entry, suppress
 from postroom.flow.test_mode import set_for_subscription
+from postroom.message.template import filled
 from postroom.store.models import (
     GroupMember,
     Recipient,
@@ -181,6 +183,16 @@ def test_the_preview_shows_what_the_first_recipient_gets_with_the_newest_report(
     assert "Choose a report" in page.post("/subscriptions/preview", {}).content.decode()
 
 
+def test_the_columns_of_the_newest_report_can_be_put_into_the_text(page: Client, weekly: Subscription) -> None:
+    report = weekly.source.reports.get()
+    report.sample = {**report.sample, "columns": ["region", "on time", 'bad"name', "<b>"]}
+    report.save()
+    text = page.get(f"/subscriptions/{weekly.pk}/edit").content.decode()
+    codes = [unescape(code) for code in re.findall(r'data-pr-insert="([^"]*)"', text)]
+    assert codes[-3:] == ["{{ first.region }}", '{{ first["on time"] }}', '{{ first["<b>"] }}']
+    assert filled(codes[-2], {"first": {"on time": 96}}).text == "96"
+
+
 def test_a_source_is_made_on_the_spot_by_an_administrator_alone(page: Client, administrator: User) -> None:
     typed = {
         **fields_of(page.get("/subscriptions/new").content.decode()), "source": "new", "source-kind": "pushed",
@@ -189,7 +201,8 @@ def test_a_source_is_made_on_the_spot_by_an_administrator_alone(page: Client, ad
     assert page.post("/subscriptions/new", {**typed, "source-kind": "file", "source-pattern": ""}).status_code == 422
     assert not ReportSource.objects.exists()
     assert page.post("/subscriptions/new", typed).status_code == 302
-    assert Subscription.objects.get().source.name == "Weekly"
+    row = Subscription.objects.get()
+    assert (row.source.name, row.on_push) == ("Weekly", True)
     User.objects.filter(pk=administrator.pk).update(role="operator")
     assert page.post("/subscriptions/new", {**typed, "name": "Other"}).status_code == 422
     assert ReportSource.objects.count() == 1

@@ -15,7 +15,7 @@ from postroom.flow.ask_run import send_to
 from postroom.flow.instance import LANGUAGES
 from postroom.flow.reader import translated
 from postroom.flow.refusals import NotPossible, SettingsRefused
-from postroom.flow.report_sources import add_source, sources
+from postroom.flow.report_sources import add_source, newest_report, sources
 from postroom.flow.server_order import servers_in_order
 from postroom.flow.subscribe import add_subscription, change_subscription
 from postroom.flow.subscribers import subscribers_of
@@ -27,7 +27,7 @@ from postroom.pages.queries.schedule import schedule_context
 from postroom.pages.queries.subscription_preview import FRAME, frame_html, preview_of
 from postroom.pages.queries.subscriptions import chips, last_runs, mode_of, reach, suggestions
 from postroom.pages.sealed_frame import sealed
-from postroom.store.models import Subscription, Template
+from postroom.store.models import ReportSource, Subscription, Template
 
 FORMS = {
     "attach": gettext_lazy("Attach the file"),
@@ -73,6 +73,7 @@ _VALUES = (
     ("{{ subscription.name }}", gettext_lazy("Name of the subscription")),
 )
 _SOURCE_PREFIX = "source-"
+_COLUMNS = 20
 _FILES, _NOTICES = ("iteration",), ("notify_success", "notify_warning")
 _SENDING = ("template", "language", "server", "priority", "catch_up_hours", "link_days")
 
@@ -141,6 +142,9 @@ def _has_source(request: HttpRequest, form: SubscriptionForm, source: SourceForm
     source.typed["name"] = source.typed["name"].strip() or form.typed["name"].strip()
     try:
         form.typed["source"] = add_source(source.values(), user.email).pk
+        if source.typed["kind"] == ReportSource.Kind.PUSHED and not (form.typed["words"] or form.typed["cron"]):
+            # What else should set it off?
+            form.ticks.add("on_push")
     except SettingsRefused as refused:
         source.take(refused.problems)
     except NotPossible as reason:
@@ -190,7 +194,8 @@ def _page(
         ],
         "sources": sources(), "may_add_source": person(request).is_administrator, "source_form": source,
         "templates": Template.objects.filter(use__in=("report", "other")), "servers": servers_in_order(),
-        "languages": LANGUAGES, "forms": FORMS.items(), "catch_ups": _CATCH_UPS.items(), "value_codes": _VALUES,
+        "languages": LANGUAGES, "forms": FORMS.items(), "catch_ups": _CATCH_UPS.items(),
+        "value_codes": [*_VALUES, *_columns(form.typed["source"])],
         "opens": _opened(form), **_recipients_context(form, row), **schedule_context(form.typed),
         **source_choices(),
     }
@@ -203,6 +208,17 @@ def _recipients_context(form: SubscriptionForm, row: Subscription | None) -> dic
         "chips": chips(form.entries, form.tokens), "suggestions": suggestions(),
         "reach": reach(subscribers, row.list_name if row else ""),
     }
+
+
+def _columns(source_id: str) -> list[tuple[str, str]]:
+    """How a text names the columns of the source's newest report, of its first row."""
+    source = next((each for each in sources() if each.pk == source_id), None)
+    report = newest_report(source) if source is not None else None
+    columns = (report.sample or {}).get("columns", []) if report is not None else []
+    return [
+        (f"{{{{ first.{name} }}}}" if name.isidentifier() and name.isascii() else f'{{{{ first["{name}"] }}}}', name)
+        for name in map(str, columns[:_COLUMNS]) if '"' not in name
+    ]
 
 
 def _opened(form: SubscriptionForm) -> dict[str, bool]:
