@@ -9,7 +9,8 @@ from datetime import datetime
 
 from .migrating import Fuse
 
-SUBSCRIPTIONS = 3
+# More than one commit begins.
+SUBSCRIPTIONS = 25
 
 
 def main(now: datetime, what: str) -> int:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from postroom.flow.load_facts import pace_of, roads
-from postroom.flow.load_plan import load_plan, size_of
+from postroom.flow.load_plan import load_plan, sizes_of
 from postroom.flow.load_plan_json import load_plan_json
 from postroom.flow.schedules import next_instant
 from postroom.store.models import (
@@ -14,6 +14,8 @@ from postroom.store.models import (
     DeliveryTally,
     HolidayCalendar,
     Message,
+    Recipient,
+    RecipientGroup,
     ReportSource,
     Run,
     RunRecipient,
@@ -78,12 +80,17 @@ def test_what_never_ran_counts_its_recipients_and_what_is_paused_or_off_that_day
     server: SmtpServer,
 ) -> None:
     new = subscription("new", "every day at 08:00", addresses=3)
+    group = RecipientGroup.objects.create(name="Sales")
+    for number in range(4):
+        key = f"m{number}@norrvik.example"
+        group.members.add(Recipient.objects.create(address=key, address_key=key))
+    Subscriber.objects.create(subscription=new, group=group)
     subscription("paused", "every day at 08:00", paused_at=NOW)
     calendar = HolidayCalendar.objects.create(name="Ours", countries=[], days=["2026-11-23"])
     subscription("off", "every day at 08:00", calendar=calendar)
     subscription("sundays", "every Sunday at 08:00")
-    size = size_of(new)
-    assert (size.messages, size.known) == (3, False)
+    size = sizes_of([new])[new.pk]
+    assert (size.messages, size.known) == (7, False)
     found = load_plan(MONDAY, BERLIN, NOW)
     assert [(each.load.name, each.load.road) for each in found.plan.arrivals] == [("new", server.pk)]
 
@@ -92,7 +99,7 @@ def test_a_test_sent_to_oneself_does_not_tell_the_size_of_a_run(server: SmtpServ
     row = subscription("sales", "every day at 08:00", server=server)
     ran(row, 500, 1_000_000)
     Run.objects.create(subscription=row, cause="manual", only_to="me@x.example", state="success", due_at=NOW, queued=1)
-    size = size_of(row)
+    size = sizes_of([row])[row.pk]
     assert (size.messages, size.octets, size.known) == (500, 1_000_000, True)
 
 

@@ -1,24 +1,23 @@
 """The load planner: from all schedules, sizes, limits and history, when the reports of a day will really have left."""
 
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db.models import Subquery
+from django.db.models import Count, Max, Min, Q
 
 from postroom.policy.planner import Load, Move, Plan, Road, moves, planned
 from postroom.policy.rules import Traits
 from postroom.policy.schedule import Schedule, ScheduleFault, following
 from postroom.store.hot_reads import delivery_rules, smtp_servers
-from postroom.store.models import Message, Run, RunRecipient, SmtpServer, Subscription
+from postroom.store.models import Message, Run, RunRecipient, SmtpServer, Subscriber, Subscription
 from postroom.store.waiting import waiting_for
 from postroom.terms.problem import Problem
 
 from .current import current_of
 from .delivery_rules import rule_of
 from .load_facts import roads
-from .recipients import addressed
 from .schedules import days_off_of, schedule_of
 from .sending_server import sending_server
 
@@ -68,28 +67,46 @@ def load_plan(day: date, zone: ZoneInfo, now: datetime) -> LoadPlan:
     return LoadPlan(day, begin, end, plan, moves(plan, loads, taken, begin, hours), taken)
 
 
-def size_of(subscription: Subscription) -> Size:
-    """As the last run that was sent, else as its recipients and a small report."""
-    last = Run.objects.filter(subscription=subscription, only_to="", queued__gt=0).order_by("-pk").first()
-    if last is None:
-        return Size(len(addressed(subscription.subscribers.all())), _FRAME, known=False)
-    octets = _message_octets(last)
-    return Size(last.planned - last.left_out or last.queued, octets, known=True)
+def sizes_of(subscriptions: Sequence[Subscription]) -> dict[str, Size]:
+    """By the subscription's id: as the last run that was sent, else as its recipients and a small report."""
+    ids = [row.pk for row in subscriptions]
+    newest = Run.objects.filter(subscription__in=ids, only_to="", queued__gt=0).values("subscription")
+    last_ids = [each["newest"] for each in newest.annotate(newest=Max("pk"))]
+    last = {run.subscription_id: run for run in Run.objects.filter(pk__in=last_ids).select_related("report")}
+    octets, reached = _message_octets(last_ids), _reached([pk for pk in ids if pk not in last])
+    return {
+        row.pk: _size(last[row.pk], octets) if row.pk in last
+        else Size(reached.get(row.pk, 0), _FRAME, known=False)
+        for row in subscriptions
+    }
 
 
-def _message_octets(run: Run) -> int:
-    """Of one message of the run, else out of its report."""
-    sent = RunRecipient.objects.filter(run=run).exclude(message_id="").values("message_id")[:1]
-    size = Message.objects.filter(pk__in=Subquery(sent)).values_list("content_size", flat=True).first()
-    if size is not None:
-        return int(size)
-    return _FRAME + (round(run.report.size_bytes * _GROWTH) if run.report is not None else 0)
+def _reached(ids: Sequence[str]) -> dict[str, int]:
+    """How many each reaches, those of several groups counted in each."""
+    rows = Subscriber.objects.filter(subscription__in=ids).values("subscription")
+    counted = rows.annotate(alone=Count("pk", filter=Q(group=None), distinct=True), members=Count("group__memberships"))
+    return {each["subscription"]: each["alone"] + each["members"] for each in counted}
+
+
+def _size(run: Run, octets: Mapping[str, int]) -> Size:
+    """Of a message of the run, else out of its report."""
+    report = round(run.report.size_bytes * _GROWTH) if run.report is not None else 0
+    return Size(run.planned - run.left_out or run.queued, octets.get(run.pk, _FRAME + report), known=True)
+
+
+def _message_octets(runs: Sequence[str]) -> dict[str, int]:
+    """Of one message of each run whose messages are still there."""
+    sent = RunRecipient.objects.filter(run__in=runs).exclude(message_id="").values("run")
+    messages = {each["one"]: each["run"] for each in sent.annotate(one=Min("message_id"))}
+    sizes = Message.objects.filter(pk__in=list(messages)).values_list("pk", "content_size")
+    return {messages[pk]: size for pk, size in sizes}
 
 
 def _loads(begin: datetime, end: datetime) -> list[Load]:
     found: list[Load] = []
     standard = _standard_server()
-    rows = Subscription.objects.filter(paused_at=None, next_at__lt=end).select_related("calendar")
+    rows = list(Subscription.objects.filter(paused_at=None, next_at__lt=end).select_related("calendar"))
+    sizes = sizes_of(rows)
     for row in rows:
         try:
             schedule, days_off = schedule_of(row.schedule), days_off_of(row.calendar)
@@ -97,7 +114,7 @@ def _loads(begin: datetime, end: datetime) -> list[Load]:
             continue  # its page says what is wrong, and it will not run
         if schedule is None:
             continue
-        size, road = size_of(row), row.server_id or standard
+        size, road = sizes[row.pk], row.server_id or standard
         found += [
             Load(row.pk, row.name, at, road, size.messages * count, size.octets)
             for at, count in _instants(schedule, days_off, begin, end)

@@ -4,6 +4,7 @@ Two that do this at once can't give an instant two runs: a row of (subscription,
 dies in between has done nothing, and the next one finds the same instant due.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,6 +19,8 @@ from .schedules import days_off_of, schedule_of
 
 # More wait for the next look, a moment later.
 AT_ONCE = 100
+# More would keep others from writing for too long.
+IN_ONE_COMMIT = 20
 # A row that somebody damaged must not stop the others (D9).
 _UNREADABLE = (ScheduleFault, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -28,7 +31,8 @@ def begin_due_runs(now: datetime) -> int:
     """Runs for all instants up to `now`, or for those of them that the catch-up rule wants (S4); how many there are now
     that were not there before."""
     waiting = Subscription.objects.filter(next_at__lte=now, paused_at=None).order_by("next_at", "pk")
-    return sum(_begin(pk, now) for pk in list(waiting.values_list("pk", flat=True)[:AT_ONCE]))
+    ids = list(waiting.values_list("pk", flat=True)[:AT_ONCE])
+    return sum(_begin(ids[first : first + IN_ONE_COMMIT], now) for first in range(0, len(ids), IN_ONE_COMMIT))
 
 
 def correct_next_instants(now: datetime) -> int:
@@ -38,17 +42,20 @@ def correct_next_instants(now: datetime) -> int:
     return sum(_correct(row, now) for row in list(rows))
 
 
-def _begin(subscription_id: str, now: datetime) -> int:
+def _begin(ids: Sequence[str], now: datetime) -> int:
+    """The runs of these and their next instants, in one commit."""
     with transaction.atomic():
-        row = Subscription.objects.select_related("calendar").filter(pk=subscription_id, paused_at=None).first()
-        if row is None or row.next_at is None or row.next_at > now:
-            return 0
-        found = _due(row, row.next_at, now)
-        wanted = (*found.caught_up, *found.on_time)
-        there = set(row.runs.filter(nominal_at__in=wanted).values_list("nominal_at", flat=True))
-        runs = [_run(row, at, found, now) for at in wanted if at not in there]
+        rows = Subscription.objects.select_related("calendar").filter(pk__in=ids, paused_at=None, next_at__lte=now)
+        found = [(row, _due(row, row.next_at, now)) for row in rows if row.next_at is not None]
+        wanted = [(row, at, each) for row, each in found for at in (*each.caught_up, *each.on_time)]
+        there = set(
+            Run.objects.filter(subscription__in=ids, nominal_at__in=[at for _, at, _ in wanted])
+            .values_list("subscription_id", "nominal_at")
+        )
+        runs = [_run(row, at, each, now) for row, at, each in wanted if (row.pk, at) not in there]
         Run.objects.bulk_create(runs)
-        Subscription.objects.filter(pk=row.pk).update(next_at=found.next_at)
+        for row, each in found:
+            Subscription.objects.filter(pk=row.pk).update(next_at=each.next_at)
     return len(runs)
 
 

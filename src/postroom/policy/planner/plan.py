@@ -54,7 +54,7 @@ class _Waiting:
     load: Load
     left: float
     first_at: datetime | None = None
-    minutes_held: Counter[Bound] = field(default_factory=Counter)
+    held_before: Counter[Bound] = field(default_factory=Counter)
 
 
 def planned(loads: Iterable[Load], roads: Iterable[Road], begin: datetime, hours: int) -> Plan:
@@ -113,18 +113,20 @@ class _Forecast:
         self._quarters: dict[int, float] = dict(road.used or {})
         self._in_day = sum(self._quarters.values())
         self._arrivals: list[Arrival] = []
+        # Minutes in which the road was held, by what held it.
+        self._held: Counter[Bound] = Counter()
 
     def run(self) -> list[Arrival]:
         for minute in range(len(self._leaving) * 60):
             at = self._begin + minute * MINUTE
             while self._coming and self._coming[0].at < at + MINUTE:
-                self._queue.append(_Waiting(self._coming[0], self._coming[0].messages))
+                self._queue.append(_Waiting(self._coming[0], self._coming[0].messages, None, self._held.copy()))
                 self._coming.popleft()
             if self._queue or self._coming:
                 self._leave(at, minute // 60)
             if not self._queue and not self._coming:
                 break
-        self._arrivals += [_arrival(waiting, None) for waiting in self._queue]
+        self._arrivals += [self._arrival(waiting, None) for waiting in self._queue]
         self._arrivals += [Arrival(load, None, None, Bound.NOTHING) for load in self._coming]
         return self._arrivals
 
@@ -142,10 +144,15 @@ class _Forecast:
             self._count(at, count, hour)
             if waiting.left > _HELD_BELOW:
                 break
-            self._arrivals.append(_arrival(waiting, max(at + MINUTE * minute.passed, waiting.load.at)))
+            self._arrivals.append(self._arrival(waiting, max(at + MINUTE * minute.passed, waiting.load.at)))
             self._queue.popleft()
-        for waiting in self._queue:
-            waiting.minutes_held[minute.held_by] += 1
+        if self._queue:
+            self._held[minute.held_by] += 1
+
+    def _arrival(self, waiting: _Waiting, last_at: datetime | None) -> Arrival:
+        held = self._held - waiting.held_before
+        bound = max(held, key=lambda name: held[name], default=Bound.NOTHING)
+        return Arrival(waiting.load, waiting.first_at, last_at, bound)
 
     def _room(self, at: datetime) -> tuple[Bound, float]:
         """Messages that the limits leave to this minute, and which of them is the narrower."""
@@ -167,9 +174,3 @@ class _Forecast:
         oldest = int(at.timestamp()) // 900 - _DAY_QUARTERS
         for quarter in [quarter for quarter in self._quarters if quarter < oldest]:
             self._in_day -= self._quarters.pop(quarter)
-
-
-def _arrival(waiting: _Waiting, last_at: datetime | None) -> Arrival:
-    held = waiting.minutes_held
-    bound = max(held, key=lambda name: held[name], default=Bound.NOTHING)
-    return Arrival(waiting.load, waiting.first_at, last_at, bound)

@@ -14,6 +14,8 @@ _MOVED_BY = tuple(timedelta(minutes=minutes) for minutes in (-15, 15, -30, 30, -
 # How many of the largest and of the latest loads are tried, and what a move has to save to be worth the trouble.
 _TRIED = 4
 _WORTH = 0.2
+# Each trial is a forecast of its own: with very many loads there are fewer of them.
+_LOADS_FORECAST, _FEWEST_TRIALS = 20_000, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,10 @@ def _best(loads: list[Load], roads: list[Road], plan: Plan, begin: datetime, hou
     of_road = [load for load in loads if roads and load.road == roads[0].id]
     before = _lateness(plan.arrivals, plan.end, roads[0].id) if roads else timedelta()
     tried = _tried(plan, roads[0].id if roads else "")
+    trials = [(load, load.at + by) for by in _MOVED_BY for load in tried if load.at + by >= begin]
     found = [
-        Move(load, load.at + by, before, _after(of_road, load, load.at + by, roads, begin, hours))
-        for load in tried for by in _MOVED_BY if load.at + by >= begin
+        Move(load, to, before, _after(of_road, load, to, roads, begin, hours))
+        for load, to in trials[: max(_FEWEST_TRIALS, _LOADS_FORECAST // max(1, len(of_road)))]
     ]
     best = min(found, key=lambda move: (move.after, abs(move.to - move.load.at)), default=None)
     return best if best is not None and best.after <= before * (1 - _WORTH) else None
