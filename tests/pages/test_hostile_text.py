@@ -22,6 +22,7 @@ PAGES = (
     "/activity?each=1&text=alert", "/activity?server={markup}&cause={markup}&recipient={markup}&text={markup}",
     "/audit", "/audit?actor={markup}&action={markup}", "/storage", "/instance", "/users", "/users/{user}", "/tokens",
     "/smtp-servers", "/smtp-servers?order=yes", "/smtp-servers?state={markup}", "/smtp-servers/{server}",
+    "/smtp-servers/{server}/test-mode", "/test-mode",
     "/smtp-servers/{server}/pause", "/smtp-servers/{server}/delete", "/smtp-tests/{test}", "/account",
     "/messages/new?to={markup}&subject={markup}", "/messages?q={markup}&server={markup}&client={markup}&cause={markup}",
 )
