@@ -9,7 +9,7 @@ from django.test import Client
 
 from postroom.flow import configure
 from postroom.flow.branding import branding
-from postroom.flow.template_edit import new_template, templates
+from postroom.flow.template_edit import new_template, template_named, templates
 from postroom.store.models import Message, SmtpServer, Template, User
 from postroom.terms.server import ServerSettings
 
@@ -168,3 +168,9 @@ def test_branding_is_changed_and_what_can_t_be_read_is_refused(page: Client) -> 
     assert "kept" in refused.content.decode()
     page.post(f"{LIST}/branding", {"accent": "#7a1f5c", "footer": "", "no_logo": "on"})
     assert branding().logo is None
+
+
+def test_a_subscription_may_use_what_came_with_postroom_before_anybody_looked_at_it(page: Client) -> None:
+    assert 'value="report-delivery"' in text_of(page, "/subscriptions/new")
+    Template.objects.all().delete()
+    assert template_named("report-delivery") is not None

@@ -84,6 +84,14 @@ def template_rows() -> list[TemplateRow]:
     return sorted(rows, key=lambda row: row.title.casefold())
 
 
+def report_templates() -> list[dict[str, str]]:
+    """Name and title of those that a subscription may use."""
+    return [
+        {"name": row.template.name, "title": row.title}
+        for row in template_rows() if row.template.use in ("report", "other")
+    ]
+
+
 def version_lines(row: Template) -> list[dict[str, Any]]:
     """The versions, newest first, each with its `words`."""
     return [

@@ -26,8 +26,9 @@ from postroom.pages.forms.subscription import NEW_SOURCE, SubscriptionForm
 from postroom.pages.queries.schedule import schedule_context
 from postroom.pages.queries.subscription_preview import FRAME, frame_html, preview_of
 from postroom.pages.queries.subscriptions import chips, last_runs, mode_of, reach, suggestions
+from postroom.pages.queries.templates import report_templates
 from postroom.pages.sealed_frame import sealed
-from postroom.store.models import ReportSource, Subscription, Template
+from postroom.store.models import ReportSource, Subscription
 
 FORMS = {
     "attach": gettext_lazy("Attach the file"),
@@ -193,7 +194,7 @@ def _page(
             *source.summary(),
         ],
         "sources": sources(), "may_add_source": person(request).is_administrator, "source_form": source,
-        "templates": Template.objects.filter(use__in=("report", "other")), "servers": servers_in_order(),
+        "templates": report_templates(), "servers": servers_in_order(),
         "languages": LANGUAGES, "forms": FORMS.items(), "catch_ups": _CATCH_UPS.items(),
         "value_codes": [*_VALUES, *_columns(form.typed["source"])],
         "opens": _opened(form), **_recipients_context(form, row), **schedule_context(form.typed),
