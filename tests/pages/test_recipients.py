@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from postroom.flow.recipient_domains import allow_only, allowed_domains
-from postroom.store.models import Recipient, RecipientGroup, User
+from postroom.store.models import Recipient, RecipientGroup, ReportSource, Subscriber, Subscription, User
 
 MARKUP = "<script>alert(1)</script>"
 
@@ -166,3 +166,11 @@ def test_a_viewer_reads_recipients_and_groups_and_is_offered_no_change(page: Cli
         assert "Board" in text
         assert 'action="/recipients' not in text
         assert 'action="/groups' not in text
+
+
+def test_a_group_leads_to_the_subscriptions_that_use_it(page: Client) -> None:
+    page.post("/groups", {"name": "Board", "members": "ann@example.org"})
+    group, source = RecipientGroup.objects.get(), ReportSource.objects.create(name="Sales", kind="pushed")
+    subscription = Subscription.objects.create(name="Weekly sales", source=source, list_name="weekly")
+    Subscriber.objects.create(subscription=subscription, group=group)
+    assert f'href="/subscriptions/{subscription.pk}">Weekly sales' in text_of(page, f"/groups/{group.pk}")
