@@ -69,7 +69,7 @@ def test_reports_of_one_morning_really_arrive_one_after_the_other_and_one_is_to_
     ]
     last = [each.last_at for each in found.plan.arrivals]
     assert last == [seven + timedelta(minutes=50), seven + timedelta(minutes=51)]
-    assert found.moves[0].load.name == "large"
+    assert (found.moves[0].load.name, found.moves[0].to) == ("small", seven - timedelta(minutes=15))
     assert [road.per_minute for road in found.roads] == [60]
     document = load_plan_json(found)
     assert document["arrivals"][0]["held_by"] == "messages_per_minute"

@@ -52,7 +52,7 @@ def _best(loads: list[Load], roads: list[Road], plan: Plan, begin: datetime, hou
         Move(load, to, before, _after(of_road, load, to, roads, begin, hours))
         for load, to in trials[: max(_FEWEST_TRIALS, _LOADS_FORECAST // max(1, len(of_road)))]
     ]
-    best = min(found, key=lambda move: (move.after, abs(move.to - move.load.at)), default=None)
+    best = min(found, key=lambda move: (move.after, abs(move.to - move.load.at), move.to > move.load.at), default=None)
     return best if best is not None and best.after <= before * (1 - _WORTH) else None
 
 
