@@ -53,7 +53,7 @@ quick: setup ## the tests that need nothing but Python
 	$(PYTEST) -q -n $(JOBS) -m "not interop and not browser and not crash"
 
 ON_POSTGRESQL := tests/api tests/intake tests/store/test_message_list.py tests/store/test_event_triggers.py \
-	tests/engine/test_webhooks.py \
+	tests/flow/test_webhook_history.py \
 	$(addprefix tests/pages/test_,messages.py overview.py smtp_servers.py users.py storage_and_audit.py queue.py) \
 	$(addprefix tests/flow/test_,accept.py resend.py retain_messages.py server_order.py server_pause.py sample_queue.py)
 
