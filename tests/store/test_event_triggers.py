@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.db import transaction
 from tests.outbox import NOW, enqueued, new_message
 
@@ -75,47 +74,47 @@ async def settled(queue: Queue, server_id: str, state: DeliveryState, **more: An
     return await queue.settle([settlement(claimed, state, **more) for claimed in claims.claimed])
 
 
-async def test_a_whole_group_that_is_sent_is_counted_and_told_once_each(queue: Queue, server: SmtpServer) -> None:
-    await sync_to_async(listen)()
-    await queue.enqueue(new_message(server.pk, *(f"r{n}@example.org" for n in range(60))))
-    assert await settled(queue, server.pk, DeliveryState.SENT) == [True] * 60
-    assert await sync_to_async(kinds)() == ["message.queued"] * 60 + ["message.sent"] * 60
+def test_a_whole_group_that_is_sent_is_counted_and_told_once_each(queue: Queue, server: SmtpServer) -> None:
+    listen()
+    asyncio.run(enqueued(queue, new_message(server.pk, *(f"r{n}@example.org" for n in range(60)))))
+    assert asyncio.run(settled(queue, server.pk, DeliveryState.SENT)) == [True] * 60
+    assert kinds() == ["message.queued"] * 60 + ["message.sent"] * 60
 
 
-async def test_a_settlement_that_is_refused_is_told_to_nobody(queue: Queue, server: SmtpServer) -> None:
-    await sync_to_async(listen)("message.sent", "message.deferred")
-    await queue.enqueue(new_message(server.pk))
-    claims = await queue.claim(server.pk, now=NOW, lease_until=LATER, limit=1)
+def test_a_settlement_that_is_refused_is_told_to_nobody(queue: Queue, server: SmtpServer) -> None:
+    listen("message.sent", "message.deferred")
+    asyncio.run(enqueued(queue, new_message(server.pk)))
+    claims = asyncio.run(queue.claim(server.pk, now=NOW, lease_until=LATER, limit=1))
     sent = settlement(claims.claimed[0], DeliveryState.SENT)
-    assert await queue.settle([sent]) == [True]
-    assert await queue.settle([sent]) == [False]
-    assert await sync_to_async(kinds)() == ["message.sent"]
+    assert asyncio.run(queue.settle([sent])) == [True]
+    assert asyncio.run(queue.settle([sent])) == [False]
+    assert kinds() == ["message.sent"]
 
 
-async def test_what_is_given_back_untried_is_no_deferral(queue: Queue, server: SmtpServer) -> None:
-    await sync_to_async(listen)()
-    await queue.enqueue(new_message(server.pk))
-    assert await settled(queue, server.pk, DeliveryState.DEFERRED, due_at=LATER) == [True]
-    claims = await queue.claim(server.pk, now=LATER, lease_until=LATER + timedelta(minutes=5), limit=1)
-    await queue.release([claims.claimed[0].lease], LATER)
-    assert await sync_to_async(kinds)() == ["message.queued", "message.deferred"]
+def test_what_is_given_back_untried_is_no_deferral(queue: Queue, server: SmtpServer) -> None:
+    listen()
+    asyncio.run(enqueued(queue, new_message(server.pk)))
+    assert asyncio.run(settled(queue, server.pk, DeliveryState.DEFERRED, due_at=LATER)) == [True]
+    claims = asyncio.run(queue.claim(server.pk, now=LATER, lease_until=LATER + timedelta(minutes=5), limit=1))
+    asyncio.run(queue.release([claims.claimed[0].lease], LATER))
+    assert kinds() == ["message.queued", "message.deferred"]
 
 
-async def test_an_uncertain_delivery_is_told_whether_it_waits_or_is_held(queue: Queue, server: SmtpServer) -> None:
-    await sync_to_async(listen)("message.uncertain", "message.held")
-    await queue.enqueue(new_message(server.pk))
-    await settled(queue, server.pk, DeliveryState.UNCERTAIN, uncertain=True, due_at=LATER)
-    await settled(queue, server.pk, DeliveryState.HELD, uncertain=True)
-    await sync_to_async(Delivery.objects.update)(state="queued", due_at=NOW)
-    await settled(queue, server.pk, DeliveryState.HELD)
-    assert await sync_to_async(kinds)() == ["message.uncertain", "message.uncertain", "message.held"]
+def test_an_uncertain_delivery_is_told_whether_it_waits_or_is_held(queue: Queue, server: SmtpServer) -> None:
+    listen("message.uncertain", "message.held")
+    asyncio.run(enqueued(queue, new_message(server.pk)))
+    asyncio.run(settled(queue, server.pk, DeliveryState.UNCERTAIN, uncertain=True, due_at=LATER))
+    asyncio.run(settled(queue, server.pk, DeliveryState.HELD, uncertain=True))
+    Delivery.objects.update(state="queued", due_at=NOW)
+    asyncio.run(settled(queue, server.pk, DeliveryState.HELD))
+    assert kinds() == ["message.uncertain", "message.uncertain", "message.held"]
 
 
-async def test_who_wants_nothing_of_it_costs_the_queue_no_row(queue: Queue, server: SmtpServer) -> None:
-    await sync_to_async(listen)("alert.opened")
-    await queue.enqueue(new_message(server.pk))
-    await settled(queue, server.pk, DeliveryState.SENT)
-    assert await sync_to_async(kinds)() == []
+def test_who_wants_nothing_of_it_costs_the_queue_no_row(queue: Queue, server: SmtpServer) -> None:
+    listen("alert.opened")
+    asyncio.run(enqueued(queue, new_message(server.pk)))
+    asyncio.run(settled(queue, server.pk, DeliveryState.SENT))
+    assert kinds() == []
 
 
 def test_what_people_do_is_told(server: SmtpServer) -> None:
