@@ -100,7 +100,8 @@ def _runs(args: argparse.Namespace) -> int:
     for row in _present(args.name).runs.order_by("-pk")[:50]:
         at = row.nominal_at or row.created_at
         why = str((row.problem or {}).get("text", ""))
-        print(f"{row.pk}  {at:%Y-%m-%d %H:%M}Z  {row.state:9}  {row.queued}/{row.planned - row.left_out}  {why}".rstrip())
+        done = f"{row.queued}/{row.planned - row.left_out}"
+        print(f"{row.pk}  {at:%Y-%m-%d %H:%M}Z  {row.state:9}  {done}  {why}".rstrip())
     return 0
 
 

@@ -57,7 +57,8 @@ class WebhookDelivery(models.Model):
     """One request to a webhook: up to a hundred events in a `body` that stays as it is, however often it is sent.
 
     `state` is waiting, succeeded or failed. `attempts` are the latest ones as {"at", "seconds", "status", "problem",
-    "answer"}; `attempt_count` counts all since it was made or sent again. One that `is_test` goes first, paused or not, and once."""
+    "answer"}; `attempt_count` counts all since it was made or sent again. One that `is_test` goes first, paused or not,
+    and once."""
 
     class State(models.TextChoices):
         WAITING = "waiting"
