@@ -139,6 +139,18 @@ def test_s7_a_server_that_drips_is_cut_off(serve: Callable[..., Server]) -> None
     assert time.monotonic() - began < 5
 
 
+def test_s7_a_server_that_drips_behind_tls_is_cut_off(
+    serve: Callable[..., Server], certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusting = fetching.verifying_context
+    monkeypatch.setattr(fetching, "verifying_context", lambda: trusting(certificates.pem))
+    dripping = b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + b"x" * 200
+    server = serve(dripping, context=certificates.server("localhost"), pause_s=0.03)
+    began = time.monotonic()
+    assert fault(f"https://localhost:{server.port}/", timeout_s=1.0).kind == SourceFaultKind.TIMEOUT
+    assert time.monotonic() - began < 5
+
+
 def test_s7_a_server_that_says_nothing_is_cut_off(serve: Callable[..., Server]) -> None:
     ended = threading.Event()
     server = serve(lambda _request: bytes(ended.wait(4)))

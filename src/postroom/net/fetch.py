@@ -97,18 +97,21 @@ class _Deadline:
 
     def __init__(self, sock: socket.socket, ends_s: float) -> None:
         self.is_over = False
-        self._sock = sock
+        # A descriptor of its own: TLS takes the socket's away from it.
+        self._sock = sock.dup()
         self._timer = threading.Timer(max(0.0, ends_s - time.monotonic()), self._cut)
         self._timer.daemon = True
         self._timer.start()
 
     def cancel(self) -> None:
         self._timer.cancel()
+        self._timer.join()  # from here on the descriptor may be another's
+        self._sock.close()
 
     def _cut(self) -> None:
         self.is_over = True
         with suppress(OSError):
-            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+            self._sock.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
