@@ -14,6 +14,7 @@ from tests.flow.test_accept_raw import MAIL, NOW, RELAY, arrived, current, queue
 from tests.outbox import octets_of
 
 from postroom.flow.accept import Acceptor
+from postroom.flow.recipient_domains import allow_only, allowed_domains
 from postroom.flow.refusals import NotPossible, SettingsRefused
 from postroom.flow.request import Request
 from postroom.flow.resend import Hand, resend
@@ -31,6 +32,7 @@ from postroom.store.content import BlobPart
 from postroom.store.models import AuditEntry, Delivery, Message, UnsubscribeLink
 from postroom.store.outbox import open_outbox
 from postroom.terms.address import Mailbox, parse_address
+from postroom.terms.problem import Problem
 from postroom.terms.test_mode import Extent, TestMode
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -148,6 +150,19 @@ def test_it_needs_an_address_and_an_end_that_somebody_lives_to_see(address: str,
         set_for_site(address, now() + timedelta(days=days), "admin", now())
     assert [problem.field for problem in refusal.value.problems] == [field]
     assert site_test_mode() is None
+
+
+def test_it_sends_nothing_to_a_domain_that_mail_may_not_go_to(acceptor: Acceptor) -> None:
+    saved()
+    allow_only(["example.com"], "admin")
+    with pytest.raises(SettingsRefused, match="is not allowed here"):
+        set_for_site(TESTER, None, "operator", now())
+    allow_only([], "admin")
+    set_for_site(TESTER, None, "operator", now())
+    allow_only(["example.com"], "admin")
+    assert [error.code for error in refused(acceptor, HELLO).errors] == ["domain-not-allowed"]
+    with pytest.raises(Problem, match="is not allowed here"):
+        queued(arrived(recipients=("ann@example.com",)), current(test_mode=MODE, domains=allowed_domains()))
 
 
 def test_what_was_made_for_its_true_recipients_is_not_resent_while_it_is_on(

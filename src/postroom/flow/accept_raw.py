@@ -96,6 +96,7 @@ def raw_message(arrival: Arrival, current: Current, now: datetime, blobs: Blobs)
     metadata = _notification_wishes(arrival.envelope) | metadata_of(mode, arrival.recipients)
     marks = b""
     if mode is not None:
+        _refuse_domains((mode.address,), current)
         tested = raw_in_test_mode(fields, arrival.recipients, mode, id_, is_8bit=_is_8bit(arrival))
         arrival = replace(arrival, recipients=(mode.address,))
         fields, body, after, marks = tested.fields, tested.before + body, tested.after, tested.marks

@@ -91,6 +91,7 @@ def _ready(
             check_list(draft, submitted.unsubscribe)
         if mode is not None:
             draft = in_test_mode(draft, mode)
+            _refuse_domains(draft, current)
         if submitted.unsubscribe is not None:
             draft = of_list(draft, submitted.unsubscribe, now)
     except DraftRefused as refusal:

@@ -22,6 +22,7 @@ from postroom.terms.test_mode import Extent, TestMode
 from postroom.terms.wording import Translate, worded
 
 from .reader import language
+from .recipient_domains import allowed_domains, domain_errors
 from .refusals import NotPossible, SettingsRefused
 
 # Nobody remembers a test mode for longer; it ends by itself.
@@ -139,9 +140,12 @@ def _checked(extent: Extent, address: str, until: datetime | None, actor: str, n
     problems = []
     end = until or now + USUAL
     try:
-        address = str(parse_address(address.strip()))
+        parsed = parse_address(address.strip())
     except AddressProblem as problem:
         problems.append(FieldError("address", "invalid", str(problem)))
+    else:
+        address = str(parsed)
+        problems += domain_errors(allowed_domains(), [("address", [parsed.domain])])
     if not now < end <= now + LONGEST:
         text = worded("Enter a time after now and within {days} days.", days=LONGEST.days)
         problems.append(FieldError("until", "range", text))
