@@ -288,6 +288,20 @@ def test_each_gets_the_part_that_a_column_names_for_them(
     assert (run.state, run.problem["slug"], run.left_out) == (STATE.WARNING, "no-file", 1)  # type: ignore[index]
 
 
+def test_rows_without_a_value_go_to_nobody_who_has_none(
+    runner: Runner, source: ReportSource, data_dir: Path
+) -> None:
+    pushed(source, NOW, CSV + b",99\r\n")
+    subscription = subscribed(
+        source, ("ann@example.com", "bob@example.com"), iteration={"column": "region", "value": "region"},
+    )
+    Recipient.objects.filter(address="ann@example.com").update(values={"region": "North,"})
+    run = carried_out(runner, asked(subscription, NOW))
+    got = mails(data_dir)
+    assert {address: list(files(mail)) for address, mail in got.items()} == {"ann@example.com": ["sales North.csv"]}
+    assert (run.state, run.left_out) == (STATE.WARNING, 1)
+
+
 def test_a_mapping_names_who_gets_which_part_and_may_name_others(runner: Runner, source: ReportSource) -> None:
     pushed(source, NOW)
     subscription = subscribed(source, ("ann@example.com",), iteration={
