@@ -32,6 +32,7 @@ from postroom.store.models import (
     Run,
     RunRecipient,
     SmtpServer,
+    StoredReport,
     Subscriber,
     Subscription,
     Upload,
@@ -300,6 +301,21 @@ def test_rows_without_a_value_go_to_nobody_who_has_none(
     got = mails(data_dir)
     assert {address: list(files(mail)) for address, mail in got.items()} == {"ann@example.com": ["sales North.csv"]}
     assert (run.state, run.left_out) == (STATE.WARNING, 1)
+
+
+def test_whose_own_part_was_removed_meanwhile_does_not_get_the_whole_report_by_another_try(
+    runner: Runner, source: ReportSource
+) -> None:
+    pushed(source, NOW)
+    allow_only(["example.com"], "admin")
+    subscription = subscribed(source, (), iteration={"column": "region", "to": {"North": ["eve@elsewhere.example"]}})
+    run = carried_out(runner, asked(subscription, NOW))
+    StoredReport.objects.filter(source=None).delete()
+    allow_only([], "admin")
+    retry_missing(run.pk, "ann", NOW)
+    run = carried_out(runner, run)
+    assert (run.state, run.problem["slug"]) == (STATE.ERROR, "source-storage")  # type: ignore[index]
+    assert not Message.objects.exists()
 
 
 def test_a_mapping_names_who_gets_which_part_and_may_name_others(runner: Runner, source: ReportSource) -> None:

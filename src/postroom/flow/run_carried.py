@@ -45,7 +45,7 @@ class Carried:
         reports = self._reports(rows)
         found: dict[int, Delivered] = {}
         for report in reports.values():
-            mine = [row for row in rows if (row.report_id or self._run.report_id) == report.pk]
+            mine = [row for row in rows if self._report_id(row) == report.pk]
             found |= self._of_report(report, mine)
         return found
 
@@ -62,12 +62,16 @@ class Carried:
         }
 
     def _reports(self, rows: Sequence[RunRecipient]) -> dict[str, StoredReport]:
-        ids = {row.report_id or self._run.report_id or "" for row in rows}
+        ids = {self._report_id(row) for row in rows}
         found = StoredReport.objects.in_bulk(list(ids))
         if missing := ids - set(found):
             text = worded("The stored report is gone. Run the subscription again.")
             raise SourceFault(SourceFaultKind.STORAGE, text, ", ".join(missing))
         return found
+
+    def _report_id(self, row: RunRecipient) -> str:
+        """Whose own file was removed meanwhile gets nothing, and never the whole report instead."""
+        return row.report_id or ("" if row.values.get("own") else self._run.report_id or "")
 
     def _of_report(self, report: StoredReport, rows: Sequence[RunRecipient]) -> dict[int, Delivered]:
         chosen = self._plan["forms"][report.pk]

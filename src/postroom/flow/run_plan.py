@@ -97,7 +97,10 @@ def _rows(run: Run, report: StoredReport, now: datetime) -> list[RunRecipient]:
 def _row(
     run: Run, position: int, to: Addressed, part: StoredReport | None, value: str, why: str
 ) -> RunRecipient:
-    values = {"values": dict(to.values), "groups": list(to.group_names), "time_zone": to.time_zone, "part": value}
+    values = {
+        "values": dict(to.values), "groups": list(to.group_names), "time_zone": to.time_zone, "part": value,
+        "own": part is not None,
+    }
     return RunRecipient(
         run=run, position=position, address=to.address, address_key=to.address_key, name=to.name[:150],
         language=to.language[:8], place=to.place, report=part, values=values, left_out=str(why)[:64],
