@@ -40,6 +40,8 @@ class Alerts:
                     await self._round()
             except DatabaseError as error:
                 _log.error("nobody could look for what is wrong", error=str(error))
+            except Exception:  # noqa: BLE001 - whatever it is, the next look may go well, and nobody else looks
+                _log.exception("the look for what is wrong broke off")
             await asyncio.sleep(self._look_s)
 
     async def _round(self) -> None:

@@ -38,6 +38,9 @@ class BounceMailboxReader:
                     await _looked()
             except DatabaseError as error:
                 _log.error("the mailbox for bounces could not be looked at", error=str(error))
+            except Exception:  # noqa: BLE001 - whatever it is, the next look may go well, and nobody else looks
+                _log.exception("the look at the mailbox for bounces broke off")
+                await asyncio.sleep(LOOK_PAUSE_S)
             await asyncio.sleep(ASK_S)
 
 

@@ -14,6 +14,7 @@ from postroom.flow.announcement_mail import forget_old_announcements, queue_anno
 from postroom.store.turn import Turn
 
 LOOK_S = 1.0
+AFTER_FAULT_S = 30.0
 _FORGET_S = 3_600.0
 
 _log = structlog.get_logger("postroom.engine")
@@ -40,6 +41,9 @@ class Communications:
                     pass
             except DatabaseError as error:
                 _log.error("no mail to people could be written", error=str(error))
+            except Exception:  # noqa: BLE001 - whatever it is, the next look may go well, and nobody else looks
+                _log.exception("mail to people broke off")
+                await asyncio.sleep(AFTER_FAULT_S)
             await asyncio.sleep(self._look_s)
 
     async def _round(self) -> bool:

@@ -21,6 +21,7 @@ from postroom.store.models import DomainCheck
 from postroom.store.turn import Turn
 
 AT_ONCE = 8
+AFTER_FAULT_S = 10.0
 LOOK_S = 0.1
 UNHURRIED_S = 1.0
 RETAIN_S = 3_600.0
@@ -54,6 +55,10 @@ class DomainChecks:
                 _log.error("no check of a domain could be begun", error=str(error))
                 self._may_have_lost_one = True  # the claim may have been stored all the same
                 await asyncio.sleep(UNHURRIED_S)
+            except Exception:  # noqa: BLE001 - whatever it is, the next look may go well, and nobody else looks
+                _log.exception("the look for checks of domains broke off")
+                self._may_have_lost_one = True
+                await asyncio.sleep(AFTER_FAULT_S)
             await asyncio.sleep(LOOK_S)
 
     async def _round(self) -> None:

@@ -63,6 +63,9 @@ class Runs:
             except (DatabaseError, sqlite3.Error, OSError) as error:
                 _log.error("no run could be begun", error=str(error))
                 await asyncio.sleep(UNHURRIED_S)
+            except Exception:  # noqa: BLE001 - whatever it is, the next look may go well, and nobody else looks
+                _log.exception("the look for runs broke off")
+                await asyncio.sleep(_AGAIN_S)
             await asyncio.sleep(LOOK_S)
 
     async def _begin(self) -> None:
@@ -96,7 +99,7 @@ class Runs:
             try:
                 if held:
                     await sync_to_async(renew_runs)(held, datetime.now(UTC))
-            except (DatabaseError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - runs whose leases end are taken up by others
                 _log.error("leases of runs could not be renewed", error=str(error))
 
 

@@ -15,6 +15,7 @@ from postroom.store.clock import DatabaseClock
 from postroom.store.turn import Turn
 
 LOOK_S = 0.5
+AFTER_FAULT_S = 10.0
 MEASURE_S = 60.0
 CORRECT_S = 3_600.0
 # Clocks are set forward and back by less than this all the time.
@@ -51,6 +52,9 @@ class Scheduler:
                     self._corrected_s = -CORRECT_S
             except (DatabaseError, sqlite3.Error) as error:
                 _log.error("runs that are due could not be begun", error=str(error))
+            except Exception:  # noqa: BLE001 - whatever it is, the next look may go well, and nobody else looks
+                _log.exception("the look for runs that are due broke off")
+                await asyncio.sleep(AFTER_FAULT_S)
             await asyncio.sleep(LOOK_S)
 
     async def _round(self) -> None:

@@ -22,6 +22,7 @@ from postroom.store.turn import Turn
 
 AT_ONCE = 2
 LOOK_S = 0.5
+AFTER_FAULT_S = 10.0
 RETAIN_S = 3_600.0
 
 _log = structlog.get_logger("postroom.engine")
@@ -53,6 +54,10 @@ class SourceTries:
             except (DatabaseError, sqlite3.Error) as error:
                 _log.error("no try of a report source could be begun", error=str(error))
                 self._may_have_lost_one = True  # the claim may have been stored all the same
+            except Exception:  # noqa: BLE001 - whatever it is, the next look may go well, and nobody else looks
+                _log.exception("the look for tries of report sources broke off")
+                self._may_have_lost_one = True
+                await asyncio.sleep(AFTER_FAULT_S)
             await asyncio.sleep(LOOK_S)
 
     async def _round(self) -> None:

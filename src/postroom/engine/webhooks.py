@@ -33,6 +33,7 @@ from postroom.store.vault import VaultError
 LOOK_S = 0.2
 UNHURRIED_S = 1.0
 FULL_S = 10.0
+AFTER_FAULT_S = 30.0
 RETAIN_S = 3_600.0
 RETAIN_PAUSE_S = 0.05
 
@@ -64,6 +65,9 @@ class Webhooks:
             except (DatabaseError, sqlite3.Error) as error:
                 _log.error("webhooks could not be told", error=str(error))
                 await asyncio.sleep(UNHURRIED_S)
+            except Exception:  # noqa: BLE001 - whatever it is, the next look may go well, and nobody else looks
+                _log.exception("telling webhooks broke off")
+                await asyncio.sleep(AFTER_FAULT_S)
             await asyncio.sleep(LOOK_S)
 
     async def _round(self) -> None:
