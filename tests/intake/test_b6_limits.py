@@ -15,11 +15,16 @@ from postroom.asgi import DJANGO_BODY_BYTES, Application
 from postroom.flow.tokens import create_token
 from postroom.intake import exchange
 from postroom.intake.intake import BATCH, MESSAGES, Intake
+from postroom.intake.pushes import PUSH
 from postroom.intake.uploads import BLOBS
+from postroom.store.models import ReportSource
 from postroom.terms.strict_json import DEPTH
 
+# What stands in each place of an address; the address for reports reads nothing before it has found its source.
+SOMETHING = "X"
+REPORT = PUSH.replace("{source_id}", SOMETHING)
 # Addresses of the intake with the limit that the test's own intake has.
-OWN = {MESSAGES: 2_000_000, BATCH: 2_000_000, BLOBS: 3_000_000}
+OWN = {MESSAGES: 2_000_000, BATCH: 2_000_000, BLOBS: 3_000_000, REPORT: 3_000_000}
 CHUNK = b" " * 65_536
 # One more than each field takes.
 BEYOND: list[tuple[str, Any]] = [
@@ -52,6 +57,8 @@ def application(intake: Intake) -> Application:
 async def caller(application: Application, intake: Intake) -> AsyncIterator[httpx.AsyncClient]:
     assert intake._uploads is not None
     intake._uploads._most_bytes = OWN[BLOBS]
+    application._pushes._most_bytes = OWN[REPORT]
+    await ReportSource.objects.acreate(pk=SOMETHING, name="Any", kind=ReportSource.Kind.PUSHED)
     _, plain = await sync_to_async(create_token)("Any", "admin", "test")
     header = {"Authorization": f"Bearer {plain}", "Content-Type": "application/json"}
     transport = httpx.ASGITransport(application)
@@ -61,7 +68,7 @@ async def caller(application: Application, intake: Intake) -> AsyncIterator[http
 
 def addresses() -> list[str]:
     """Every address of the installation, with something in each of its places."""
-    return sorted(shape.replace("<>", "X") for shape in routes())
+    return sorted(shape.replace("<>", SOMETHING) for shape in routes())
 
 
 async def test_b6_no_address_reads_a_body_over_its_limit(caller: httpx.AsyncClient) -> None:

@@ -132,7 +132,7 @@ def test_what_was_sent_is_shown_of_the_limit_and_warned_about_from_85_percent(pa
 def test_a_server_that_sent_nothing_lately_tells_when_it_was_used_last(page: Client) -> None:
     used = server("A")
     server("B")
-    then = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(days=400)
+    then = timezone.now().replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=400)
     for days in (0, 1):
         DeliveryTally.objects.create(
             server_id=used.pk, width_s=COARSE_S, starts_at=then - timedelta(days=days), outcome="sent", attempts=1

@@ -43,6 +43,10 @@ def _change(request: HttpRequest) -> HttpResponse:
 def _page(request: HttpRequest, typed: dict[str, str], problems: list[FieldError], status: int) -> HttpResponse:
     labels = {"accent": _("Accent colour"), "footer": _("Footer"), "logo": _("Logo")}
     example = built_in()["announcement"]
+    told = {
+        "title": _("Maintenance on Saturday"),
+        "text": _("Reports are not available on Saturday from 08:00 to 10:00. What is due then is sent afterwards."),
+    }
     context = {
         "crumbs": [
             (_("Administration"), ""), (_("Reports"), ""), (_("Templates"), reverse("pages:templates")),
@@ -54,6 +58,6 @@ def _page(request: HttpRequest, typed: dict[str, str], problems: list[FieldError
         "brand": branding(),
         "most_footer": FOOTER_CHARACTERS,
         "most_logo": LOGO_BYTES,
-        "preview": shown_of(example.sources.get(language(), example.sources["en"]), example.sample),
+        "preview": shown_of(example.sources.get(language(), example.sources["en"]), example.sample | told),
     }
     return render(request, "pages/branding.html", context, status=status)
