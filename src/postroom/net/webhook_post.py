@@ -94,7 +94,8 @@ async def _connected(
     scheme: str, host: str, port: int, addresses: list[str]
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """To the first address that takes a connection."""
-    context = verifying_context() if scheme == "https" else None
+    # It reads the system's certificates from the disk: some ten milliseconds in which the loop delivers.
+    context = await asyncio.to_thread(verifying_context) if scheme == "https" else None
     for address in addresses:
         try:
             return await asyncio.open_connection(
