@@ -21,6 +21,7 @@ from postroom.flow.run_control import retry_missing, stop
 from postroom.flow.run_log import log_text
 from postroom.flow.run_progress import progress, run_recipients, standing
 from postroom.flow.suppression import Entry, suppress
+from postroom.flow.test_mode import clear_for_site, set_for_site
 from postroom.store.blobs import Blobs
 from postroom.store.models import (
     AuditEntry,
@@ -258,6 +259,35 @@ def test_a_test_mode_of_the_subscription_goes_to_one_address_and_is_no_last_repo
     mail = mails(data_dir)["marta@example.com"]
     assert mail["Subject"].startswith("[Test for ann@example.com] Weekly sales")
     assert Subscription.objects.get().last_digest == ""
+
+
+def test_a_run_that_began_as_a_test_stays_one_when_test_mode_ends_meanwhile(
+    runner: Runner, source: ReportSource, clock: Clock
+) -> None:
+    pushed(source, NOW)
+    set_for_site("marta@example.com", NOW + timedelta(hours=1), "ann", NOW)
+    SmtpServer.objects.update(enabled=False)
+    subscription = subscribed(source, ("ann@example.com",), conditions={"only_if_changed": True})
+    run = carried_out(runner, asked(subscription, NOW))
+    clear_for_site("ann")
+    SmtpServer.objects.update(enabled=True)
+    clock.at = NOW + timedelta(hours=2)
+    assert carried_out(runner, run, clock.at).state == STATE.SUCCESS
+    assert Delivery.objects.get().recipient == "marta@example.com"
+    assert Subscription.objects.get().last_digest == ""
+
+
+def test_a_run_for_its_true_recipients_does_not_go_on_while_test_mode_is_on(
+    runner: Runner, source: ReportSource
+) -> None:
+    pushed(source, NOW)
+    allow_only(["example.com"], "admin")
+    run = carried_out(runner, asked(subscribed(source, ("ann@example.com", "eve@elsewhere.example")), NOW))
+    set_for_site("marta@example.com", NOW + timedelta(hours=1), "ann", NOW)
+    with pytest.raises(NotPossible, match="Test mode is on"):
+        retry_missing(run.pk, "ann", NOW)
+    clear_for_site("ann")
+    retry_missing(run.pk, "ann", NOW)
 
 
 def test_recipients_that_no_mail_may_go_to_are_left_out_and_the_others_get_theirs(

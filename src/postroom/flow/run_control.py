@@ -18,6 +18,7 @@ from .run_ending import stopped
 from .run_log import with_line
 from .run_plan import NO_FILE
 from .run_sending import ON_PURPOSE
+from .test_mode import deciding, server_test_mode, site_test_mode, subscription_test_mode
 
 SUPPRESSED = "recipient-suppressed"
 
@@ -51,6 +52,8 @@ def retry_missing(run_id: str, actor: str, now: datetime) -> Run:
         if run.state in OPEN_STATES:
             raise NotPossible(worded("This run is under way. Stop it first, or wait until it has ended."))
         fixed = run.recipients.exists()
+        if fixed:
+            _refuse_in_test_mode(run, now)
         failed = _failed_messages(run)
         again = run.recipients.filter(message_id="").exclude(left_out__in=(*ON_PURPOSE, NO_FILE))
         count = again.count()
@@ -75,6 +78,16 @@ def _reopen(run: Run, fixed: bool, now: datetime) -> None:
     Run.objects.filter(pk=run.pk).update(**values, fence=F("fence") + 1)
     for name, value in values.items():
         setattr(run, name, value)
+
+
+def _refuse_in_test_mode(run: Run, now: datetime) -> None:
+    """A run for its true recipients would go on to them, or count a test as theirs."""
+    server, subscription = run.subscription.server, run.subscription
+    modes = (site_test_mode(), server_test_mode(server) if server is not None else None,
+             subscription_test_mode(subscription))
+    if not run.plan.get("test_mode") and deciding(modes, now) is not None:
+        text = worded("Test mode is on, and this message would go to its true recipients. Turn test mode off first.")
+        raise NotPossible(text)
 
 
 def _failed_messages(run: Run) -> list[str]:

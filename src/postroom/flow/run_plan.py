@@ -22,7 +22,7 @@ from .recipients import Addressed, addressed
 from .run_forms import forms_for
 from .run_log import with_line
 from .run_parts import parts_of
-from .test_mode import deciding, subscription_test_mode
+from .test_mode import deciding, server_test_mode, site_test_mode, subscription_test_mode
 
 NO_FILE = "no-file"
 DEFAULT_TEMPLATE = "report-delivery"
@@ -39,7 +39,11 @@ def zone_of(subscription: Subscription) -> ZoneInfo:
 
 def plan_of(subscription: Subscription, now: datetime, run: Run | None = None) -> dict[str, Any]:
     """What the messages of a run that is fixed now are made of, besides recipient and report (blocking)."""
-    mode = deciding([subscription_test_mode(subscription)], now)
+    server = subscription.server
+    mode = deciding(
+        [site_test_mode(), server_test_mode(server) if server is not None else None,
+         subscription_test_mode(subscription)], now,
+    )
     at = run.nominal_at if run is not None and run.nominal_at is not None else now
     return {
         "subscription": {"name": subscription.name, "description": subscription.description},
@@ -54,7 +58,7 @@ def plan_of(subscription: Subscription, now: datetime, run: Run | None = None) -
         "priority": subscription.priority,
         "server": subscription.server_id or "",
         "parameters": subscription.parameters,
-        "test_mode": mode.as_json() if mode is not None else {},
+        "test_mode": {**mode.as_json(), "extent": str(mode.extent)} if mode is not None else {},
         "at": at.astimezone(zone_of(subscription)).isoformat(),
     }
 

@@ -6,8 +6,9 @@ beside another engine, queues none twice. What was queued is noted afterwards, w
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -52,7 +53,7 @@ class RunSender:
     def __init__(self, run: Run, now: datetime) -> None:
         self._run, self._carried = run, Carried(run, now)
         self._writer = RunWriter(run.plan, self._carried.image)
-        self._mode = TestMode.from_json(Extent.SUBSCRIPTION, run.plan["test_mode"])
+        self._mode = _test_mode_of(run.plan["test_mode"], now)
         self._after = -1
 
     def next_rows(self) -> list[RunRecipient]:
@@ -136,6 +137,12 @@ class RunSender:
         if not queued:
             return Ending(Run.State.WARNING, worded("Nobody is left to write to."), "nobody")
         return Ending(Run.State.SUCCESS, worded("Messages queued: {queued}.", queued=queued))
+
+
+def _test_mode_of(stored: Mapping[str, Any], now: datetime) -> TestMode | None:
+    """That of a run that was fixed as a test: it stays one to its last message, although test mode ended meanwhile."""
+    mode = TestMode.from_json(Extent(stored.get("extent", Extent.SUBSCRIPTION)), stored)
+    return None if mode is None else replace(mode, until=max(mode.until, datetime.now(UTC), now) + GIVE_UP_AFTER)
 
 
 def _rows_at_fault(errors: Sequence[FieldError]) -> dict[int, str]:
