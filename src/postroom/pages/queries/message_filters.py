@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from postroom.flow.reader import cause_title
 from postroom.pages import words
@@ -161,13 +161,13 @@ class Asked:
         causes = {slug: cause_title(slug) for slug in causes_in_use(CHOICES)}
         purposes = {slug: str(label) for slug, label in PURPOSES.items()}
         clients = {name: name for name in _clients()}
-        reports = kinds_in_use()
+        reports, bounced = kinds_in_use(), pgettext("of bounces", "Reports")
         return [
             self._menu("server", _("Server"), self.server, servers),
             self._menu("purpose", _("Purpose"), self.purpose, purposes),
             self._menu("cause", _("Cause"), self.cause, causes),
             self._menu("client", _("Client"), self.client, clients),
-            *([self._menu("bounce", _("Reports"), self.bounce, reports)] if reports or self.bounce else []),
+            *([self._menu("bounce", bounced, self.bounce, reports)] if reports or self.bounce else []),
         ]
 
     def _menu(self, name: str, label: str, chosen: str, options: Mapping[str, str]) -> Menu:
