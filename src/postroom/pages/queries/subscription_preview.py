@@ -50,6 +50,7 @@ def preview_of(values: Mapping[str, Any], now: datetime, mode: TestMode | None =
     set_fields(row, {"description": "", "subject": "", "text": "", "language": "", **values}, [])
     if row.source_id is None:
         return Preview(_("Choose a report to see the message."))
+    row.name = row.name or row.source.name
     try:
         preview = _read(row, _first(values), now)
     except TemplateFault as fault:
