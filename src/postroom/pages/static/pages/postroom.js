@@ -131,11 +131,11 @@ document.addEventListener("focusin", (event) => {
   if (behind > 0 && target.offsetHeight < bar.getBoundingClientRect().top) window.scrollBy({ top: behind, behavior: "instant" });
 });
 
-/* "Show cause and fix" above the servers opens what it leads to */
+/* "Show cause and fix" above the servers and "Test mode" in the menu of a subscription open what they lead to */
 document.addEventListener("click", (event) => {
-  const link = event.target.closest('a[href^="#server-"]');
+  const link = event.target.closest('a[href^="#server-"], a[href="#test-mode"]');
   const fold = link && one(`${link.getAttribute("href")} details:not(.pr-menu)`);
-  if (fold) fold.open = true;
+  if (fold) { closeMenus(null); fold.open = true; }
 });
 
 document.addEventListener("DOMContentLoaded", () => {
