@@ -21,19 +21,16 @@ from postroom.flow.run_control import retry_missing, stop
 from postroom.flow.run_log import log_text
 from postroom.flow.run_progress import progress, run_recipients, standing
 from postroom.flow.suppression import Entry, suppress
-from postroom.flow.test_mode import clear_for_site, set_for_site
 from postroom.store.blobs import Blobs
 from postroom.store.models import (
     AuditEntry,
     Delivery,
     Message,
-    Recipient,
     ReportLink,
     ReportSource,
     Run,
     RunRecipient,
     SmtpServer,
-    StoredReport,
     Subscriber,
     Subscription,
     Upload,
@@ -247,49 +244,6 @@ def test_the_same_report_is_not_sent_again_unless_somebody_asks_for_it_themselve
     assert carried_out(runner, asked(subscription, NOW)).state == STATE.SUCCESS
 
 
-def test_a_test_mode_of_the_subscription_goes_to_one_address_and_is_no_last_report(
-    runner: Runner, source: ReportSource, data_dir: Path
-) -> None:
-    pushed(source, NOW)
-    until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    mode = {"address": "marta@example.com", "until": until, "by": "ann", "language": "en"}
-    subscription = subscribed(source, ("ann@example.com",), test_mode=mode, conditions={"only_if_changed": True})
-    run = carried_out(runner, asked(subscription, NOW))
-    assert run.state == STATE.SUCCESS
-    mail = mails(data_dir)["marta@example.com"]
-    assert mail["Subject"].startswith("[Test for ann@example.com] Weekly sales")
-    assert Subscription.objects.get().last_digest == ""
-
-
-def test_a_run_that_began_as_a_test_stays_one_when_test_mode_ends_meanwhile(
-    runner: Runner, source: ReportSource, clock: Clock
-) -> None:
-    pushed(source, NOW)
-    set_for_site("marta@example.com", NOW + timedelta(hours=1), "ann", NOW)
-    SmtpServer.objects.update(enabled=False)
-    subscription = subscribed(source, ("ann@example.com",), conditions={"only_if_changed": True})
-    run = carried_out(runner, asked(subscription, NOW))
-    clear_for_site("ann")
-    SmtpServer.objects.update(enabled=True)
-    clock.at = NOW + timedelta(hours=2)
-    assert carried_out(runner, run, clock.at).state == STATE.SUCCESS
-    assert Delivery.objects.get().recipient == "marta@example.com"
-    assert Subscription.objects.get().last_digest == ""
-
-
-def test_a_run_for_its_true_recipients_does_not_go_on_while_test_mode_is_on(
-    runner: Runner, source: ReportSource
-) -> None:
-    pushed(source, NOW)
-    allow_only(["example.com"], "admin")
-    run = carried_out(runner, asked(subscribed(source, ("ann@example.com", "eve@elsewhere.example")), NOW))
-    set_for_site("marta@example.com", NOW + timedelta(hours=1), "ann", NOW)
-    with pytest.raises(NotPossible, match="Test mode is on"):
-        retry_missing(run.pk, "ann", NOW)
-    clear_for_site("ann")
-    retry_missing(run.pk, "ann", NOW)
-
-
 def test_recipients_that_no_mail_may_go_to_are_left_out_and_the_others_get_theirs(
     runner: Runner, source: ReportSource
 ) -> None:
@@ -299,64 +253,6 @@ def test_recipients_that_no_mail_may_go_to_are_left_out_and_the_others_get_their
     assert (run.state, run.queued, run.left_out) == (STATE.WARNING, 1, 1)
     assert RunRecipient.objects.get(address="eve@elsewhere.example").left_out == "domain-not-allowed"
     assert told(run)[-1][0] == "warning"
-
-
-def test_each_gets_the_part_that_a_column_names_for_them(
-    runner: Runner, source: ReportSource, data_dir: Path
-) -> None:
-    pushed(source, NOW)
-    subscription = subscribed(
-        source, ("ann@example.com", "bob@example.com", "eve@example.com"),
-        iteration={"column": "region", "value": "region"}, subject="Sales {{ part }}",
-    )
-    Recipient.objects.filter(address="ann@example.com").update(values={"region": "North"})
-    Recipient.objects.filter(address="bob@example.com").update(values={"region": "South"})
-    run = carried_out(runner, asked(subscription, NOW))
-    got = mails(data_dir)
-    assert files(got["ann@example.com"]) == {"sales North.csv": b"\xef\xbb\xbfregion,orders\r\nNorth,12\r\nNorth,3\r\n"}
-    assert files(got["bob@example.com"]) == {"sales South.csv": b"\xef\xbb\xbfregion,orders\r\nSouth,7\r\n"}
-    assert got["bob@example.com"]["Subject"] == "Sales South"
-    assert (run.state, run.problem["slug"], run.left_out) == (STATE.WARNING, "no-file", 1)  # type: ignore[index]
-
-
-def test_rows_without_a_value_go_to_nobody_who_has_none(
-    runner: Runner, source: ReportSource, data_dir: Path
-) -> None:
-    pushed(source, NOW, CSV + b",99\r\n")
-    subscription = subscribed(
-        source, ("ann@example.com", "bob@example.com"), iteration={"column": "region", "value": "region"},
-    )
-    Recipient.objects.filter(address="ann@example.com").update(values={"region": "North,"})
-    run = carried_out(runner, asked(subscription, NOW))
-    got = mails(data_dir)
-    assert {address: list(files(mail)) for address, mail in got.items()} == {"ann@example.com": ["sales North.csv"]}
-    assert (run.state, run.left_out) == (STATE.WARNING, 1)
-
-
-def test_whose_own_part_was_removed_meanwhile_does_not_get_the_whole_report_by_another_try(
-    runner: Runner, source: ReportSource
-) -> None:
-    pushed(source, NOW)
-    allow_only(["example.com"], "admin")
-    subscription = subscribed(source, (), iteration={"column": "region", "to": {"North": ["eve@elsewhere.example"]}})
-    run = carried_out(runner, asked(subscription, NOW))
-    StoredReport.objects.filter(source=None).delete()
-    allow_only([], "admin")
-    retry_missing(run.pk, "ann", NOW)
-    run = carried_out(runner, run)
-    assert (run.state, run.problem["slug"]) == (STATE.ERROR, "source-storage")  # type: ignore[index]
-    assert not Message.objects.exists()
-
-
-def test_a_mapping_names_who_gets_which_part_and_may_name_others(runner: Runner, source: ReportSource) -> None:
-    pushed(source, NOW)
-    subscription = subscribed(source, ("ann@example.com",), iteration={
-        "column": "Region", "to": {"North": ["ann@example.com", "zoe@example.com"], "South": ["zoe@example.com"]},
-    })
-    run = carried_out(runner, asked(subscription, NOW))
-    assert (run.state, run.queued) == (STATE.SUCCESS, 3)
-    to_zoe = Message.objects.filter(deliveries__recipient="zoe@example.com")
-    assert {a["filename"] for m in to_zoe for a in m.attachments} == {"sales North.csv", "sales South.csv"}
 
 
 def test_a_report_too_large_for_the_server_becomes_a_link_for_each(
@@ -462,13 +358,6 @@ def test_a_message_that_failed_is_tried_again_as_it_is_unless_its_recipient_want
     }
     assert carried_out(runner, run).state == STATE.SUCCESS
     assert Message.objects.count() == 2
-
-
-def test_whoever_has_no_file_gets_none_by_another_try(runner: Runner, source: ReportSource) -> None:
-    pushed(source, NOW)
-    run = carried_out(runner, asked(subscribed(source, iteration={"column": "region", "value": "region"}), NOW))
-    with pytest.raises(NotPossible):
-        retry_missing(run.pk, "ann", NOW)
 
 
 def test_a_run_that_failed_before_its_recipients_were_fixed_begins_anew(runner: Runner, source: ReportSource) -> None:

@@ -176,7 +176,7 @@ def test_a_subscription_may_use_what_came_with_postroom_before_anybody_looked_at
     assert template_named("report-delivery") is not None
 
 
-def test_t10_the_mails_that_set_passwords_are_written_by_administrators_alone(page: Client, figures: Template) -> None:
+def test_the_mails_that_set_passwords_are_written_by_administrators_alone(page: Client, figures: Template) -> None:
     row = next(one for one in templates() if one.name == "password-reset")
     operator = Client()
     operator.force_login(User.objects.create(email="op@example.org", name="Op", role="operator"))
