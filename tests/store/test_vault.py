@@ -1,6 +1,8 @@
 """Secrets are sealed to their destination, under a key outside of the database."""
 
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,22 @@ def test_keys_are_for_the_owner_alone(tmp_path: Path) -> None:
     (key,) = (tmp_path / "keys").iterdir()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+
+
+def test_processes_that_start_together_have_one_whole_key(tmp_path: Path) -> None:
+    for number in range(30):
+        folder, together = tmp_path / str(number), threading.Barrier(8)
+
+        def started(folder: Path = folder, together: threading.Barrier = together) -> str:
+            together.wait(10)
+            vault = Vault(folder)
+            vault.ensure_key()
+            return vault.derive("session")
+
+        with ThreadPoolExecutor(8) as pool:
+            derived = {future.result() for future in [pool.submit(started) for _ in range(8)]}
+        assert len(derived) == 1
+        assert [path.name for path in folder.iterdir()] == ["k1.key"]
 
 
 def test_without_its_key_a_secret_stays_closed_and_the_remedy_is_named(vault: Vault, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -32,12 +33,26 @@ class Vault:
         """Make the folder (0700) and a first key (0600) where there is none."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._names():
-            path = self._folder / "k1.key"
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            self._make(self._folder / "k1.key")
+
+    def _make(self, path: Path) -> None:
+        """A key of which nobody ever reads a half; that of another process where it was faster."""
+        draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(secrets.token_bytes(_KEY_BYTES))
                 file.flush()
                 os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            draft.unlink()
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def seal(self, secret: str, destination: str) -> str:
         """`secret` encrypted for `destination`, as "v1.KEY.BASE64"."""
