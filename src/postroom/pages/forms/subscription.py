@@ -46,12 +46,12 @@ class SubscriptionForm:
 
     @classmethod
     def empty(cls, user: User, source: str = "") -> "SubscriptionForm":
-        """To begin with: what most people want, and their own address where a report fails."""
+        """To begin with: what most people want, and their own address where a report fails or is missing."""
         typed = dict.fromkeys(TEXTS, "") | {
             "source": source, "time_zone": user.time_zone or site().time_zone, "catch_up": "last",
             "catch_up_hours": "24", "form": "attach", "link_days": "14", "least_rows": "1",
             "retry_times": str(RETRY["times"]), "retry_minutes": str(RETRY["pause_s"] // 60), "priority": "0",
-            "notify_error": user.email, "add_place": "to",
+            "notify_error": user.email, "notify_warning": user.email, "add_place": "to",
         }
         return cls(typed, {"link_when_large", "asks_rows", "retries", "with_log"})
 
