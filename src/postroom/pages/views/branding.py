@@ -58,6 +58,6 @@ def _page(request: HttpRequest, typed: dict[str, str], problems: list[FieldError
         "brand": branding(),
         "most_footer": FOOTER_CHARACTERS,
         "most_logo": LOGO_BYTES,
-        "preview": shown_of(example.sources.get(language(), example.sources["en"]), example.sample | told),
+        "preview": shown_of(example.sources.get(language(), example.sources["en"]), {**example.sample, **told}),
     }
     return render(request, "pages/branding.html", context, status=status)
