@@ -129,6 +129,8 @@ def _answer(
                     sock, server_hostname=canonical_host(url.hostname or ""), suppress_ragged_eofs=False
                 )
             yield _asked(sock, url, wanted, secret)
+            if deadline.is_over:  # what was cut may look as if it had come to its end
+                raise _too_slow(wanted)
     finally:
         deadline.cancel()
         sock.close()
