@@ -23,7 +23,7 @@ from tests.rig.installation import Installation, running_postroom
 from postroom.api.openapi import document
 
 # Beside the borders of each parameter, which are asked anyhow. EXAMPLES=100 asks for longer.
-EXAMPLES = int(os.environ.get("EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "1"))
 ASKED = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
     "response_headers_conformance", "ignored_auth", "unsupported_method",

@@ -95,9 +95,10 @@ def _checked_day(text: str) -> date:
 
 @cache
 def _public_holidays(code: str, year: int) -> Mapping[date, str]:
-    """Loaded when first asked for: the library and its tables are large."""
+    """Loaded when first asked for: the library and its tables are large. Without a language it would take that of the
+    process's environment."""
     import holidays
 
     country, _, part = code.partition("-")
-    found: Any = holidays.country_holidays(country, subdiv=part or None, years=year, expand=False)
+    found: Any = holidays.country_holidays(country, subdiv=part or None, years=year, expand=False, language="en_US")
     return {day: str(name) for day, name in found.items() if day.year == year}
