@@ -28,6 +28,19 @@ def test_later_starts_add_nothing_and_a_new_port_is_tested_again() -> None:
     assert ServerTest.objects.filter(status=TestStatus.QUEUED).count() == 1
 
 
+def test_a_verified_sandbox_can_be_named_while_its_new_port_is_tested() -> None:
+    server = ensure_sandbox_server(2526)
+    assert server is not None
+    server.verified_fingerprint = server.typed_settings.fingerprint(server.secret_id)
+    server.save()
+    ServerTest.objects.update(status=TestStatus.PASSED)
+    moved = ensure_sandbox_server(40_001)
+    assert moved is not None
+    moved.refresh_from_db()
+    assert (moved.typed_settings.port, moved.is_verified, moved.takes_deliveries) == (40_001, True, True)
+    assert ServerTest.objects.filter(status=TestStatus.QUEUED).count() == 1
+
+
 def test_the_sandboxs_port_is_allowed_for_the_sandbox_alone() -> None:
     server = ensure_sandbox_server(40_001)
     assert 40_001 in configure.allowed_ports(server)

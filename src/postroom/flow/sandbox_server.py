@@ -14,24 +14,34 @@ PORT = "sandbox_port"
 
 
 def ensure_sandbox_server(port: int) -> SmtpServer | None:
-    """The sandbox's server entry for the port it listens on, with a test queued unless it is verified.
+    """The sandbox's server entry for the port it listens on, with a test queued unless it is verified there.
 
     It is the default only until a real server is. None when an administrator has removed it.
     """
     with transaction.atomic():
         InstanceValue.objects.update_or_create(name=PORT, defaults={"value": port})
-        server = SmtpServer.objects.filter(is_sandbox=True).first()
+        server, has_moved = SmtpServer.objects.filter(is_sandbox=True).first(), False
         if server is None:
             if InstanceValue.objects.filter(name=configure.SANDBOX_REMOVED).exists():
                 return None
             server = _new_server(port)
         elif server.typed_settings.port != port:
-            server.settings = server.typed_settings.changed(port=port).as_json()
-            server.save(update_fields=["settings", "updated_at"])
+            _move(server, port)
+            has_moved = True
     waiting = ServerTest.objects.filter(server=server, status__in=[TestStatus.QUEUED, TestStatus.RUNNING])
-    if not server.is_verified and not waiting.exists():
+    if (has_moved or not server.is_verified) and not waiting.exists():
         configure.start_saved_test(server, send=True, actor=ACTOR)
     return server
+
+
+def _move(server: SmtpServer, port: int) -> None:
+    """To the port that the sandbox listens on now. That is Postroom's own doing and proves nothing wrong: a verified one
+    stays verified, so that nobody who names it is refused meanwhile."""
+    was_verified = server.is_verified
+    server.settings = server.typed_settings.changed(port=port).as_json()
+    if was_verified:
+        server.verified_fingerprint = server.typed_settings.fingerprint(server.secret_id)
+    server.save(update_fields=["settings", "verified_fingerprint", "updated_at"])
 
 
 def _new_server(port: int) -> SmtpServer:
