@@ -35,8 +35,8 @@ def ensure_sandbox_server(port: int) -> SmtpServer | None:
 
 
 def _move(server: SmtpServer, port: int) -> None:
-    """To the port that the sandbox listens on now. That is Postroom's own doing and proves nothing wrong: a verified one
-    stays verified, so that nobody who names it is refused meanwhile."""
+    """To the port that the sandbox listens on now. That is Postroom's own doing and proves nothing wrong: a verified
+    one stays verified, so that nobody who names it is refused meanwhile."""
     was_verified = server.is_verified
     server.settings = server.typed_settings.changed(port=port).as_json()
     if was_verified:
