@@ -52,7 +52,8 @@ check: setup ## style, types, layers and house limits, with figures
 quick: setup ## the tests that need nothing but Python
 	$(PYTEST) -q -n $(JOBS) -m "not interop and not browser and not crash"
 
-ON_POSTGRESQL := tests/api tests/intake tests/store/test_message_list.py tests/store/test_event_triggers.py \
+ON_POSTGRESQL := $(addprefix tests/api/test_,messages.py subscriptions.py recipients.py bounces.py webhooks.py alerts.py templates.py) \
+	tests/intake tests/store/test_message_list.py tests/store/test_event_triggers.py \
 	tests/flow/test_webhook_history.py \
 	$(addprefix tests/pages/test_,messages.py overview.py smtp_servers.py users.py storage_and_audit.py queue.py) \
 	$(addprefix tests/flow/test_,accept.py resend.py retain_messages.py server_order.py server_pause.py sample_queue.py)
