@@ -1,16 +1,16 @@
 """The mailbox for bounces, looked at once a minute and when somebody asks, beside deliveries and never in their way."""
 
 import asyncio
-import threading
-from contextlib import suppress
 
 import structlog
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.utils import timezone
 
 from postroom.flow.bounce_mailbox import is_look_due, look
 from postroom.store.turn import Turn
+
+from .own_thread import in_own_thread
 
 ASK_S = 2.0
 LOOK_PAUSE_S = 60.0
@@ -45,28 +45,11 @@ class BounceMailboxReader:
 
 
 async def _looked() -> None:
-    """One look, in a thread of its own: a slow mail server holds neither what else waits for the database, nor, since
-    the thread is a daemon, the end of the process (D12)."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
+    await in_own_thread(_look_now, "bounce-mailbox")
 
-    def end(error: BaseException | None) -> None:
-        if not done.done():
-            done.set_result(None) if error is None else done.set_exception(error)
 
-    def work() -> None:
-        error: BaseException | None = None
-        try:
-            look(timezone.now())
-        except BaseException as raised:  # noqa: BLE001 - whoever waits raises it again
-            error = raised
-        finally:
-            connection.close()
-        with suppress(RuntimeError):  # the loop is over, and nobody waits
-            loop.call_soon_threadsafe(end, error)
-
-    threading.Thread(target=work, name="bounce-mailbox", daemon=True).start()
-    await done
+def _look_now() -> None:
+    look(timezone.now())
 
 
 def _ended(task: "asyncio.Task[None]") -> None:

@@ -2,13 +2,12 @@
 
 import asyncio
 import sqlite3
-import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 from postroom.flow.try_source import (
     claim_try,
@@ -19,6 +18,8 @@ from postroom.flow.try_source import (
 )
 from postroom.store.models import SourceTry
 from postroom.store.turn import Turn
+
+from .own_thread import in_own_thread
 
 AT_ONCE = 2
 LOOK_S = 0.5
@@ -79,30 +80,16 @@ class SourceTries:
 
 
 async def _worked(row: SourceTry) -> None:
-    """One try, in a thread of its own: a slow source holds neither what else waits for the database, nor, since the
-    thread is a daemon, the end of the process (D12)."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
+    await in_own_thread(lambda: _tried(row), "source-try")
 
-    def end(error: BaseException | None) -> None:
-        if not done.done():
-            done.set_result(None) if error is None else done.set_exception(error)
 
-    def work() -> None:
-        ended: BaseException | None = None
-        try:
-            run_try(row)
-        except Exception as error:  # noqa: BLE001 - whoever waits logs it
-            ended = error
-            with suppress(DatabaseError):
-                note_broken(row)
-        finally:
-            connection.close()
-        with suppress(RuntimeError):  # the loop is over, and nobody waits
-            loop.call_soon_threadsafe(end, ended)
-
-    threading.Thread(target=work, name="source-try", daemon=True).start()
-    await done
+def _tried(row: SourceTry) -> None:
+    try:
+        run_try(row)
+    except Exception:
+        with suppress(DatabaseError):
+            note_broken(row)
+        raise
 
 
 def _ended(task: "asyncio.Task[None]") -> None:
