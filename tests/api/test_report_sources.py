@@ -42,6 +42,13 @@ def test_a_source_is_added_changed_and_removed_and_each_is_audited(admin: Call) 
     assert [entry.action for entry in entries] == ["source.add", "source.change", "source.remove"]
 
 
+def test_an_address_or_a_database_that_wants_no_secret_is_added_without_one(admin: Call) -> None:
+    made = admin("post", SOURCES, {key: value for key, value in URL.items() if key != "secret"})
+    assert (made.status_code, made.json().get("has_secret")) == (201, False)
+    made = admin("post", CONNECTIONS, {key: value for key, value in DATABASE.items() if key != "password"})
+    assert (made.status_code, made.json().get("has_password")) == (201, False)
+
+
 def test_t4_a_secret_stays_with_its_address_and_is_never_told(admin: Call) -> None:
     made = admin("post", SOURCES, URL).json()
     row = ReportSource.objects.get()
@@ -95,6 +102,32 @@ def test_what_can_not_be_a_source_is_refused_at_the_field(admin: Call, body: dic
     assert answer.status_code == 422
     assert field in [error["field"] for error in answer.json()["errors"]]
     assert not ReportSource.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"headers": {"Authorization": "Bearer canary-7f3a"}}, "settings.headers"),
+        ({"headers": {"x-api-key": "canary-7f3a"}}, "settings.headers"),
+        ({"headers": {"Cookie": "session=canary-7f3a"}}, "settings.headers"),
+        ({"headers": {"X-Department": "Bearer canary-7f3a"}}, "settings.headers"),
+        ({"url": "https://a.example/?token=canary-7f3a"}, "settings.url"),
+        ({"url": "https://canary-7f3a@a.example/"}, "settings.url"),
+    ],
+)
+def test_t5_a_secret_in_the_open_is_refused_with_where_it_belongs(
+    admin: Call, settings: dict[str, object], field: str
+) -> None:
+    made = admin("post", SOURCES, {"name": "Web", "kind": "url", "settings": {"url": "https://a.example/"}}).json()
+    path = f"{SOURCES}/{made['id']}"
+    given = {"name": "Other", "kind": "url", "settings": {"url": "https://a.example/", **settings}}
+    for answer in (admin("post", SOURCES, given), admin("patch", path, {"settings": settings})):
+        error = answer.json()["errors"][0]
+        assert (answer.status_code, error["field"], error["code"]) == (422, field, "secret")
+        assert "secret header field" in error["text"]
+        assert "canary" not in answer.content.decode()
+    assert "canary" not in str(list(ReportSource.objects.values("settings")))
+    assert "canary" not in str(list(AuditEntry.objects.values()))
 
 
 def test_a_source_that_a_subscription_uses_stays(admin: Call) -> None:

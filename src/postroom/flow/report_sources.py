@@ -31,7 +31,7 @@ def add_source(values: Mapping[str, Any], actor: str) -> ReportSource:
     """A new source. `values` by API name: name, description, kind, connection (an id), settings, secret. Raises
     SettingsRefused naming every field at fault, those of the settings as "settings.pattern"."""
     with transaction.atomic():
-        row = ReportSource()
+        row = ReportSource(sealed_secret="", secret_id="")  # what the database defaults to is true until it is saved
         _set(row, values)
         row.save()
         audit.record(actor, "source.add", row.name, {"source": source_json(row)})

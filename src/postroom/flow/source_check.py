@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.conf import settings as instance
 from django.db.models import QuerySet
 
+from postroom.policy.plain_secret import is_secret_field, secret_part
 from postroom.policy.sql_query import QUERY_CHARACTERS, QueryProblem, SqlQuery
 from postroom.store.models import ReportSource, SqlConnection
 from postroom.terms.header import HeaderProblem, checked_media_type, file_label
@@ -158,7 +159,12 @@ def _address(value: Any) -> str:
     if "{" in parts.netloc:
         raise RefusedValue("invalid", worded("A value can stand in the path and the query, not in the host."))
     if "@" in parts.netloc:
-        raise RefusedValue("secret", worded("Leave user and password out of the address; use the secret header."))
+        raise RefusedValue("secret", _NO_USER)
+    if part := secret_part(parts):
+        raise RefusedValue("secret", worded(
+            "The address seems to hold a secret ({part}), and whoever sees this source can read it. Take it out; a "
+            "secret belongs into the value of the secret header field, which is stored encrypted.", part=part[:100],
+        ))
     return text
 
 
@@ -169,6 +175,11 @@ def _headers(value: Any) -> dict[str, str]:
         _header_name(name)
         if not isinstance(text, str) or len(text) > 1_000 or not (text.isprintable() or not text):
             raise RefusedValue("invalid", worded("Write each header field on one line, as Name: value."))
+        if is_secret_field(str(name), text):
+            raise RefusedValue("secret", worded(
+                "{name} seems to carry a secret, and whoever sees this source can read these fields. Take it out, name "
+                "it as the secret header field instead, and enter its value there: it is stored encrypted.", name=name,
+            ))
     return {str(name): text.strip() for name, text in value.items()}
 
 
@@ -214,6 +225,10 @@ def _format(value: Any) -> str:
     return str(value)
 
 
+_NO_USER = worded(
+    "Leave user and password out of the address: whoever sees this source can read it. Name Authorization as the "
+    "secret header field, and enter its value there."
+)
 _QUERY_TEXTS = {
     "empty": worded("Enter the query."),
     "long": worded("The query has more than {most} characters.", most=QUERY_CHARACTERS),

@@ -31,7 +31,7 @@ def connections() -> list[SqlConnection]:
 def add_connection(values: Mapping[str, Any], actor: str) -> SqlConnection:
     """A new connection. `values` by API name: name, kind, settings, password. Raises SettingsRefused."""
     with transaction.atomic():
-        row = SqlConnection()
+        row = SqlConnection(sealed_password="", secret_id="")  # what the database defaults to is true until it is saved
         _set(row, values)
         row.save()
         audit.record(actor, "connection.add", row.name, {"connection": connection_json(row)})
