@@ -158,6 +158,25 @@ def test_s7_a_server_that_says_nothing_is_cut_off(serve: Callable[..., Server]) 
     ended.set()
 
 
+def test_s7_a_name_service_that_says_nothing_takes_no_more_than_the_time_of_the_fetch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released = threading.Event()
+
+    def silent(*_: Any, **__: Any) -> list[Any]:
+        released.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    began = time.monotonic()
+    try:
+        told = fault("http://reports.example/", timeout_s=0.5)
+    finally:
+        released.set()
+    assert told.kind == SourceFaultKind.TIMEOUT
+    assert time.monotonic() - began < 5
+
+
 def test_e1_an_internal_address_is_refused_before_anything_is_dialed(serve: Callable[..., Server]) -> None:
     server = serve(GOOD)
     for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"):
@@ -177,7 +196,7 @@ def test_e2_the_address_that_was_checked_is_dialed_and_the_name_is_asked_once(
         address = "127.0.0.1" if len(asked) == 1 else "127.0.0.66"
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
-    monkeypatch.setattr(fetching.socket, "getaddrinfo", answer)
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
     checked: list[str] = []
 
     def may_fetch(address: str) -> bool:

@@ -1,5 +1,8 @@
 """Rows of a real PostgreSQL: read and nothing else, values bound, ended in time."""
 
+import socket
+import threading
+import time
 from typing import Any
 
 import psycopg
@@ -100,3 +103,22 @@ def test_e1_metadata_and_link_local_addresses_are_never_dialed(place: Postgresql
 def test_a_database_that_is_not_there_is_unreachable(place: PostgresqlPlace) -> None:
     elsewhere = PostgresqlPlace("127.0.0.1", 1, place.database, place.username, "off")
     assert fault(elsewhere, "x", "SELECT 1").kind == SourceFaultKind.UNREACHABLE
+
+
+def test_s7_a_name_service_that_says_nothing_takes_no_more_than_the_time_of_the_query(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released = threading.Event()
+
+    def silent(*_: Any, **__: Any) -> list[Any]:
+        released.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    began = time.monotonic()
+    try:
+        told = fault(PostgresqlPlace("db.example", 5432, "shop", "reader", "off"), "x", "SELECT 1", timeout_s=0.5)
+    finally:
+        released.set()
+    assert told.kind == SourceFaultKind.UNREACHABLE
+    assert time.monotonic() - began < 5

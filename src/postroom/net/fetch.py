@@ -21,6 +21,7 @@ from postroom.smtp.text import printable, printable_octets
 from postroom.terms.source_fault import SourceFault, SourceFaultKind
 from postroom.terms.wording import worded
 
+from .lookup import addresses_within
 from .resolve import canonical_host
 from .tls import verifying_context
 
@@ -154,7 +155,7 @@ def _asked(
 def _dialed(url: SplitResult, wanted: Wanted, ends_s: float) -> socket.socket:
     """A connection to the first address of the host that may be dialed and takes one."""
     port = _port(url)
-    reached = [address for address in _addresses(url.hostname or "", port) if wanted.may_fetch(address)]
+    reached = [address for address in _addresses(url, wanted, ends_s) if wanted.may_fetch(address)]
     if not reached:
         text = worded(
             "{host} is an internal address, and reports are fetched from public ones. The operator can open its "
@@ -179,13 +180,22 @@ def _dialed(url: SplitResult, wanted: Wanted, ends_s: float) -> socket.socket:
     raise SourceFault(SourceFaultKind.UNREACHABLE, text, printable(last, 200))
 
 
-def _addresses(host: str, port: int) -> list[str]:
+def _addresses(url: SplitResult, wanted: Wanted, ends_s: float) -> list[str]:
+    """What the name says now; asking for it is part of the time that the fetch has."""
+    host = url.hostname or ""
     try:
-        found = socket.getaddrinfo(canonical_host(host), port, type=socket.SOCK_STREAM)
+        return addresses_within(host, _port(url), ends_s - time.monotonic())
+    except TimeoutError as error:
+        if time.monotonic() >= ends_s:
+            raise _too_slow(wanted) from error
+        raise _unknown(host, error) from error
     except (OSError, ValueError) as error:
-        text = worded("The name {host} can't be resolved.", host=printable(host, 200))
-        raise SourceFault(SourceFaultKind.UNREACHABLE, text, printable(str(error), 200)) from error
-    return list(dict.fromkeys(str(item[4][0]) for item in found))
+        raise _unknown(host, error) from error
+
+
+def _unknown(host: str, error: Exception) -> SourceFault:
+    text = worded("The name {host} can't be resolved.", host=printable(host, 200))
+    return SourceFault(SourceFaultKind.UNREACHABLE, text, printable(str(error), 200))
 
 
 @contextmanager

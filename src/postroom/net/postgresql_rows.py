@@ -22,7 +22,7 @@ from postroom.smtp.text import printable
 from postroom.terms.source_fault import SourceFault, SourceFaultKind
 from postroom.terms.wording import worded
 
-from .resolve import canonical_host
+from .lookup import addresses_within
 
 CONNECT_S = 10.0
 # What a server may need on top to end a statement whose time is over.
@@ -90,25 +90,25 @@ def _connected(place: PostgresqlPlace, password: str, timeout_s: float) -> psyco
         "idle_in_transaction_session_timeout": limit_ms, "TimeZone": "UTC",
     }.items())
     return psycopg.connect(
-        host=place.host, hostaddr=",".join(_address(place)), port=place.port, dbname=place.database,
-        user=place.username, password=password, sslmode=SSL_MODES[place.tls], gssencmode="disable",
-        sslrootcert="system" if place.tls == "verified" else "", sslcert="", sslkey="", passfile="/dev/null",
+        host=place.host, hostaddr=_address(place, min(CONNECT_S, timeout_s)), port=place.port,
+        dbname=place.database, user=place.username, password=password, sslmode=SSL_MODES[place.tls],
+        gssencmode="disable", sslrootcert="system" if place.tls == "verified" else "", sslcert="", sslkey="", passfile="/dev/null",
         require_auth="" if place.tls == "verified" else "!password", connect_timeout=int(CONNECT_S),
         application_name="postroom", client_encoding="UTF8", options=options, tcp_user_timeout=limit_ms,
     )
 
 
-def _address(place: PostgresqlPlace) -> list[str]:
+def _address(place: PostgresqlPlace, within_s: float) -> str:
     """The address to dial, looked up once and checked."""
     try:
-        found = socket.getaddrinfo(canonical_host(place.host), place.port, type=socket.SOCK_STREAM)
+        found = addresses_within(place.host, place.port, within_s)
     except (OSError, ValueError) as error:
         text = worded("The name {host} can't be resolved.", host=printable(place.host, 200))
         raise SourceFault(SourceFaultKind.UNREACHABLE, text, printable(str(error), 200)) from error
-    addresses = [address for item in found if may_dial(address := str(item[4][0]))]
+    addresses = [address for address in found if may_dial(address)]
     if not addresses:
         raise SourceFault(SourceFaultKind.NOT_ALLOWED, worded("This address may not be dialed."))
-    return addresses[:1]
+    return addresses[0]
 
 
 @contextmanager
