@@ -1,11 +1,14 @@
 """What looks beside the deliveries goes on looking, whatever one look comes to."""
 
+import ast
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+import postroom.engine
 from postroom.engine import (
     alerts,
     bounce_mailbox,
@@ -13,11 +16,16 @@ from postroom.engine import (
     domain_checks,
     runs,
     scheduler,
+    server_tests,
     source_tries,
     webhooks,
 )
+from postroom.flow import looker
+from postroom.flow.alert_conditions.machine import _WORK
+from postroom.pages import engine_watch
 from postroom.store.turn import OnlyTurn
 
+pytestmark = pytest.mark.django_db(transaction=True)
 NOBODY = cast(Any, None)
 
 
@@ -26,33 +34,51 @@ class Changed:
         return True
 
 
+def nudged() -> server_tests.ServerTests:
+    tests = server_tests.ServerTests(NOBODY)
+    tests.nudge()
+    return tests
+
+
+def watching() -> engine_watch.EngineWatch:
+    watch = engine_watch.EngineWatch(first_s=0.0, look_s=0.01)
+    watch.start()
+    return watch
+
+
 CHANGED, TURN = cast(Any, Changed()), OnlyTurn()
 LOOKERS: list[tuple[Any, str, Callable[[], Any]]] = [
     (alerts.Alerts, "_round", lambda: alerts.Alerts(NOBODY, TURN, look_s=0.01)),
+    (bounce_mailbox.BounceMailboxReader, "_round", lambda: bounce_mailbox.BounceMailboxReader(TURN)),
     (communications.Communications, "_round", lambda: communications.Communications(NOBODY, TURN, look_s=0.01)),
     (domain_checks.DomainChecks, "_round", lambda: domain_checks.DomainChecks(CHANGED, TURN)),
     (scheduler.Scheduler, "_round", lambda: scheduler.Scheduler(TURN)),
     (source_tries.SourceTries, "_round", lambda: source_tries.SourceTries(TURN)),
     (webhooks.Webhooks, "_round", lambda: webhooks.Webhooks(CHANGED, TURN)),
-    (runs.Runs, "_begin", lambda: runs.Runs(NOBODY, CHANGED, is_alone=False)),
+    (runs.Runs, "_round", lambda: runs.Runs(NOBODY, CHANGED, is_alone=False)),
+    (runs.Runs, "_renew", lambda: runs.Runs(NOBODY, CHANGED, is_alone=False)),
+    (server_tests.ServerTests, "_claim", nudged),
+    (engine_watch, "_looked", watching),
 ]
 
 
-@pytest.mark.parametrize(("looker", "look", "made"), LOOKERS)
+@pytest.mark.parametrize(("looker_class", "look", "made"), LOOKERS)
 async def test_a_fault_of_our_own_in_one_look_does_not_end_the_looking(
-    looker: Any, look: str, made: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+    looker_class: Any, look: str, made: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = 0
 
-    async def broken(_self: object) -> None:
+    async def broken(*_: object) -> None:
         nonlocal looked
         looked += 1
         raise RuntimeError("a fault of our own")
 
-    monkeypatch.setattr(looker, look, broken)
-    for module in (domain_checks, runs, scheduler, source_tries, webhooks, communications):
-        for name in ("AFTER_FAULT_S", "_AGAIN_S", "LOOK_S", "UNHURRIED_S"):
-            monkeypatch.setattr(module, name, 0.01, raising=False)
+    monkeypatch.setattr(looker_class, look, broken)
+    monkeypatch.setattr(looker, "AFTER_FAULT_S", 0.01)
+    for module in (bounce_mailbox, domain_checks, runs, scheduler, source_tries, webhooks):
+        monkeypatch.setattr(module, "LOOK_S", 0.01, raising=False)
+    monkeypatch.setattr(bounce_mailbox, "ASK_S", 0.01)
+    monkeypatch.setattr(runs, "LEASE", 0.04 * runs.LEASE / runs.LEASE.total_seconds())
     working = made()
     for _ in range(500):
         if looked > 1:
@@ -62,21 +88,13 @@ async def test_a_fault_of_our_own_in_one_look_does_not_end_the_looking(
     assert looked > 1
 
 
-async def test_a_look_at_the_mailbox_for_bounces_that_breaks_off_is_not_the_last(
-    monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked = asyncio.Semaphore(0)
+def names_of_lookers() -> set[str]:
+    files = [*Path(postroom.engine.__file__).parent.glob("*.py"), Path(engine_watch.__file__)]
+    calls = [node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+    made = [call.args[0] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Looker"]
+    return {name.value for name in made if isinstance(name, ast.Constant)}
 
-    async def broken() -> None:
-        looked.release()
-        raise RuntimeError("a fault of our own")
 
-    monkeypatch.setattr(bounce_mailbox, "is_look_due", lambda *_: True)
-    monkeypatch.setattr(bounce_mailbox, "_looked", broken)
-    monkeypatch.setattr(bounce_mailbox, "LOOK_PAUSE_S", 0.01)
-    monkeypatch.setattr(bounce_mailbox, "ASK_S", 0.01)
-    reader = bounce_mailbox.BounceMailboxReader(OnlyTurn())
-    async with asyncio.timeout(10):
-        await looked.acquire()
-        await looked.acquire()
-    await reader.stop()
+def test_each_looker_has_a_name_that_people_are_told() -> None:
+    assert names_of_lookers() == set(_WORK)
+    assert len(_WORK) == len(LOOKERS)

@@ -11,6 +11,7 @@ import structlog
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
+from postroom.flow.looker import AFTER_FAULT_S, Interval, Looker
 from postroom.flow.webhook_attempt import (
     Outcome,
     answer_of,
@@ -30,10 +31,11 @@ from postroom.store.models import WebhookDelivery
 from postroom.store.turn import Turn
 from postroom.store.vault import VaultError
 
+from .under_way import UnderWay
+
 LOOK_S = 0.2
 UNHURRIED_S = 1.0
 FULL_S = 10.0
-AFTER_FAULT_S = 30.0
 RETAIN_S = 3_600.0
 RETAIN_PAUSE_S = 0.05
 
@@ -41,57 +43,31 @@ _log = structlog.get_logger("postroom.engine")
 
 
 class Webhooks:
-    """Works from its making until `stop`, on a task of its own; of several engines the one whose `turn` it is does."""
+    """Works from its making until `stop`; of several engines the one whose `turn` it is does."""
 
     def __init__(self, change: Change, turn: Turn) -> None:
         self._change, self._turn = change, turn
-        self._sending: dict[str, asyncio.Task[None]] = {}
-        self._looked_s = self._filled_s = self._retained_s = -RETAIN_S
-        self._task = asyncio.create_task(self._run())
-        self._task.add_done_callback(_ended)
+        self._sending = UnderWay("a request to a webhook")
+        self._looking, self._filling, self._retaining = Interval(UNHURRIED_S), Interval(FULL_S), Interval(RETAIN_S)
+        self._looker = Looker("webhooks", self._round, every_s=LOOK_S, turn=turn)
 
     async def stop(self) -> None:
         """End at once; what was under way is sent again by the next engine."""
-        tasks = (self._task, *self._sending.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                if self._turn.is_mine:
-                    await self._round()
-            except (DatabaseError, sqlite3.Error) as error:
-                _log.error("webhooks could not be told", error=str(error))
-                await asyncio.sleep(UNHURRIED_S)
-            except Exception:  # noqa: BLE001 - whatever it is, the next look may go well, and nobody else looks
-                _log.exception("telling webhooks broke off")
-                await asyncio.sleep(AFTER_FAULT_S)
-            await asyncio.sleep(LOOK_S)
+        await self._looker.stop()
+        await self._sending.stop()
 
     async def _round(self) -> None:
-        now_s = asyncio.get_running_loop().time()
-        if self._change.has_come() or now_s - self._looked_s >= UNHURRIED_S:
-            self._looked_s = now_s
+        if self._change.has_come() or self._looking.is_over():
             for webhook_id in await sync_to_async(_prepared)(datetime.now(UTC)):
-                self._begin(webhook_id)
-        if now_s - self._filled_s >= FULL_S:
-            self._filled_s = now_s
+                if webhook_id not in self._sending:
+                    self._sending.begin(webhook_id, self._send(webhook_id))
+        if self._filling.is_over():
             await sync_to_async(stop_overfull)(datetime.now(UTC))
-        if now_s - self._retained_s >= RETAIN_S:
-            self._retained_s = now_s
+        if self._retaining.is_over():
             await self._retain()
 
-    def _begin(self, webhook_id: str) -> None:
-        if webhook_id not in self._sending:
-            task = asyncio.create_task(self._send(webhook_id), name=webhook_id)
-            self._sending[webhook_id] = task
-            task.add_done_callback(lambda _: self._sending.pop(webhook_id, None))
-            task.add_done_callback(_ended)
-
     async def _send(self, webhook_id: str) -> None:
-        """What is due, one after the other."""
+        """What is due, one after the other; where that breaks off, nothing more of this webhook for a while."""
         try:
             while self._turn.is_mine:
                 row = await sync_to_async(next_delivery)(webhook_id, datetime.now(UTC))
@@ -101,6 +77,9 @@ class Webhooks:
         except (DatabaseError, sqlite3.Error) as error:
             _log.error("what a webhook answered could not be stored", error=str(error))
             await asyncio.sleep(UNHURRIED_S)
+        except Exception:  # noqa: BLE001 - whatever it is, it would come again at once
+            _log.exception("telling a webhook broke off", webhook=webhook_id)
+            await asyncio.sleep(AFTER_FAULT_S)
 
     async def _retain(self) -> None:
         batches = forget_old(datetime.now(UTC))
@@ -131,8 +110,3 @@ async def _attempted(row: WebhookDelivery) -> Outcome:
     except PostFault as fault:
         return unanswered(fault, datetime.now(UTC), asyncio.get_running_loop().time() - began_s)
     return Outcome(datetime.now(UTC), asyncio.get_running_loop().time() - began_s, answer)
-
-
-def _ended(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("webhooks are no longer told", exc_info=error)

@@ -67,6 +67,11 @@ _ALL = (
         Severity.CRITICAL, (_minutes(2),), by_web=True,
     ),
     Kind(
+        "work-standing", worded("Part of the work stands still"),
+        worded("What Postroom does beside deliveries, such as beginning runs or calling webhooks, fails each time."),
+        Severity.CRITICAL, (_minutes(2),), by_web=True,
+    ),
+    Kind(
         "queue-old", worded("Mail waits too long"),
         worded("Messages that may leave now have not left. Those that wait for a later try do not count."),
         Severity.CRITICAL, (_minutes(30),),

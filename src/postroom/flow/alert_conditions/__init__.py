@@ -5,7 +5,7 @@ from datetime import datetime
 
 from .expiry import certificates_expiring, secrets_old, tokens_expiring
 from .found import Found
-from .machine import disk_low, engine_missing
+from .machine import disk_low, engine_missing, work_standing
 from .mail import failures_by_cause, queue_old
 from .sender_domains import domain_drift, known_drift
 from .servers import no_server, quota_near, servers_failing
@@ -18,6 +18,7 @@ LOOKS: Mapping[str, Look] = {
     "server-failing": servers_failing,
     "no-server": no_server,
     "engine-missing": engine_missing,
+    "work-standing": work_standing,
     "queue-old": queue_old,
     "failures-by-cause": failures_by_cause,
     "certificate-expiring": certificates_expiring,

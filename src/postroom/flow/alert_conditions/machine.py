@@ -1,4 +1,4 @@
-"""The machine: the engine that should run on it, and the room on its disk."""
+"""The machine: the engine that should run on it and what it does beside deliveries, and the room on its disk."""
 
 import shutil
 from collections.abc import Mapping
@@ -7,11 +7,25 @@ from datetime import datetime, timedelta
 from django.conf import settings as site_settings
 
 from postroom.store.heartbeat import last_heartbeat
-from postroom.terms.wording import worded
+from postroom.store.looker_faults import looker_faults
+from postroom.terms.wording import Wording, worded
 
 from .found import Found
 
 _MEGABYTE = 1024 * 1024
+_WORK: Mapping[str, Wording] = {
+    "alerts": worded("Looking for what is wrong"),
+    "bounce-mailbox": worded("Reading the mailbox for bounces"),
+    "communications": worded("Writing announcements, invitations and links for passwords"),
+    "domain-checks": worded("Looking at the DNS of domains"),
+    "engine-watch": worded("Looking whether delivery runs"),
+    "leases-of-runs": worded("Keeping runs of subscriptions to one engine"),
+    "runs": worded("Carrying out runs of subscriptions"),
+    "scheduler": worded("Beginning runs of subscriptions on their schedules"),
+    "server-tests": worded("Testing SMTP servers"),
+    "source-tries": worded("Trying report sources"),
+    "webhooks": worded("Calling webhooks"),
+}
 
 
 def engine_missing(settings: Mapping[str, int], now: datetime) -> list[Found]:
@@ -27,6 +41,25 @@ def engine_missing(settings: Mapping[str, int], now: datetime) -> list[Found]:
                     at=f"{heard_at:%Y-%m-%d %H:%M} UTC"),
         (worded("Start it with: postroom run, or where roles run apart: postroom serve engine."),), link="/queue",
     )]
+
+
+def work_standing(settings: Mapping[str, int], now: datetime) -> list[Found]:
+    """What is done beside deliveries and has failed each time for so many minutes."""
+    until = now - timedelta(minutes=settings["minutes"])
+    return [
+        Found(
+            fault.name, fault.name,
+            worded("Postroom's own work stands still: {work}", work=_WORK.get(fault.name, fault.name)),
+            worded("It has failed each time since {at}, and is tried again and again. Other work goes on.",
+                   at=f"{fault.since:%Y-%m-%d %H:%M} UTC"),
+            (
+                worded("Where the reason below names the disk or the database, put that right."),
+                worded("Otherwise it is a fault of Postroom: its log has the details."),
+            ),
+            fault.text,
+        )
+        for fault in looker_faults() if fault.since <= until
+    ]
 
 
 def disk_low(settings: Mapping[str, int], now: datetime) -> list[Found]:
