@@ -92,7 +92,8 @@ def _connected(place: PostgresqlPlace, password: str, timeout_s: float) -> psyco
     return psycopg.connect(
         host=place.host, hostaddr=_address(place, min(CONNECT_S, timeout_s)), port=place.port,
         dbname=place.database, user=place.username, password=password, sslmode=SSL_MODES[place.tls],
-        gssencmode="disable", sslrootcert="system" if place.tls == "verified" else "", sslcert="", sslkey="", passfile="/dev/null",
+        gssencmode="disable", sslrootcert="system" if place.tls == "verified" else "",
+        sslcert="", sslkey="", passfile="/dev/null",
         require_auth="" if place.tls == "verified" else "!password", connect_timeout=int(CONNECT_S),
         application_name="postroom", client_encoding="UTF8", options=options, tcp_user_timeout=limit_ms,
     )
