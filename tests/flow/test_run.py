@@ -13,6 +13,7 @@ from tests.flow.test_accept import saved
 from tests.outbox import octets_of
 from tests.subscribed import CSV, asked, pushed, pushed_source, subscribed
 
+from postroom.flow import run_report
 from postroom.flow.accept import Acceptor
 from postroom.flow.recipient_domains import allow_only
 from postroom.flow.refusals import NotPossible
@@ -26,6 +27,7 @@ from postroom.store.models import (
     AuditEntry,
     Delivery,
     Message,
+    OutcomeNotice,
     ReportLink,
     ReportSource,
     Run,
@@ -37,6 +39,8 @@ from postroom.store.models import (
 )
 from postroom.store.outbox import open_outbox
 from postroom.store.run_claim import RunLost, claim_run, store_fenced
+from postroom.terms.source_fault import SourceFault, SourceFaultKind
+from postroom.terms.wording import worded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -317,6 +321,21 @@ def test_what_somebody_stops_ends_and_what_was_queued_stays(runner: Runner, sour
     assert not Message.objects.exists()
 
 
+def test_a_stop_that_is_asked_for_while_the_report_is_fetched_waits_out_no_pause(
+    runner: Runner, source: ReportSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = asked(subscribed(source, retry={"times": 3, "pause_s": 3600}), NOW)
+
+    def stopped_meanwhile(*_: Any) -> Any:
+        stop(run.pk, "ann")
+        raise SourceFault(SourceFaultKind.TIMEOUT, worded("The server did not answer."))
+
+    monkeypatch.setattr(run_report, "fetched", stopped_meanwhile)
+    ended = carried_out(runner, run)
+    assert (ended.state, ended.problem) == (STATE.CANCELLED, ended.problem | {"slug": "stopped"})
+    assert claim_run(NOW + timedelta(days=1)) is None
+
+
 def test_nobody_to_write_to_is_a_warning(runner: Runner, source: ReportSource) -> None:
     pushed(source, NOW)
     run = carried_out(runner, asked(subscribed(source, ()), NOW))
@@ -367,6 +386,24 @@ def test_a_run_that_failed_before_its_recipients_were_fixed_begins_anew(runner: 
     retry_missing(run.pk, "ann", NOW)
     assert carried_out(runner, run).state == STATE.SUCCESS
     assert AuditEntry.objects.filter(action="run.retry", actor="ann").exists()
+
+
+def test_a_run_is_told_of_once_however_often_it_tries_and_anew_when_somebody_has_it_try_again(
+    runner: Runner, source: ReportSource, clock: Clock
+) -> None:
+    subscription = subscribed(source, retry={"times": 1, "pause_s": 60})
+    OutcomeNotice.objects.create(subscription=subscription, outcome="warning", addresses=["owner@example.com"])
+    run = carried_out(runner, asked(subscription, NOW))
+    assert (run.state, Message.objects.count()) == (STATE.WAITING, 0)
+    clock.at = NOW + timedelta(minutes=1)
+    run = carried_out(runner, run, clock.at)
+    assert (run.state, Message.objects.count()) == (STATE.WARNING, 1)
+    retry_missing(run.pk, "ann", clock.at)
+    run = carried_out(runner, run, clock.at)
+    assert (run.state, Message.objects.count()) == (STATE.WAITING, 1)
+    clock.at += timedelta(minutes=1)
+    run = carried_out(runner, run, clock.at)
+    assert (run.state, Message.objects.count()) == (STATE.WARNING, 2)
 
 
 def test_a_waiting_run_is_stopped_at_once_and_a_running_one_at_its_next_group(

@@ -4,14 +4,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.flow.test_accept import RELAY, saved
 from tests.flow.test_run import NOW, STATE, Clock, carried_out, clock, files, mails, runner, source
 from tests.subscribed import CSV, asked, pushed, subscribed
 
+from postroom.flow.delivery_rules import add_rule
 from postroom.flow.recipient_domains import allow_only
 from postroom.flow.refusals import NotPossible
 from postroom.flow.run import Runner
 from postroom.flow.run_control import retry_missing
-from postroom.flow.test_mode import clear_for_site, set_for_site
+from postroom.flow.test_mode import clear_for_server, clear_for_site, set_for_server, set_for_site
 from postroom.store.models import (
     Delivery,
     Message,
@@ -38,6 +40,41 @@ def test_a_test_mode_of_the_subscription_goes_to_one_address_and_is_no_last_repo
     mail = mails(data_dir)["marta@example.com"]
     assert mail["Subject"].startswith("[Test for ann@example.com] Weekly sales")
     assert Subscription.objects.get().last_digest == ""
+
+
+@pytest.mark.parametrize("by_rule", [False, True])
+def test_a_test_mode_of_a_server_that_nobody_named_leaves_the_last_report_as_it_was(
+    runner: Runner, source: ReportSource, data_dir: Path, by_rule: bool
+) -> None:
+    pushed(source, NOW)
+    tested = SmtpServer.objects.get()
+    if by_rule:
+        tested = saved(RELAY.changed(name="Other"))
+        add_rule({"server": tested.pk, "recipient_domains": ["example.com"]}, "ann")
+    until = datetime.now(UTC) + timedelta(days=1)
+    set_for_server(tested.pk, "marta@example.com", until, "ann", datetime.now(UTC))
+    subscription = subscribed(source, ("ann@example.com",), conditions={"only_if_changed": True})
+    run = carried_out(runner, asked(subscription, NOW))
+    assert (run.state, bool(run.plan["test_mode"])) == (STATE.SUCCESS, True)
+    assert list(mails(data_dir)) == ["marta@example.com"]
+    assert Subscription.objects.get().last_digest == ""
+    clear_for_server(tested.pk, "ann")
+    assert carried_out(runner, asked(subscription, NOW)).state == STATE.SUCCESS
+    assert Subscription.objects.get().last_digest != ""
+
+
+def test_a_run_of_which_a_part_reached_those_it_is_meant_for_is_the_last_report(
+    runner: Runner, source: ReportSource
+) -> None:
+    pushed(source, NOW)
+    tested = saved(RELAY.changed(name="Other"))
+    add_rule({"server": tested.pk, "recipient_domains": ["elsewhere.example"]}, "ann")
+    until = datetime.now(UTC) + timedelta(days=1)
+    set_for_server(tested.pk, "marta@example.com", until, "ann", datetime.now(UTC))
+    run = carried_out(runner, asked(subscribed(source, ("ann@example.com", "eve@elsewhere.example")), NOW))
+    assert (run.state, run.plan["test_mode"]) == (STATE.SUCCESS, {})
+    assert set(Delivery.objects.values_list("recipient", flat=True)) == {"ann@example.com", "marta@example.com"}
+    assert Subscription.objects.get().last_digest != ""
 
 
 def test_a_run_that_began_as_a_test_stays_one_when_test_mode_ends_meanwhile(

@@ -23,13 +23,13 @@ CLIENT = "Run notices"
 
 
 async def tell(run: Run, acceptor: Acceptor, now: datetime) -> None:
-    """Queue the notices of a run whose `state` is the outcome it is about to have; asked again for the same run, it
-    queues nothing twice. Raises Problem."""
+    """Queue the notices of a run whose `state` is the outcome it is about to have; asked again for the same end, it
+    queues nothing twice. A run that somebody had try again ends anew, and is told anew. Raises Problem."""
     bodies = await sync_to_async(_bodies)(run, now)
     if not bodies:
         return
     try:
-        key = f"run-{run.pk}-notice-{run.state}"
+        key = f"run-{run.pk}-notice-{run.state}" + (f"-{run.reopened}" if run.reopened else "")
         await acceptor.accept_batch({"messages": bodies}, Person(run.subscription_id, CLIENT), key)
     except Problem as problem:
         # Asked again after a crash, with a line more in the log: the notice of the first time is in the queue.

@@ -22,10 +22,11 @@ from postroom.terms.wording import worded
 from .accept import Acceptor
 from .aside import aside
 from .outcome_notices import tell
-from .run_ending import Ending, RunEnded, RunPostponed, failed
+from .run_ending import Ending, RunEnded, RunPostponed, failed, stopped
 from .run_log import Level, evidence_of, with_line
 from .run_report import fixed_or_ended
 from .run_sending import Pair, RunSender, client_of
+from .run_test_mode import has_reached_true_recipients
 
 _log = structlog.get_logger("postroom.run")
 P = ParamSpec("P")
@@ -44,7 +45,8 @@ class Runner:
         try:
             await self._end(run, await self._outcome(run))
         except RunPostponed as later:
-            await _aside(self._postpone, run, later)
+            if not await _aside(self._postpone, run, later):
+                await self._end(run, stopped())
 
     async def break_off(self, run: Run) -> None:
         """End a run that met a fault of Postroom itself: taken up again, it would meet it again. Raises RunLost,
@@ -106,13 +108,18 @@ class Runner:
                 run.log = with_line(run.log, now, text, Level.WARNING)
         await _aside(_finish, run, ending, now)
 
-    def _postpone(self, run: Run, later: RunPostponed) -> None:
+    def _postpone(self, run: Run, later: RunPostponed) -> bool:
+        """False where somebody asked meanwhile to stop the run, which then waits for nothing any more."""
         now = self._now()
         state = Run.State.SENDING if run.state == Run.State.SENDING else Run.State.WAITING
         is_told = bool(run.log) and run.log[-1].get("text") == str(later.text)
         log = run.log if is_told else with_line(run.log, now, later.text, Level.WARNING)
         plan = run.plan if state == Run.State.SENDING else {**run.plan, "lost": 0}
-        store_fenced(run, state=state, due_at=later.due_at, lease_until=None, plan=plan, log=log)
+        with transaction.atomic():
+            if Run.objects.filter(pk=run.pk, stop_requested=True).exists():
+                return False
+            store_fenced(run, state=state, due_at=later.due_at, lease_until=None, plan=plan, log=log)
+        return True
 
 
 async def _aside(work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
@@ -126,6 +133,6 @@ def _finish(run: Run, ending: Ending, now: datetime) -> None:
         store_fenced(
             run, state=ending.state, problem=ending.problem, log=run.log, finished_at=now, lease_until=None
         )
-        if has_sent and run.report is not None and not run.only_to and not run.plan.get("test_mode"):
+        if has_sent and run.report is not None and not run.only_to and has_reached_true_recipients(run):
             Subscription.objects.filter(pk=run.subscription_id).update(last_digest=run.report.digest)
 

@@ -18,7 +18,7 @@ from .run_ending import stopped
 from .run_log import with_line
 from .run_plan import NO_FILE
 from .run_sending import ON_PURPOSE
-from .test_mode import deciding, server_test_mode, site_test_mode, subscription_test_mode
+from .run_test_mode import modes_met
 
 SUPPRESSED = "recipient-suppressed"
 
@@ -73,6 +73,7 @@ def _reopen(run: Run, fixed: bool, now: datetime) -> None:
     values = {
         "state": Run.State.SENDING if fixed else Run.State.WAITING, "due_at": now, "lease_until": None,
         "stop_requested": False, "problem": None, "finished_at": None, "try_number": 0, "left_out": out,
+        "reopened": run.reopened + 1,
         "log": with_line(run.log, now, text), "plan": run.plan if fixed else {},
     }
     Run.objects.filter(pk=run.pk).update(**values, fence=F("fence") + 1)
@@ -82,10 +83,10 @@ def _reopen(run: Run, fixed: bool, now: datetime) -> None:
 
 def _refuse_in_test_mode(run: Run, now: datetime) -> None:
     """A run for its true recipients would go on to them, or count a test as theirs."""
-    server, subscription = run.subscription.server, run.subscription
-    modes = (site_test_mode(), server_test_mode(server) if server is not None else None,
-             subscription_test_mode(subscription))
-    if not run.plan.get("test_mode") and deciding(modes, now) is not None:
+    if run.plan.get("test_mode"):
+        return
+    addresses = run.recipients.filter(message_id="").values_list("address", flat=True)
+    if modes_met(run.subscription, addresses, now) != {None}:
         text = worded("Test mode is on, and this message would go to its true recipients. Turn test mode off first.")
         raise NotPossible(text)
 

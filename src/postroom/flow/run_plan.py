@@ -6,6 +6,7 @@ writes to the same people, each under the same key.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,7 +23,7 @@ from .recipients import Addressed, addressed
 from .run_forms import forms_for
 from .run_log import with_line
 from .run_parts import parts_of
-from .test_mode import deciding, server_test_mode, site_test_mode, subscription_test_mode
+from .run_test_mode import modes_met
 
 NO_FILE = "no-file"
 DEFAULT_TEMPLATE = "report-delivery"
@@ -37,13 +38,13 @@ def zone_of(subscription: Subscription) -> ZoneInfo:
         return site().zone
 
 
-def plan_of(subscription: Subscription, now: datetime, run: Run | None = None) -> dict[str, Any]:
-    """What the messages of a run that is fixed now are made of, besides recipient and report (blocking)."""
-    server = subscription.server
-    mode = deciding(
-        [site_test_mode(), server_test_mode(server) if server is not None else None,
-         subscription_test_mode(subscription)], now,
-    )
+def plan_of(
+    subscription: Subscription, now: datetime, run: Run | None = None, addresses: Iterable[str] = ()
+) -> dict[str, Any]:
+    """What the messages of a run that is fixed now are made of, besides recipient and report (blocking). It is a test
+    where every message to these addresses would be one."""
+    modes = modes_met(subscription, addresses, now)
+    mode = None if None in modes else min(filter(None, modes), key=attrgetter("address"))
     at = run.nominal_at if run is not None and run.nominal_at is not None else now
     return {
         "subscription": {"name": subscription.name, "description": subscription.description},
@@ -68,7 +69,7 @@ def fix(run: Run, report: StoredReport, now: datetime) -> None:
     DamagedBlob, RunLost and DatabaseError."""
     rows = _rows(run, report, now)
     out = sum(1 for row in rows if row.left_out)
-    plan = plan_of(run.subscription, now, run)
+    plan = plan_of(run.subscription, now, run, [row.address for row in rows if not row.left_out])
     wanted = ((row.report or report, addressed_again(row)) for row in rows if not row.left_out)
     plan["fixed_at"] = now.isoformat()
     plan["forms"], why = forms_for(plan, wanted, now)

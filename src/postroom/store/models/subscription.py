@@ -125,7 +125,8 @@ class Run(models.Model):
 
     `state`: waiting, fetching (report and conditions), sending (messages are being queued), then success, warning,
     error, skipped (a condition was not met) or cancelled. `planned` recipients were fixed with the report in one
-    commit; `queued` of them have their message. `log` is a list of {"at", "level", "text", "values"}."""
+    commit; `queued` of them have their message. `reopened` counts how often somebody had it try again after its end.
+    `log` is a list of {"at", "level", "text", "values"}."""
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -163,6 +164,7 @@ class Run(models.Model):
     log = models.JSONField(default=list)
     problem = models.JSONField(null=True)
     stop_requested = models.BooleanField(default=False)
+    reopened = models.IntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
