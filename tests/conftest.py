@@ -15,6 +15,8 @@ import django
 import hypothesis
 import pytest
 from django.conf import settings
+from django.contrib.contenttypes.management import create_contenttypes
+from django.db.models.signals import post_migrate
 
 if settings.configured or "DJANGO_SETTINGS_MODULE" in os.environ:
     raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: tests/conftest.py chooses settings and data directory.")
@@ -35,6 +37,10 @@ del os.environ["DJANGO_SETTINGS_MODULE"]
 
 # The test database is the one that the code under test opens by itself; each worker has its own directory or server.
 settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(settings.DATABASES["default"]["NAME"])
+
+# Each test that commits empties all tables, and Django would write its permissions anew after that; nothing reads them.
+post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+post_migrate.disconnect(create_contenttypes)
 
 hypothesis.settings.register_profile("postroom", deadline=None, database=None, print_blob=True)
 hypothesis.settings.load_profile("postroom")

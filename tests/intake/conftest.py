@@ -1,15 +1,18 @@
 """The intake as a client meets it: the composed ASGI application over HTTP, on the test process's own database."""
 
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 
 import httpx
 import pytest
 
+from postroom import asgi
 from postroom.asgi import Application
 from postroom.flow.configure import save_untested
 from postroom.flow.tokens import create_token
 from postroom.intake.intake import Intake
+from postroom.intake.static_files import StaticFiles
 from postroom.store.models import SmtpServer
 from postroom.terms.server import Security, ServerSettings
 
@@ -17,6 +20,15 @@ from postroom.terms.server import Security, ServerSettings
 @pytest.fixture(autouse=True)
 def database(transactional_db: None) -> None:
     """Really committed: other threads and connections read it."""
+
+
+_static_files = cache(StaticFiles)
+
+
+@pytest.fixture(autouse=True)
+def _static_files_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To compress them takes longer than most tests of this room."""
+    monkeypatch.setattr(asgi, "StaticFiles", _static_files)
 
 
 SETTINGS = ServerSettings(
