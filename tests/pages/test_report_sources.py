@@ -222,3 +222,17 @@ def test_each_recipient_has_one_link_that_lasts_to_its_latest_end(report: Stored
     assert (len(first), again["a@a.example"]) == (2, first["a@a.example"])
     assert first["a@a.example"] != first["b@b.example"]
     assert ReportLink.objects.get(recipient="a@a.example").expires_at == now + timedelta(days=2)
+
+
+def test_a_form_that_was_open_before_there_was_a_connection_learns_of_it_and_loses_nothing(page: Client) -> None:
+    text = page.get("/report-sources/new").content.decode()
+    assert 'href="/sql-connections/new" target="_blank"' in text
+    assert 'hx-get="/sql-connections/choices?of="' in text
+    assert page.get("/sql-connections/choices?of=").status_code == 204
+    row = SqlConnection.objects.create(name="Shop", kind="sqlite", settings={"root": "reports", "path": "shop.db"})
+    for prefix in ("", "source-"):
+        part = page.get(f"/sql-connections/choices?of={prefix}").content.decode()
+        assert f'name="{prefix}connection"' in part
+        assert f'<option value="{row.pk}" selected>Shop</option>' in part
+        assert "hx-get" not in part
+    assert page.get("/sql-connections/choices?of=<b>").status_code == 204

@@ -102,7 +102,7 @@ READ_BY_OPERATORS = (
 )
 READ_BY_ADMINISTRATORS = (
     "/alert-rules/new", "/alert-rules/new?kind=queue-old", "/alert-rules/queue-old",
-    "/sql-connections/new", "/sql-connections/X", "/sql-connections/X/state",
+    "/sql-connections/new", "/sql-connections/choices", "/sql-connections/X", "/sql-connections/X/state",
     "/bounce-mailbox", "/bounce-mailbox/state", "/delivery-rules/new", "/webhooks/new", "/webhooks/X/edit",
     "/users", "/users/{user}", "/smtp-servers/new", "/smtp-servers/{server}", "/smtp-servers/{server}/pause",
     "/smtp-servers/{server}/delete", "/smtp-servers/provider?provider=gmail",

@@ -3,12 +3,16 @@
 import re
 from datetime import timedelta
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.test import Client
 from django.utils import timezone
 
+from postroom.flow.accept import Acceptor
+from postroom.flow.outcome_notices import tell
 from postroom.flow.report_sources import add_source
 from postroom.flow.run_log import problem_of, with_line
 from postroom.flow.stored_report import report_spool, store_report, with_rows
@@ -16,8 +20,11 @@ from postroom.flow.subscribe import add_subscription
 from postroom.flow.suppression import Entry, suppress
 from postroom.flow.test_mode import set_for_subscription
 from postroom.message.template import filled
+from postroom.store.blobs import Blobs
 from postroom.store.models import (
     GroupMember,
+    Message,
+    OutcomeNotice,
     Recipient,
     RecipientGroup,
     ReportSource,
@@ -27,6 +34,7 @@ from postroom.store.models import (
     Subscription,
     User,
 )
+from postroom.store.outbox import open_outbox
 from postroom.terms.wording import worded
 
 ACTOR = "marta@norrvik.example"
@@ -141,6 +149,27 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(page: Client,
         assert f'href="#f-{name}"' in second, name
 
 
+def test_a_condition_on_a_column_is_typed_kept_shown_again_and_refused_beside_its_field(
+    page: Client, managers: RecipientGroup, source: ReportSource
+) -> None:
+    typed = fields_of(page.get("/subscriptions/new").content.decode()) | {
+        "name": "Weekly", "source": source.pk, "add": managers.name, "do": "save", "asks_value": "on",
+        "value_rows": "no", "value_column": "on-time rate", "value_operator": "at-least", "value_wanted": "soon",
+    }
+    text = page.post("/subscriptions/new", typed).content.decode()
+    assert 'href="#f-value_wanted"' in text
+    assert 'id="e-value_wanted"' in text
+    assert fields_of(text)["value_column"] == "on-time rate"
+    assert page.post("/subscriptions/new", typed | {"value_wanted": "95 %"}).status_code == 302
+    row = Subscription.objects.get()
+    assert row.conditions["column_value"] == {
+        "column": "on-time rate", "rows": "no", "operator": "at-least", "value": "95 %",
+    }
+    again = fields_of(page.get(f"/subscriptions/{row.pk}/edit").content.decode())
+    shown = [again[f"value_{name}"] for name in ("rows", "column", "operator", "wanted")]
+    assert (shown, "asks_value" in again) == (["no", "on-time rate", "at-least", "95 %"], True)
+
+
 def test_recipients_are_put_together_without_saving_anything(page: Client, managers: RecipientGroup) -> None:
     suppress([Entry("olof@norrvik.example", "hard-bounce")], actor="x", now=timezone.now())
     one = page.post("/subscriptions/recipients", {"add": "operations managers", "add_place": "to"}).content.decode()
@@ -233,6 +262,32 @@ def test_the_list_tells_schedule_next_run_last_run_and_whom_it_reaches(page: Cli
     assert "No subscription fits" in page.get("/subscriptions?q=nothing").content.decode()
 
 
+def test_the_list_says_why_the_last_run_did_not_succeed_and_when_it_is_tried_again(
+    page: Client, weekly: Subscription, failed: Run
+) -> None:
+    text = page.get("/subscriptions").content.decode()
+    assert "The source did not answer within 60 s." in text
+    Run.objects.filter(pk=failed.pk).update(
+        state="waiting", try_number=1, due_at=timezone.now() + timedelta(minutes=10), problem=None
+    )
+    for path in ("/subscriptions", f"/subscriptions/{weekly.pk}/runs/{failed.pk}"):
+        text = page.get(path).content.decode()
+        assert re.search("(tries again|<dt>Next try</dt><dd>) ?in (9|10) minutes", text), path
+
+
+def test_a_subscription_leads_to_its_report_its_groups_and_its_people(
+    page: Client, weekly: Subscription, managers: RecipientGroup, viewer: User
+) -> None:
+    text = page.get(f"/subscriptions/{weekly.pk}").content.decode()
+    assert f'href="/report-sources/{weekly.source_id}"' in text
+    assert f'href="/groups/{managers.pk}"' in text
+    reader = Client()
+    reader.force_login(viewer)
+    text = reader.get(f"/subscriptions/{weekly.pk}").content.decode()
+    assert f"/report-sources/{weekly.source_id}" not in text
+    assert f'href="/groups/{managers.pk}"' in text
+
+
 def test_without_subscriptions_the_list_says_what_they_are_and_offers_one(page: Client, viewer: User) -> None:
     assert "No subscription yet" in page.get("/subscriptions").content.decode()
     client = Client()
@@ -304,6 +359,27 @@ def test_a_run_shows_why_it_failed_its_log_and_what_became_of_each_recipient(
     assert "Stop run" in page.get(path).content.decode()
     page.post(f"{path}/stop")
     assert Run.objects.get().stop_requested
+
+
+@pytest.mark.usefixtures("relay")
+@pytest.mark.django_db(transaction=True)
+def test_a_run_leads_to_its_subscription_and_source_and_says_who_was_told(
+    page: Client, weekly: Subscription, failed: Run, tmp_path: Path
+) -> None:
+    path = f"/subscriptions/{weekly.pk}/runs/{failed.pk}"
+    text = page.get(path).content.decode()
+    assert f'<a class="pr-link" href="/subscriptions/{weekly.pk}">' in text
+    assert f'href="/report-sources/{weekly.source_id}"' in text
+    assert "Nobody: the subscription names nobody for such an end." in text
+    OutcomeNotice.objects.create(subscription=weekly, outcome="error", addresses=["chief@norrvik.example"])
+    SmtpServer.objects.update(verified_at=timezone.now(), is_default=True)
+    outbox = open_outbox()
+    async_to_sync(tell)(failed, Acceptor(outbox.queue, Blobs(tmp_path)), timezone.now())
+    outbox.close()
+    text = page.get(path).content.decode()
+    (message,) = Message.objects.all()
+    assert f'<a href="/messages/{message.pk}">chief@norrvik.example</a>' in text
+    assert "Nobody: the subscription" not in text
 
 
 def test_who_left_is_seen_by_the_owner(page: Client, weekly: Subscription) -> None:

@@ -115,6 +115,7 @@ urlpatterns = [
     path("report-sources/<str:source_id>/state", report_sources.state, name="report-source-state"),
     path("report-sources/<str:source_id>/remove", report_sources.remove, name="report-source-remove"),
     path("sql-connections/new", sql_connections.new_sql_connection, name="new-sql-connection"),
+    path("sql-connections/choices", sql_connections.choices, name="sql-connection-choices"),
     path("sql-connections/<str:connection_id>", sql_connections.sql_connection, name="sql-connection"),
     path("sql-connections/<str:connection_id>/try", sql_connections.try_it, name="sql-connection-try"),
     path("sql-connections/<str:connection_id>/state", sql_connections.state, name="sql-connection-state"),

@@ -16,6 +16,8 @@ from postroom.store.models import ReportSource
 from postroom.terms.problem import FieldError
 
 Label = str | Promise
+# Begins the fields' names on the page of a new subscription.
+NEW_SOURCE_PREFIX = "source-"
 KINDS: dict[str, tuple[Label, Label]] = {
     "file": (gettext_lazy("File"), gettext_lazy("The newest one in a folder of this machine")),
     "url": (gettext_lazy("Web address"), gettext_lazy("Fetched over HTTP or HTTPS")),

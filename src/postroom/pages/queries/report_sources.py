@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from postroom.flow.reader import translated
@@ -46,6 +47,13 @@ def source_rows(user: User) -> list[SourceRow]:
         )
         for row in rows
     ]
+
+
+def source_address(row: ReportSource, user: User) -> str:
+    """The page of the source, "" for somebody who may not see it."""
+    if not may_keep(user, row.kind, has_secret=bool(row.sealed_secret)):
+        return ""
+    return reverse("pages:report-source", args=[row.pk])
 
 
 def connection_rows() -> list[ConnectionRow]:

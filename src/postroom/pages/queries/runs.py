@@ -7,7 +7,7 @@ from datetime import datetime
 from django.utils.translation import gettext_lazy
 
 from postroom.flow.run_log import told_line
-from postroom.store.models import Run, Subscription
+from postroom.store.models import OutcomeNotice, Run, Subscription
 
 CAUSES = {
     "schedule": gettext_lazy("by the schedule"),
@@ -16,6 +16,9 @@ CAUSES = {
     "push": gettext_lazy("its report was pushed"),
     "retry": gettext_lazy("tried again"),
 }
+
+# Who asks for a run is stored as it is named in the audit trail; here it is found for translation.
+_ASKED_BY = (gettext_lazy("command line"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,11 @@ class RunLine:
     def to_queue(self) -> int:
         return self.row.planned - self.row.left_out
 
+    @property
+    def tries_again_at(self) -> datetime | None:
+        """When a run that failed is tried again by itself, None for others."""
+        return self.row.due_at if self.row.state == Run.State.WAITING and self.row.try_number else None
+
 
 def run_lines(subscription: Subscription, before: str, count: int) -> Sequence[RunLine]:
     """The newest runs, those of before an id."""
@@ -39,6 +47,14 @@ def run_lines(subscription: Subscription, before: str, count: int) -> Sequence[R
     if before:
         found = found.filter(pk__lt=before)
     return [line_of(row) for row in found[:count]]
+
+
+def ended_unnoticed(row: Run) -> bool:
+    """Whether it ended in a way for which its subscription names nobody."""
+    if row.state not in OutcomeNotice.Outcome.values:
+        return False
+    notice = OutcomeNotice.objects.filter(subscription=row.subscription_id, outcome=row.state).first()
+    return notice is None or not notice.addresses
 
 
 def line_of(row: Run) -> RunLine:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.db.models import Max, QuerySet
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -17,12 +18,14 @@ from postroom.flow.recipients import Addressed, addressed
 from postroom.flow.schedules import schedule_of
 from postroom.flow.test_mode import subscription_test_mode
 from postroom.pages import words
+from postroom.pages.queries.runs import RunLine, line_of
 from postroom.policy.schedule import ScheduleFault, described
 from postroom.smtp.text import printable
-from postroom.store.models import Recipient, RecipientGroup, Run, Subscriber, Subscription, Suppression
+from postroom.store.models import Recipient, RecipientGroup, Run, Subscriber, Subscription, Suppression, User
 from postroom.terms.test_mode import TestMode
 
 SHOWN = 50
+SUBSCRIBERS_SHOWN = 12
 # Runs that are under way.
 MOVING = ("waiting", "fetching", "sending")
 LEFT_OUT = {
@@ -39,9 +42,13 @@ class Row:
 
     subscription: Subscription
     schedule: str
-    run: Run | None
+    line: RunLine | None
     reaches: str
     test_mode: TestMode | None
+
+    @property
+    def run(self) -> Run | None:
+        return self.line.row if self.line is not None else None
 
     @property
     def is_moving(self) -> bool:
@@ -103,7 +110,10 @@ def rows_of(subscriptions: Sequence[Subscription], now: datetime) -> list[Row]:
     runs = last_runs([each.pk for each in subscriptions])
     reached = _reached([each.pk for each in subscriptions])
     return [
-        Row(each, schedule_words(each), runs.get(each.pk), reached.get(each.pk, ""), mode_of(each, now))
+        Row(
+            each, schedule_words(each), line_of(runs[each.pk]) if each.pk in runs else None, reached.get(each.pk, ""),
+            mode_of(each, now),
+        )
         for each in subscriptions
     ]
 
@@ -163,6 +173,21 @@ def suggestions() -> list[str]:
     """What the field for recipients proposes: every group, and the first recipients by name."""
     groups = list(RecipientGroup.objects.order_by("name").values_list("name", flat=True)[:200])
     return [*groups, *Recipient.objects.order_by("name").values_list("address", flat=True)[:200]]
+
+
+def subscribers_shown(subscription: Subscription, user: User) -> list[dict[str, str]]:
+    """Whom it names, each with its page where the person may see that; the first ones."""
+    rows = subscription.subscribers.select_related("group", "recipient").order_by("-place", "pk")
+    found = []
+    for row in rows[:SUBSCRIBERS_SHOWN]:
+        name, address = row.address, ""
+        if row.group:
+            name, address = row.group.name, reverse("pages:group", args=[row.group.pk])
+        elif row.recipient:
+            name = row.recipient.name or row.recipient.address
+            address = reverse("pages:recipient", args=[row.recipient.pk]) if user.role != User.Role.VIEWER else ""
+        found.append({"name": name, "address": address, "place": row.place})
+    return found
 
 
 def _chip(

@@ -129,13 +129,17 @@ def _page(request: HttpRequest, form: SourceForm, row: ReportSource | None, stat
     title = row.name if row else _("Add report source")
     context: dict[str, Any] = {
         "crumbs": [*CRUMBS, (LIST, reverse("pages:report-sources")), (title, "")], "title": title,
-        "source": row, "source_form": form, "summary": form.summary(), "kind_stays": row is not None, **choices,
+        "row": row, "source_form": form, "summary": form.summary(), "kind_stays": row is not None, **choices,
         "password_again": bool(form.secret and form.problems),
     }
     if row is not None:
         context |= _try(row) | {
             "push_address": f"{settings.PUBLIC_URL}/api/v1/report-sources/{row.pk}/report",
-            "subscriptions": row.subscriptions.order_by("name"),
+            "try_url": reverse("pages:report-source-try", args=[row.pk]),
+            "used_by": [
+                {"name": each.name, "address": reverse("pages:subscription", args=[each.pk])}
+                for each in row.subscriptions.order_by("name")
+            ],
         }
     return render(request, "pages/report_source.html", context, status=status)
 

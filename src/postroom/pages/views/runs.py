@@ -16,9 +16,11 @@ from postroom.flow.run_control import retry_missing
 from postroom.flow.run_control import stop as stop_run
 from postroom.flow.run_log import log_text, told_log
 from postroom.flow.run_progress import progress, run_recipients, standing
+from postroom.flow.told_of_run import told_of_run
 from postroom.pages import words
 from postroom.pages.access import operator_only, person
-from postroom.pages.queries.runs import line_of
+from postroom.pages.queries.report_sources import source_address
+from postroom.pages.queries.runs import ended_unnoticed, line_of
 from postroom.pages.queries.subscriptions import LEFT_OUT, MOVING
 from postroom.pages.sealed_frame import download
 from postroom.store.models import Run, User
@@ -32,7 +34,9 @@ def run(request: HttpRequest, subscription_id: str, run_id: str) -> HttpResponse
     row = _present(subscription_id, run_id)
     line = line_of(row)
     going = progress(row, timezone.now())
+    told = told_of_run(row)
     context = {
+        "told": told, "told_nobody": not told and ended_unnoticed(row),
         "crumbs": [
             (_("Subscriptions"), reverse("pages:subscriptions")),
             (row.subscription.name, reverse("pages:subscription", args=[row.subscription_id])),
@@ -41,6 +45,8 @@ def run(request: HttpRequest, subscription_id: str, run_id: str) -> HttpResponse
         "subscription": row.subscription, "run": row, "at": line.at, "cause": line.cause, "problem": line.problem,
         "log": told_log(row), "progress": going, "is_moving": row.state in MOVING,
         "percent": 100 * going.queued // going.to_queue if going.to_queue else 100,
+        "tries_again_at": line.tries_again_at,
+        "source_address": source_address(row.subscription.source, person(request)),
         "states": sorted(standing(row).items()), "can_retry": row.state in ("warning", "error", "cancelled"),
         "may_operate": person(request).role != User.Role.VIEWER, **_recipients(request, row),
     }
@@ -86,7 +92,7 @@ def retry(request: HttpRequest, subscription_id: str, run_id: str) -> HttpRespon
 
 def _present(subscription_id: str, run_id: str) -> Run:
     return get_object_or_404(
-        Run.objects.select_related("subscription", "report"), pk=run_id, subscription=subscription_id
+        Run.objects.select_related("subscription__source", "report"), pk=run_id, subscription=subscription_id
     )
 
 

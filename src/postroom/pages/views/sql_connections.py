@@ -20,6 +20,7 @@ from postroom.flow.source_settings import TLS
 from postroom.flow.sql_connections import add_connection, change_connection, remove_connection
 from postroom.flow.try_source import ask_try, latest_try
 from postroom.pages.access import administrator_only, person
+from postroom.pages.forms.report_source import NEW_SOURCE_PREFIX
 from postroom.pages.queries.report_sources import CONNECTION_KINDS, try_state
 from postroom.store.models import SqlConnection
 from postroom.terms.problem import FieldError
@@ -54,6 +55,20 @@ def new_sql_connection(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def sql_connection(request: HttpRequest, connection_id: str) -> HttpResponse:
     return _form(request, _connection(connection_id))
+
+
+@administrator_only
+@never_cache
+@require_safe
+def choices(request: HttpRequest) -> HttpResponse:
+    """The connections to choose from, for a form that is open since before there was one; `of` begins its fields'
+    names."""
+    prefix = request.GET.get("of", "")
+    rows = SqlConnection.objects.order_by("name")
+    if not rows or prefix not in ("", NEW_SOURCE_PREFIX):
+        return HttpResponse(status=204)
+    context = {"p": prefix, "t": {"connection": rows[0].pk}, "source_connections": rows}
+    return render(request, "pages/parts/source_connection.html", context)
 
 
 @administrator_only
@@ -118,13 +133,19 @@ def _page(
     problems = {_plain(problem): problem.text for problem in refused}
     title = row.name if row else _("Add connection")
     context: dict[str, Any] = {
-        "crumbs": [*CRUMBS, (LIST, reverse("pages:report-sources")), (title, "")], "title": title, "connection": row,
+        "crumbs": [*CRUMBS, (LIST, reverse("pages:report-sources")), (title, "")], "title": title, "row": row,
         "typed": typed, "problems": problems, "password_again": password_again,
         "summary": [(name, _LABELS.get(name, name), text) for name, text in problems.items()],
         "kinds": CONNECTION_KINDS, "tls_words": _TLS_WORDS.items(), "source_roots": settings.REPORT_ROOTS.names,
     }
     if row is not None:
-        context |= _try(row) | {"sources": row.sources.order_by("name")}
+        context |= _try(row) | {
+            "try_url": reverse("pages:sql-connection-try", args=[row.pk]),
+            "used_by": [
+                {"name": each.name, "address": reverse("pages:report-source", args=[each.pk])}
+                for each in row.sources.order_by("name")
+            ],
+        }
     return render(request, "pages/sql_connection.html", context, status=422 if problems else 200)
 
 

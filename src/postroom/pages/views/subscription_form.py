@@ -21,8 +21,8 @@ from postroom.flow.subscribe import add_subscription, change_subscription
 from postroom.flow.subscribers import subscribers_of
 from postroom.flow.subscription_values import subscription_values
 from postroom.pages.access import operator_only, person
-from postroom.pages.forms.report_source import SourceForm, source_choices
-from postroom.pages.forms.subscription import NEW_SOURCE, SubscriptionForm
+from postroom.pages.forms.report_source import NEW_SOURCE_PREFIX, SourceForm, source_choices
+from postroom.pages.forms.subscription import NEW_SOURCE, VALUE_OPERATORS, VALUE_ROWS, SubscriptionForm
 from postroom.pages.queries.schedule import schedule_context
 from postroom.pages.queries.subscription_preview import FRAME, frame_html, preview_of
 from postroom.pages.queries.subscriptions import chips, last_runs, mode_of, reach, suggestions
@@ -54,6 +54,8 @@ _LABELS = {
     "subject": gettext_lazy("Subject"),
     "text": gettext_lazy("Text"),
     "least_rows": gettext_lazy("Least number of rows"),
+    "value_column": gettext_lazy("Column of the condition"),
+    "value_wanted": gettext_lazy("Value of the condition"),
     "retry_times": gettext_lazy("How many more times"),
     "retry_minutes": gettext_lazy("Minutes between tries"),
     "notify_error": gettext_lazy("Then tell"),
@@ -73,7 +75,6 @@ _VALUES = (
     ("{{ report.rows }}", gettext_lazy("Number of rows")), ("{{ report.name }}", gettext_lazy("File name")),
     ("{{ subscription.name }}", gettext_lazy("Name of the subscription")),
 )
-_SOURCE_PREFIX = "source-"
 _COLUMNS = 20
 _FILES, _NOTICES = ("iteration",), ("notify_success", "notify_warning")
 _SENDING = ("template", "language", "server", "priority", "catch_up_hours", "link_days")
@@ -121,7 +122,7 @@ def preview_frame(key: str) -> str:
 
 
 def _posted(request: HttpRequest, row: Subscription | None) -> HttpResponse:
-    form, source = SubscriptionForm.of_post(request.POST), SourceForm.posted(request.POST, _SOURCE_PREFIX)
+    form, source = SubscriptionForm.of_post(request.POST), SourceForm.posted(request.POST, NEW_SOURCE_PREFIX)
     step = request.POST.get("do", "")
     saved = None
     if step in ("save", "send") and _has_source(request, form, source):
@@ -181,10 +182,11 @@ def _sent(request: HttpRequest, saved: Subscription) -> HttpResponse:
 def _page(
     request: HttpRequest, form: SubscriptionForm, row: Subscription | None, source: SourceForm | None = None
 ) -> HttpResponse:
-    source = source if source is not None and source.typed["kind"] else SourceForm.empty(_SOURCE_PREFIX)
+    source = source if source is not None and source.typed["kind"] else SourceForm.empty(NEW_SOURCE_PREFIX)
     back = reverse("pages:subscription", args=[row.pk]) if row else reverse("pages:subscriptions")
     crumbs = [(_("Subscriptions"), reverse("pages:subscriptions"))]
     crumbs += [(row.name, back), (_("Change"), "")] if row else [(_("New subscription"), "")]
+    columns = _columns(form.typed["source"])
     context = {
         "crumbs": crumbs, "back": back, "form": form, "subscription": row, "may_operate": True,
         "part_url": request.path, "mode": mode_of(row, timezone.now()) if row else None,
@@ -196,7 +198,8 @@ def _page(
         "sources": sources(), "may_add_source": person(request).is_administrator, "source_form": source,
         "templates": report_templates(), "servers": servers_in_order(),
         "languages": LANGUAGES, "forms": FORMS.items(), "catch_ups": _CATCH_UPS.items(),
-        "value_codes": [*_VALUES, *_columns(form.typed["source"])],
+        "value_codes": [*_VALUES, *columns], "columns": [name for _code, name in columns],
+        "value_rows": VALUE_ROWS.items(), "value_operators": VALUE_OPERATORS.items(),
         "opens": _opened(form), **_recipients_context(form, row), **schedule_context(form.typed),
         **source_choices(),
     }
@@ -227,7 +230,7 @@ def _opened(form: SubscriptionForm) -> dict[str, bool]:
     typed, wrong = form.typed, form.problems
     return {
         "files": bool(typed["iteration"]) or any(name in wrong for name in _FILES),
-        "notices": any(typed[name] or name in wrong for name in _NOTICES),
+        "notices": bool(typed["notify_success"]) or any(name in wrong for name in _NOTICES),
         "sending": any(typed[name] for name in ("template", "language", "server"))
         or "on_push" in form.ticks or any(name in wrong for name in _SENDING),
     }

@@ -21,9 +21,17 @@ from postroom.flow.test_mode import clear_for_subscription, set_for_subscription
 from postroom.pages import words
 from postroom.pages.access import operator_only, person
 from postroom.pages.forms.subscription import SubscriptionForm
+from postroom.pages.queries.report_sources import source_address
 from postroom.pages.queries.runs import run_lines
 from postroom.pages.queries.schedule import schedule_context
-from postroom.pages.queries.subscriptions import MOVING, mode_of, reach, rows_of, subscription_list
+from postroom.pages.queries.subscriptions import (
+    MOVING,
+    mode_of,
+    reach,
+    rows_of,
+    subscribers_shown,
+    subscription_list,
+)
 from postroom.pages.views.subscription_form import FORMS
 from postroom.store.models import Subscription, User
 
@@ -133,15 +141,19 @@ def _page(request: HttpRequest, row: Subscription, more: dict[str, Any], status:
     now, before = timezone.now(), request.GET.get("before", "")[:26]
     runs = run_lines(row, before, RUNS_SHOWN + 1)
     shown, left = runs[:RUNS_SHOWN], who_left([row.list_name])
+    user = person(request)
+    named = subscribers_shown(row, user)
     context = {
         "crumbs": [(_("Subscriptions"), reverse("pages:subscriptions")), (row.name, "")],
+        "source_address": source_address(row.source, user), "subscribers": named,
+        "more_subscribers": row.subscribers.count() - len(named),
         "subscription": row, "row": rows_of([row], now)[0], "mode": mode_of(row, now), "runs": shown,
         "older": shown[-1].row.pk if len(runs) > RUNS_SHOWN else "", "is_first": not before,
         "is_moving": any(each.row.state in MOVING for each in shown), "form_words": FORMS[row.form],
         "reach": reach(row.subscribers.select_related("recipient", "group"), row.list_name),
         "left": left[:LEFT_SHOWN], "left_more": max(0, len(left) - LEFT_SHOWN),
-        "paused_words": _paused_words(row), "may_operate": person(request).role != User.Role.VIEWER,
-        "test_typed": {"address": person(request).email, "days": _DAYS}, "test_problems": {},
+        "paused_words": _paused_words(row), "may_operate": user.role != User.Role.VIEWER,
+        "test_typed": {"address": user.email, "days": _DAYS}, "test_problems": {},
         **schedule_context(SubscriptionForm.of_values(subscription_values(row)).typed), **more,
     }
     return render(request, "pages/subscription.html", context, status=status)
