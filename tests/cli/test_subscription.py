@@ -45,6 +45,16 @@ def test_people_are_subscribed_listed_and_run(capsys: pytest.CaptureFixture[str]
     assert set(AuditEntry.objects.values_list("actor", flat=True)) == {"command line"}
 
 
+def test_a_condition_on_a_column_is_given_in_four_words(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("add", "Weekly", "--source", "Sales", "--to", "ann@example.com", "--only-if", "any", "on-time rate")
+    assert run(*words, "at most", "95 %") == 0
+    assert Subscription.objects.get().conditions["column_value"] == {
+        "column": "on-time rate", "rows": "any", "operator": "at-most", "value": "95 %",
+    }
+    assert run(*words, "near", "95 %") == 2
+    assert "comparison" in capsys.readouterr().err
+
+
 def test_a_paused_one_says_so_and_a_removed_one_is_gone(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("add", "Weekly", "--source", "Sales", "--to", "ann@example.com") == 0
     assert run("pause", "Weekly") == 0

@@ -9,6 +9,7 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr
 from postroom.flow import subscription_fields as fields
 from postroom.flow.submitted import PlainValue, Time
 from postroom.flow.subscribers import SUBSCRIBERS
+from postroom.policy.column_value import COLUMN_CHARACTERS, VALUE_CHARACTERS
 
 from .schemas import Strict
 
@@ -40,12 +41,24 @@ class SubscriberIn(Strict):
     place: Literal["to", "bcc"] = "to"
 
 
+class ColumnValueIn(Strict):
+    """Something is sent only if `any` row, or if `no` row, has this in its column. The value is a number, a percentage
+    such as 95 %, a date, today, yesterday, or for is, is-not and contains a text. A column that the report does not
+    have, or that can't be compared, ends the run in an error."""
+
+    column: Annotated[StrictStr, Field(min_length=1, max_length=COLUMN_CHARACTERS)]
+    rows: Literal["any", "no"] = "any"
+    operator: Literal["below", "at-most", "above", "at-least", "is", "is-not", "contains"]
+    value: Annotated[StrictStr, Field(max_length=VALUE_CHARACTERS)] = ""
+
+
 class ConditionsIn(Strict):
     """When nothing is sent. Without `least_rows` a report without rows ends in a warning and is not sent; with 0 it is
     sent all the same; with fewer rows than a number from 1 the run is skipped."""
 
     least_rows: Annotated[StrictInt | None, Field(ge=0, le=10**9)] = None
     only_if_changed: StrictBool = False
+    column_value: ColumnValueIn | None = None
 
 
 class IterationIn(Strict):

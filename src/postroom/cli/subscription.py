@@ -26,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--when", default="", metavar="WORDS", help='such as "every Monday at 08:00"; without, by hand')
     add.add_argument("--time-zone", default="", metavar="ZONE", help="default: that of the site")
     add.add_argument("--subject", default="", metavar="TEXT")
+    add.add_argument("--only-if", nargs=4, metavar=("ROWS", "COLUMN", "OPERATOR", "VALUE"),
+                     help='send only then, such as: any "on-time rate" below "95 %%"')
     running = actions.add_parser("run", help="run now")
     running.add_argument("name", metavar="NAME", help="name or id")
     running.add_argument("--to", default="", metavar="ADDRESS", help="send once to this address only")
@@ -72,9 +74,15 @@ def _added(args: argparse.Namespace) -> int:
     values = {
         "name": args.name, "source": args.source, "subject": args.subject, "schedule": schedule,
         "subscribers": [read_entry(text) or {"address": text} for text in args.to],
+        "conditions": {"column_value": _column_value(args.only_if)} if args.only_if else {},
     }
     print(add_subscription(values, ACTOR, timezone.now()).pk)
     return 0
+
+
+def _column_value(words: list[str]) -> dict[str, str]:
+    rows, column, operator, value = words
+    return {"rows": rows, "column": column, "operator": operator.replace(" ", "-"), "value": value}
 
 
 def _ran(args: argparse.Namespace) -> int:

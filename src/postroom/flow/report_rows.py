@@ -13,9 +13,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from postroom.policy.column_value import Percent
 from postroom.smtp.content import Content
 from postroom.smtp.text import printable
 from postroom.terms.report import SAMPLE_CHARACTERS, SAMPLE_COLUMNS, SAMPLE_ROWS
+from postroom.terms.source_fault import SourceFault, SourceFaultKind
+from postroom.terms.wording import worded
 
 from .rows_file import cell_text
 
@@ -65,13 +68,14 @@ def kind_of(media_type: str, file_name: str) -> str:
 
 
 @contextmanager
-def table_of(content: Content, media_type: str, file_name: str) -> Iterator[Table]:
-    """The rows of a report's octets. Raises NoRows, also while rows are read, and DamagedBlob (blocking)."""
+def table_of(content: Content, media_type: str, file_name: str, *, marks_percent: bool = False) -> Iterator[Table]:
+    """The rows of a report's octets. With `marks_percent`, numbers that a workbook shows as percentages are Percent.
+    Raises NoRows, also while rows are read, and DamagedBlob (blocking)."""
     match kind_of(media_type, file_name):
         case "csv":
             yield _csv_table(content)
         case "xlsx":
-            with _unpacked(content) as table:
+            with _unpacked(content, marks_percent) as table:
                 yield table
         case _:
             raise NoRows
@@ -87,6 +91,19 @@ def counted(content: Content, media_type: str, file_name: str) -> Counted:
             if len(first) < SAMPLE_ROWS:
                 first.append(sample_row(row))
         return Counted(row_count, {"columns": sample_row(table.columns), "rows": first})
+
+
+def column_place(columns: Sequence[str], column: str) -> int:
+    """Where a column stands, whatever the case of its letters. Raises SourceFault where there is none of that name."""
+    names = [" ".join(name.split()).casefold() for name in columns]
+    try:
+        return names.index(" ".join(column.split()).casefold())
+    except ValueError:
+        text = worded(
+            "The report has no column {column}. It has: {columns}.", column=printable(column, 100),
+            columns=printable(", ".join(columns[:20]), 300),
+        )
+        raise SourceFault(SourceFaultKind.PARAMETERS, text) from None
 
 
 def sample_row(values: Sequence[Any]) -> list[str]:
@@ -148,7 +165,7 @@ class _Octets(io.RawIOBase):
 
 
 @contextmanager
-def _unpacked(content: Content) -> Iterator[Table]:
+def _unpacked(content: Content, marks_percent: bool) -> Iterator[Table]:
     """The first sheet of a workbook."""
     # Lazily: it takes memory that most processes never need.
     import openpyxl
@@ -163,7 +180,7 @@ def _unpacked(content: Content) -> Iterator[Table]:
         except (InvalidFileException, *_DAMAGE) as error:
             raise NoRows from error
         try:
-            rows = _sheet_rows(workbook)
+            rows = _sheet_rows(workbook, marks_percent)
             columns = next(rows, None)
             yield Table([cell_text(value) for value in columns or ()], rows)
         finally:
@@ -171,13 +188,22 @@ def _unpacked(content: Content) -> Iterator[Table]:
                 workbook.close()
 
 
-def _sheet_rows(workbook: Any) -> Iterator[Sequence[Any]]:
+def _sheet_rows(workbook: Any, marks_percent: bool) -> Iterator[Sequence[Any]]:
     try:
         sheet = workbook.worksheets[0]
         sheet.reset_dimensions()
-        yield from (row for row in sheet.iter_rows(values_only=True) if any(value is not None for value in row))
+        rows = sheet.iter_rows(values_only=not marks_percent)
+        if marks_percent:
+            rows = ([_marked(cell) for cell in row] for row in rows)
+        yield from (row for row in rows if any(value is not None for value in row))
     except _DAMAGE as error:
         raise NoRows from error
+
+
+def _marked(cell: Any) -> Any:
+    value = cell.value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Percent(value) if is_number and "%" in (cell.number_format or "") else value
 
 
 def _refuse_bomb(file: Any) -> None:

@@ -6,14 +6,16 @@ Nothing is written to anybody here, so that what fails or is cut off can be begu
 from datetime import datetime, timedelta
 
 from postroom.message.template import TemplateFault
+from postroom.policy.column_value import ColumnValue
 from postroom.policy.report_form import NoForm
-from postroom.policy.run_conditions import Verdict, judged
+from postroom.policy.run_conditions import SEND, Judged, Verdict, judged, judged_by_column
 from postroom.store.blobs import DamagedBlob
 from postroom.store.models import Run, StoredReport
 from postroom.store.run_claim import store_fenced
 from postroom.terms.source_fault import SourceFault, SourceFaultKind
 from postroom.terms.wording import Wording, worded
 
+from .column_condition import rows_judged
 from .fetch_report import fetched
 from .run_ending import Ending, RunPostponed, failed, stopped
 from .run_log import Level, evidence_of, with_line
@@ -67,14 +69,29 @@ def _begin(run: Run, lost: int, now: datetime) -> None:
 def _judged_and_fixed(run: Run, report: StoredReport, now: datetime) -> Ending | None:
     log = with_line(run.log, now, _told(report))
     store_fenced(run, log=log)
-    subscription = run.subscription
-    verdict = judged(subscription.conditions, report.row_count, report.digest, subscription.last_digest)
     # Who sends a report to themselves wants to see it.
-    if not run.only_to and verdict.verdict is not Verdict.SEND:
+    verdict = SEND if run.only_to else _verdict(run, report, now)
+    if verdict.verdict is not Verdict.SEND:
         state = Run.State.SKIPPED if verdict.verdict is Verdict.SKIP else Run.State.WARNING
         return Ending(state, verdict.why, verdict.slug)
     fix(run, report, now)
     return None
+
+
+def _verdict(run: Run, report: StoredReport, now: datetime) -> Judged:
+    """Raises SourceFault where a condition can't be checked."""
+    subscription = run.subscription
+    verdict = judged(subscription.conditions, report.row_count, report.digest, subscription.last_digest)
+    stored = subscription.conditions.get("column_value")
+    if verdict.verdict is not Verdict.SEND or not stored:
+        return verdict
+    condition = ColumnValue.from_json(stored)
+    judge = rows_judged(report, condition, now.astimezone(zone_of(subscription)))
+    if judge.unreadable:
+        text = worded("Values of the column {column} that could not be compared: {count}.", column=condition.column,
+                      count=judge.unreadable)
+        store_fenced(run, log=with_line(run.log, now, text, Level.WARNING))
+    return judged_by_column(condition, judge.hits)
 
 
 def _told(report: StoredReport) -> Wording:

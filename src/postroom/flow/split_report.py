@@ -5,7 +5,7 @@ Who asks gets pieces for all values or none. Rows are sorted on the disk, so tha
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from itertools import groupby
@@ -19,7 +19,7 @@ from postroom.terms.source_fault import SourceFault, SourceFaultKind
 from postroom.terms.spreadsheet import plain
 from postroom.terms.wording import worded
 
-from .report_rows import Counted, NoRows, kind_of, sample_row, table_of
+from .report_rows import Counted, NoRows, column_place, kind_of, sample_row, table_of
 from .rows_file import rows_file
 from .stored_report import report_content, report_spool, store_report
 
@@ -57,7 +57,7 @@ def _sort(into: sqlite3.Connection, report: StoredReport, column: str) -> list[s
     """Put every row beside its value into a table; the columns of the report."""
     into.execute("CREATE TABLE line (number INTEGER PRIMARY KEY, value TEXT, cells TEXT)")
     with table_of(report_content(report), report.media_type, report.file_name) as table:
-        at = _place(table.columns, column)
+        at = column_place(table.columns, column)
         insert = "INSERT INTO line (value, cells) VALUES (?, ?)"
         batch: list[tuple[str, str]] = []
         for row in table.rows:
@@ -68,18 +68,6 @@ def _sort(into: sqlite3.Connection, report: StoredReport, column: str) -> list[s
                 batch = []
         into.executemany(insert, batch)
         return table.columns
-
-
-def _place(columns: Sequence[str], column: str) -> int:
-    names = [name.strip().casefold() for name in columns]
-    try:
-        return names.index(column.strip().casefold())
-    except ValueError:
-        text = worded(
-            "The report has no column {column}. It has: {columns}.", column=printable(column, 100),
-            columns=printable(", ".join(columns[:20]), 300),
-        )
-        raise SourceFault(SourceFaultKind.PARAMETERS, text) from None
 
 
 def _text(value: Any) -> str:

@@ -1,8 +1,18 @@
 """The fields of a subscription as clients and pages give them: checked, and taken over into its row."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+from postroom.policy.column_value import (
+    COLUMN_CHARACTERS,
+    ROWS,
+    VALUE_CHARACTERS,
+    ColumnJudge,
+    ColumnValue,
+    Operator,
+    ValueFault,
+)
 from postroom.smtp.text import printable
 from postroom.store.models import HolidayCalendar, OutcomeNotice, ReportSource, SmtpServer, Subscription, User
 from postroom.terms.address import AddressProblem, parse_address
@@ -25,7 +35,7 @@ CATCH_UPS = tuple(str(rule) for rule in Subscription.CatchUp)
 OUTCOMES = tuple(str(outcome) for outcome in OutcomeNotice.Outcome)
 # What they are unless somebody says otherwise; the page tells them in words.
 RETRY = {"times": 3, "pause_s": 600}
-CONDITIONS = {"least_rows": None, "only_if_changed": False}
+CONDITIONS = {"least_rows": None, "only_if_changed": False, "column_value": None}
 _RANGES = {
     "catch_up_within_s": (60, 31 * 86_400), "link_days": (1, 365), "priority": (-10, 10),
 }
@@ -33,11 +43,11 @@ _Problems = list[FieldError]
 
 
 class Refused(Exception):
-    """One value can't be taken; the text says what to enter instead."""
+    """One value can't be taken; the text says what to enter instead. `part` is the one within the field, "" for all."""
 
-    def __init__(self, text: Wording, code: str = "invalid") -> None:
+    def __init__(self, text: Wording, code: str = "invalid", part: str = "") -> None:
         super().__init__(text)
-        self.text, self.code = text, code
+        self.text, self.code, self.part = text, code, part
 
 
 def set_fields(row: Subscription, values: Mapping[str, Any], problems: _Problems) -> None:
@@ -47,7 +57,8 @@ def set_fields(row: Subscription, values: Mapping[str, Any], problems: _Problems
             try:
                 setattr(row, name, check(values[name]))
             except Refused as refused:
-                problems.append(FieldError(name, refused.code, refused.text))
+                field = f"{name}.{refused.part}" if refused.part else name
+                problems.append(FieldError(field, refused.code, refused.text))
     for name, (least, most) in _RANGES.items():
         if not least <= getattr(row, name) <= most:
             text = worded("Enter a number from {least} to {most}.", least=least, most=most)
@@ -182,7 +193,29 @@ def _conditions(value: Any) -> dict[str, Any]:
     if least is not None and not 0 <= least <= 10**9:
         raise Refused(worded("Enter a number of rows, 0 to send an empty report, too."), "range")
     kept: dict[str, Any] = {"only_if_changed": bool(given["only_if_changed"])}
+    if given["column_value"]:
+        kept["column_value"] = _column_value(given["column_value"])
     return kept if least is None else {"least_rows": int(least), **kept}
+
+
+def _column_value(value: Mapping[str, Any]) -> dict[str, str]:
+    """As it is stored. Raises Refused naming `column_value.column` or `column_value.value`."""
+    column, wanted = (" ".join(_storable(str(value.get(name) or "")).split()) for name in ("column", "value"))
+    operator, rows = str(value.get("operator") or ""), str(value.get("rows") or ROWS[0])
+    if not column or len(column) > COLUMN_CHARACTERS:
+        raise Refused(worded("Enter the column that the condition looks at, such as on-time rate."),
+                      part="column_value.column")
+    if rows not in ROWS or operator not in tuple(Operator) or len(wanted) > VALUE_CHARACTERS:
+        raise Refused(worded("Enter a comparison with a value of at most {most} characters.", most=VALUE_CHARACTERS),
+                      part="column_value.value")
+    condition = ColumnValue(column, Operator(operator), wanted, rows)
+    if not wanted and condition.operator not in (Operator.IS, Operator.IS_NOT):
+        raise Refused(worded("Enter the value to compare with."), "required", "column_value.value")
+    try:
+        ColumnJudge(condition, datetime.now(UTC))
+    except ValueFault as fault:
+        raise Refused(fault.text, part="column_value.value") from None
+    return condition.as_json()
 
 
 def _retry(value: Any) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from postroom.terms.wording import Wording, worded
 
+from .column_value import ColumnValue
+
 
 class Verdict(StrEnum):
     """What becomes of a report: it is sent, it is not as a condition asks, or there is nothing in it to send."""
@@ -44,4 +46,16 @@ def judged(conditions: Mapping[str, Any], row_count: int | None, digest: str, la
             return Judged(Verdict.SKIP, "too-few-rows", few)
     if conditions.get("only_if_changed") and digest == last_digest:
         return Judged(Verdict.SKIP, "unchanged", worded("The report is the same as the one that was sent last."))
+    return SEND
+
+
+def judged_by_column(condition: ColumnValue, hits: int) -> Judged:
+    """The verdict where so many rows have the column's value."""
+    if condition.rows == "any" and not hits:
+        text = worded("No row has {formula}, so nothing was sent.", formula=condition.formula)
+        return Judged(Verdict.SKIP, "no-such-row", text)
+    if condition.rows == "no" and hits:
+        text = worded("Rows that have {formula}: {rows}. With any of them nothing is sent.",
+                      formula=condition.formula, rows=hits)
+        return Judged(Verdict.SKIP, "such-a-row", text)
     return SEND

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from postroom.flow.instance import site
 from postroom.flow.reader import translated
@@ -19,18 +20,28 @@ TEXTS = (
     "name", "description", "source", "parameters", "words", "cron", "time_zone", "calendar", "catch_up",
     "catch_up_hours", "template", "subject", "text", "language", "form", "link_days", "least_rows", "retry_times",
     "retry_minutes", "iteration", "column", "fact", "mapping", "notify_success", "notify_warning", "notify_error",
-    "server", "priority", "add", "add_place",
+    "server", "priority", "add", "add_place", "value_rows", "value_column", "value_operator", "value_wanted",
 )
 # In place of a source's id: one that is filled in on the same page.
 NEW_SOURCE = "new"
-TICKS = ("on_push", "link_when_large", "asks_rows", "only_if_changed", "retries", "with_log")
+TICKS = ("on_push", "link_when_large", "asks_rows", "asks_value", "only_if_changed", "retries", "with_log")
 _TYPED_CHARACTERS = 30_000
 _ENTRIES = 500
 # Where the page shows a fault of the API's field.
 _PLACES = {
     "schedule": "words", "catch_up_within_s": "catch_up_hours", "conditions": "least_rows", "retry": "retry_times",
     "subscribers": "subscribers", "schedule.words": "words", "schedule.cron": "cron",
-    "schedule.time_zone": "time_zone",
+    "schedule.time_zone": "time_zone", "conditions.column_value.column": "value_column",
+    "conditions.column_value.value": "value_wanted",
+}
+_COLUMN_VALUE = {
+    "rows": "value_rows", "column": "value_column", "operator": "value_operator", "value": "value_wanted",
+}
+VALUE_ROWS = {"any": gettext_lazy("a row has"), "no": gettext_lazy("no row has")}
+VALUE_OPERATORS = {
+    "below": gettext_lazy("below"), "at-most": gettext_lazy("at most"), "above": gettext_lazy("above"),
+    "at-least": gettext_lazy("at least"), "is": gettext_lazy("equal to"), "is-not": gettext_lazy("other than"),
+    "contains": gettext_lazy("containing"),
 }
 _SEPARATORS = r"[\s,;]+"
 
@@ -52,6 +63,7 @@ class SubscriptionForm:
             "catch_up_hours": "24", "form": "attach", "link_days": "14", "least_rows": "1",
             "retry_times": str(RETRY["times"]), "retry_minutes": str(RETRY["pause_s"] // 60), "priority": "0",
             "notify_error": user.email, "notify_warning": user.email, "add_place": "to",
+            **_column_value_texts({}),
         }
         return cls(typed, {"link_when_large", "asks_rows", "retries", "with_log"})
 
@@ -71,10 +83,12 @@ class SubscriptionForm:
             "least_rows": str(conditions.get("least_rows", 1)), "retry_times": str(retry.get("times", 0)),
             "retry_minutes": _number_text(retry.get("pause_s", RETRY["pause_s"]) / 60),
             "priority": str(values["priority"]), "add_place": "to", **_iteration_texts(values["iteration"] or {}),
+            **_column_value_texts(conditions.get("column_value") or {}),
             **{f"notify_{outcome}": ", ".join(each["addresses"]) for outcome, each in notices.items()},
         }
         ticks = {name for name in ("on_push", "link_when_large") if values[name]}
         ticks |= {"asks_rows"} if "least_rows" in conditions else set()
+        ticks |= {"asks_value"} if conditions.get("column_value") else set()
         ticks |= {"only_if_changed"} if conditions.get("only_if_changed") else set()
         ticks |= {"retries"} if retry.get("times") else set()
         ticks |= {"with_log"} if not notices or any(each["with_log"] for each in notices.values()) else set()
@@ -129,6 +143,8 @@ class SubscriptionForm:
         conditions: dict[str, Any] = {"only_if_changed": "only_if_changed" in self.ticks}
         if "asks_rows" in self.ticks:
             conditions["least_rows"] = whole["least_rows"]
+        if "asks_value" in self.ticks:
+            conditions["column_value"] = {name: typed[field] for name, field in _COLUMN_VALUE.items()}
         retry = {"times": whole["retry_times"], "pause_s": round(self._number("retry_minutes", "10") * 60)}
         return {
             **{name: typed[name] for name in ("name", "description", "text", "catch_up", "form", "language")},
@@ -225,6 +241,11 @@ def _iteration_texts(iteration: Mapping[str, Any]) -> dict[str, str]:
         "iteration": way, "column": iteration["column"], "fact": iteration.get("value", ""),
         "mapping": "\n".join(lines),
     }
+
+
+def _column_value_texts(condition: Mapping[str, str]) -> dict[str, str]:
+    usual = {"rows": "any", "column": "", "operator": "below", "value": ""}
+    return {field: condition.get(name, usual[name]) for name, field in _COLUMN_VALUE.items()}
 
 
 def _number_text(value: float) -> str:

@@ -31,9 +31,10 @@ class Subscription(models.Model):
     when its source is pushed to (`on_push`). `next_at` is the next nominal instant, null when there is none or it is
     paused. `catch_up` tells what becomes of instants missed while nothing ran: none, last, or all within
     `catch_up_within_s`. `form` is attach, embed, zip or link; what is too large becomes a link where
-    `link_when_large`. `conditions` is {"least_rows", "only_if_changed"}. `iteration` is {} or {"column", "to":
-    {value: [addresses]}} or {"column", "value": name of a recipient's value}. `retry` is {"times", "pause_s"}.
-    `test_mode` is {} or {"address", "until", "by"}. `list_name` is the list that recipients can leave.
+    `link_when_large`. `conditions` is {"least_rows", "only_if_changed", "column_value": see policy.column_value}.
+    `iteration` is {} or {"column", "to": {value: [addresses]}} or {"column", "value": name of a recipient's value}.
+    `retry` is {"times", "pause_s"}. `test_mode` is {} or {"address", "until", "by"}. `list_name` is the list that
+    recipients can leave.
     """
 
     class CatchUp(models.TextChoices):
