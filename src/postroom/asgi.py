@@ -47,6 +47,7 @@ from postroom.intake.pushes import Pushes  # noqa: E402
 from postroom.intake.static_files import StaticFiles  # noqa: E402
 from postroom.pages.engine_watch import EngineWatch  # noqa: E402
 from postroom.pages.upload import body_limit, takes_upload  # noqa: E402
+from postroom.store.queue import Enqueued  # noqa: E402
 from postroom.terms.problem import Problem  # noqa: E402
 
 
@@ -59,6 +60,7 @@ class Application:
         self._django = django
         self._watch = EngineWatch()
         self._uploading = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        self.answer_of, self.answer_taken = intake.answer_of, intake.answer_taken
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -73,6 +75,10 @@ class Application:
             await self._static(scope, receive, send)
         elif scope["type"] == "http":
             await self._pass_on(scope, receive, send)
+
+    def taken_at_once(self, scope: Scope, octets: bytes) -> "asyncio.Future[Enqueued] | None":
+        """As `Intake.taken_at_once`, for a request that names us; the intake has `answer_of`, `answer_taken`."""
+        return self._intake.taken_at_once(scope, octets) if _names_us(scope) else None
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         cookies = "; ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie")

@@ -17,6 +17,7 @@ NETWORK = {
 LISTENERS = {
     "cli/listener.py": {"socket"},
     "cli/serve.py": {"uvicorn"},
+    "cli/web_connection.py": {"uvicorn"},
     "sandbox/server.py": {"socket"},
 }
 # Calls that resolve or dial, whatever object they hang on.

@@ -40,6 +40,7 @@ def _serve_web(args: argparse.Namespace, ready: Ready) -> int:
     import uvicorn
 
     from .listener import Listener, ListenRefused, inherited_socket, listening_socket
+    from .web_connection import WebConnection
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[Listener] | None = None) -> None:
@@ -58,6 +59,8 @@ def _serve_web(args: argparse.Namespace, ready: Ready) -> int:
         log_config=None,
         access_log=False,
         lifespan="on",
+        http=WebConnection,
+        ws="none",
         server_header=False,
         # W7: a client's own X-Forwarded-For must not speak for it.
         proxy_headers=False,

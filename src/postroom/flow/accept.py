@@ -7,6 +7,7 @@ client gets no 2xx and repeats with its Idempotency-Key (D4, U4).
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -40,6 +41,8 @@ ERRORS = 50
 FILES_AT_ONCE = 8
 _ID_CHARACTERS = 100
 _SMALL = Attached()
+# What a write may come to that its client hears of.
+_STORAGE = (IdempotencyConflict, StorageBusy, StorageUnknown, OSError)
 T = TypeVar("T")
 
 
@@ -78,19 +81,40 @@ class Acceptor:
         return (await self._accepted([single_request(body, idempotency_key)], client))[0]
 
     async def accept_small(self, body: Any, client: Client, idempotency_key: str | None = None) -> Accepted:
-        """As `accept`, for a body of a few KiB: composed in the event loop, with servers that were read within the last
-        second. What can't be taken like that is looked at again thoroughly before it is refused."""
-        if isinstance(body, dict) and ("unsubscribe" in body or "template" in body):  # a row written, or rows read
+        """As `accept`, for a body of a few KiB. What can't be taken at once is looked at again thoroughly before it is
+        refused."""
+        if self._current.young(None) is None:
+            with suppress(Problem, DatabaseError):  # `accept` meets it again
+                await self._current.get(None)
+        enqueuing = self.accepted_at_once(body, client, idempotency_key)
+        if enqueuing is None:
             return await self.accept(body, client, idempotency_key)
-        request = single_request(body, idempotency_key)
         try:
-            current = self._current.young(None) or await self._current.get(None)
-            ready = _ready(request, current, client, _SMALL) if current is not None else None
-        except (Refused, Problem, DatabaseError):
-            ready = None
-        if ready is None or ready.composed.size_bytes > INLINE_BYTES:
-            return await self.accept(body, client, idempotency_key)
-        return (await self._enqueued([_new_message(request, ready, client, _content(ready))]))[0]
+            return Accepted(await enqueuing)
+        except _STORAGE as error:
+            raise storage_problem(error) from error
+
+    def accepted_at_once(
+        self, body: Any, client: Client, idempotency_key: str | None = None
+    ) -> "asyncio.Future[Enqueued] | None":
+        """A message of a few KiB on its way into the queue: composed here and now, with servers that were read within
+        the last second. None where that can't be; `accept` says why, or takes it. `storage_problem` words what the
+        future raises."""
+        current = self._current.young(None)
+        if current is None or not isinstance(body, dict) or "unsubscribe" in body or "template" in body:
+            return None  # with one of these a row is written, or rows are read
+        try:
+            request = single_request(body, idempotency_key)
+            ready = _ready(request, current, client, _SMALL)
+            new = _new_message(request, ready, client, _content(ready))
+            size_bytes, deliveries = ready.composed.size_bytes, len(new.recipients)
+            if size_bytes > INLINE_BYTES or not self._room.takes(new.client_key, deliveries):
+                return None
+            self._blobs.room.take(size_bytes, deliveries)
+        except (Refused, Problem, DatabaseError, OSError):
+            return None
+        self._room.note(new.client_key, deliveries)
+        return asyncio.ensure_future(self._queue.enqueue(new))
 
     async def accept_batch(
         self, body: Any, client: Client, idempotency_key: str | None = None
@@ -149,7 +173,7 @@ class Acceptor:
     async def _one_enqueued(self, item: NewMessage | Enqueued) -> Accepted:
         try:
             return Accepted(item if isinstance(item, Enqueued) else await self._queue.enqueue(item))
-        except (IdempotencyConflict, StorageBusy, StorageUnknown, OSError) as error:
+        except _STORAGE as error:
             raise storage_problem(error) from error
 
 

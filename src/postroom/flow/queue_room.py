@@ -21,6 +21,7 @@ from django.db import DatabaseError, connection
 
 from postroom.store.queue_depth import queue_depths
 from postroom.terms.problem import Problem
+from postroom.terms.wording import worded
 
 RETRY_AFTER_S = 30
 # So many processes may accept beside each other before a count is due, each its share of what is left.
@@ -87,6 +88,10 @@ class QueueRoom:
         `check` beside it and `note` what they accepted."""
         return self._left(client_id) < deliveries
 
+    def takes(self, client_id: str, deliveries: int) -> bool:
+        """Whether so many more may come without counting first."""
+        return not (self._is_worth_counting(client_id, deliveries) or self.is_full(client_id, deliveries))
+
     def note(self, client_id: str, deliveries: int) -> None:
         """So many were accepted."""
         self._since[client_id] += deliveries
@@ -128,14 +133,14 @@ class QueueRoom:
 
     def _full(self, client_id: str, deliveries: int) -> Problem:
         if self._of(client_id) + deliveries > self._limits.per_client:
-            detail = (
-                f"This client has as many deliveries in the queue as it may have ({self._limits.per_client:,})."
-                " Send it again when some have left."
+            detail = worded(
+                "This client has as many deliveries in the queue as it may have ({most:,})."
+                " Send it again when some have left.", most=self._limits.per_client,
             )
         else:
-            detail = (
-                f"The queue holds as many deliveries as it may ({self._limits.in_all:,})."
-                " Send it again when some have left."
+            detail = worded(
+                "The queue holds as many deliveries as it may ({most:,}). Send it again when some have left.",
+                most=self._limits.in_all,
             )
         return Problem(429, "queue-full", "The queue is full", detail, retry_after_s=RETRY_AFTER_S)
 

@@ -33,10 +33,19 @@ class Clients:
 
     async def authorized(self, scope: Scope) -> ApiToken:
         """The request's client. Raises Problem: 401 for a stranger, 403 for a token of another scope."""
-        digest = digest_of(bearer_of(field_of(scope, "authorization") or ""))
+        digest = _digest_of(scope)
         client = None if digest is None else self._tokens.young(digest) or await self._tokens.get(digest)
         if client is None:
             raise unauthorized()
+        return self._permitted(client)
+
+    def known(self, scope: Scope) -> ApiToken | None:
+        """The request's client where it was read within the last second; None says nothing. Raises Problem: 403."""
+        digest = _digest_of(scope)
+        client = None if digest is None else self._tokens.young(digest)
+        return None if client is None else self._permitted(client)
+
+    def _permitted(self, client: ApiToken) -> ApiToken:
         if not may(client, "send"):
             raise forbidden("send")
         if use_is_worth_noting(client):
@@ -55,6 +64,10 @@ class Clients:
             self._outbox.note_use(client.id, timezone.now())
         except StorageBusy:
             log.info("the use of a token was not noted: the database is busy")
+
+
+def _digest_of(scope: Scope) -> str | None:
+    return digest_of(bearer_of(field_of(scope, "authorization") or ""))
 
 
 def _client(digest: str) -> ApiToken | None:

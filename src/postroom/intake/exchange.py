@@ -12,6 +12,7 @@ from postroom.terms.problem import Problem, too_large
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Fields = list[tuple[bytes, bytes]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # A client that stalls, or that drips, holds memory: neither may take longer than this (B6).
@@ -126,8 +127,12 @@ def _too_slow(total_s: float) -> Problem:
 async def answer(send: Send, status: int, document: Any, header: dict[str, str] | None = None) -> None:
     """Send `document` as JSON, a Problem as application/problem+json."""
     kind = problems.MEDIA_TYPE if status >= 400 else "application/json"
-    octets = _JSON(document).encode("utf-8", "backslashreplace")
-    await _answer(send, status, kind, octets, header or {})
+    await _answer(send, status, kind, json_octets(document), header or {})
+
+
+def json_octets(document: Any) -> bytes:
+    """A document as it is answered."""
+    return _JSON(document).encode("utf-8", "backslashreplace")
 
 
 async def answer_text(send: Send, status: int, sentence: str) -> None:
@@ -135,8 +140,13 @@ async def answer_text(send: Send, status: int, sentence: str) -> None:
     await _answer(send, status, "text/plain; charset=utf-8", f"{sentence}\n".encode(), {"Connection": "close"})
 
 
+def fields_of(kind: str, octets: bytes) -> Fields:
+    """The header of an answer of that media type."""
+    return [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(octets)), *_FIXED]
+
+
 async def _answer(send: Send, status: int, kind: str, octets: bytes, header: dict[str, str]) -> None:
-    fields = [(b"content-type", kind.encode()), (b"content-length", b"%d" % len(octets)), *_FIXED]
+    fields = fields_of(kind, octets)
     for name, value in header.items():
         if name != "Cache-Control":
             fields.append((name.lower().encode(), value.encode("latin-1", "replace")))

@@ -7,20 +7,36 @@ question to the database; whatever is larger, or can't be taken, goes the thorou
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from postroom.flow.accept import Acceptor
+from postroom.flow.accept import Accepted, Acceptor
+from postroom.flow.storage_problem import storage_problem
 from postroom.store.blobs import Blobs
 from postroom.store.models import ApiToken
 from postroom.store.outbox import Outbox, open_outbox
+from postroom.store.queue import Enqueued, IdempotencyConflict
+from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.problem import Problem
 from postroom.terms.strict_json import JsonProblem, strict_json
 
 from .clients import Clients
-from .exchange import ClientGone, Receive, Scope, Send, answer, answer_problem, body_of, field_of, length_of
+from .exchange import (
+    ClientGone,
+    Fields,
+    Receive,
+    Scope,
+    Send,
+    answer,
+    answer_problem,
+    body_of,
+    field_of,
+    fields_of,
+    json_octets,
+    length_of,
+)
 from .large_bodies import LARGE_BYTES, Arrivals, LargeBodies
 from .uploads import BLOBS, Uploads
 
@@ -70,9 +86,46 @@ class Intake:
         """Whether a request is this door's."""
         return scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in (MESSAGES, BATCH, BLOBS)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def taken_at_once(self, scope: Scope, octets: bytes) -> "asyncio.Future[Enqueued] | None":
+        """A small message that is here as a whole, on its way into the queue without anything to wait for.
+
+        None where that can't be: then nothing was done yet, and the application itself is to be called."""
+        clients, acceptor = self._clients, self._acceptor
+        is_small = scope["path"] == MESSAGES and scope["method"] == "POST" and len(octets) <= SMALL_BYTES
+        if not is_small or clients is None or acceptor is None:
+            return None
         try:
-            status, document = await self._taken_in(scope, receive)
+            client = clients.known(scope)
+            if client is None or length_of(scope) != len(octets):
+                return None
+            _check_type(scope)
+            return acceptor.accepted_at_once(_json(octets), client, field_of(scope, "idempotency-key"))
+        except Exception:  # noqa: BLE001 - the application meets it again, and says it to the client
+            return None
+
+    @staticmethod
+    def answer_of(enqueued: Enqueued) -> tuple[int, Fields, bytes]:
+        """Status, header and body of the answer to a message that was queued."""
+        octets = json_octets(Accepted(enqueued).as_json())
+        return 202, fields_of("application/json", octets), octets
+
+    async def answer_taken(self, taken: "asyncio.Future[Enqueued]", send: Send) -> None:
+        """Answer what `taken_at_once` gave, whatever became of it."""
+
+        async def told() -> tuple[int, dict[str, Any]]:
+            try:
+                return 202, Accepted(await taken).as_json()
+            except (IdempotencyConflict, StorageBusy, StorageUnknown, OSError) as error:
+                raise storage_problem(error) from error
+
+        await self._answer(told(), send)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._answer(self._taken_in(scope, receive), send)
+
+    async def _answer(self, taking: Coroutine[Any, Any, tuple[int, dict[str, Any]]], send: Send) -> None:
+        try:
+            status, document = await taking
         except Problem as problem:
             await answer_problem(send, problem)
         except ClientGone:
