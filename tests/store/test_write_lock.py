@@ -48,6 +48,23 @@ def test_another_process_waits_until_the_lock_is_released(tmp_path: Path) -> Non
     assert not taken_elsewhere(tmp_path / "db")
 
 
+def test_it_tells_whether_somebody_else_had_the_lock(tmp_path: Path) -> None:
+    lock, found = WriteLock(tmp_path / "db"), []
+
+    def wait() -> None:
+        found.append(lock.acquire())
+        lock.release()
+
+    with lock:
+        other = threading.Thread(target=wait)
+        other.start()
+        time.sleep(0.05)
+    other.join()
+    assert found == [True]
+    assert lock.acquire() is False
+    lock.release()
+
+
 def test_the_lock_is_reentrant_within_a_thread_and_exclusive_between_threads(tmp_path: Path) -> None:
     lock, outcome = WriteLock(tmp_path / "db"), []
 

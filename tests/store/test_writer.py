@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,42 @@ def test_closing_finishes_what_was_submitted_and_refuses_the_rest(database: Path
     assert [f.result(0) for f in futures] == names(database)
     with pytest.raises(StorageBusy):
         writer.submit(insert("late"))
+
+
+class Groups:
+    """A gathering that counts groups."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def begin(self) -> None:
+        self.count += 1
+
+    def finish(self, _: sqlite3.Connection) -> None:
+        return
+
+
+def test_a_writer_that_had_to_wait_for_another_one_gathers_before_its_next_group(database: Path) -> None:
+    writer, lock, groups = GroupWriter(database, rest_s=1.0), WriteLock(database), Groups()
+    writer.gather(groups)
+    lock.acquire()
+    first = writer.submit(insert("a"))
+    time.sleep(0.05)
+    lock.release()
+    first.result(5)
+    second = writer.submit(insert("b"))
+    time.sleep(0.05)
+    third = writer.submit(insert("c"))
+    assert (second.result(5), third.result(5)) == ("b", "c")
+    assert groups.count == 2
+    writer.close()
+
+
+def test_a_writer_that_nobody_else_held_up_never_rests(database: Path) -> None:
+    writer = GroupWriter(database, rest_s=60.0)
+    for name in ("a", "b", "c"):
+        assert writer.submit(insert(name)).result(5) == name
+    writer.close()
 
 
 def test_every_commit_is_synced(database: Path) -> None:

@@ -10,6 +10,9 @@ from .queue_sqlite import SqliteQueue
 from .token_use import mark_used
 from .writer_sqlite import GroupWriter
 
+# Nobody waits for the engine's commits, and somebody does for those of the doors.
+ENGINE_RESTS_S = 0.015
+
 
 class Outbox(Protocol):
     """A queue together with the thread that writes it. `close` it when done."""
@@ -27,8 +30,8 @@ class Outbox(Protocol):
 class SqliteOutbox:
     """The outbox in an SQLite file."""
 
-    def __init__(self, database: Path) -> None:
-        self._writer = GroupWriter(database)
+    def __init__(self, database: Path, *, rest_s: float = 0.0) -> None:
+        self._writer = GroupWriter(database, rest_s=rest_s)
         self.queue: Queue = SqliteQueue(self._writer)
 
     def note_use(self, token_id: str, at: datetime) -> None:
@@ -45,4 +48,4 @@ def open_outbox(engine: str = "") -> Outbox:
         from .outbox_postgres import PostgresOutbox
 
         return PostgresOutbox(conninfo(), engine)
-    return SqliteOutbox(sqlite_file())
+    return SqliteOutbox(sqlite_file(), rest_s=ENGINE_RESTS_S if engine else 0.0)

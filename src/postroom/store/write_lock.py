@@ -24,27 +24,30 @@ class WriteLockTimeout(TimeoutError):
 
 
 class WriteLock:
-    """The lock of one database file. `acquire` waits at most `wait_s` seconds, then raises WriteLockTimeout."""
+    """The lock of one database file. `acquire` waits at most `wait_s` seconds, then raises WriteLockTimeout; it tells
+    whether somebody else had the lock."""
 
     def __init__(self, database: Path) -> None:
         self._path = f"{database}.lock"
         self._turn_path = f"{database}.turn"
 
-    def acquire(self, wait_s: float = WAIT_S) -> None:
+    def acquire(self, wait_s: float = WAIT_S) -> bool:
         held: dict[str, tuple[int, int]] = _held.__dict__.setdefault("locks", {})
         if self._path in held:
             descriptor, depth = held[self._path]
             held[self._path] = (descriptor, depth + 1)
-            return
+            return False
         deadline = time.monotonic() + wait_s
         try:
-            turn = _locked(self._turn_path, deadline, WAITING_PAUSE_S)
+            turn, was_queued = _locked(self._turn_path, deadline, WAITING_PAUSE_S)
             try:
-                held[self._path] = (_locked(self._path, deadline, NEXT_PAUSE_S), 1)
+                descriptor, was_taken = _locked(self._path, deadline, NEXT_PAUSE_S)
             finally:
                 os.close(turn)
         except WriteLockTimeout:
             raise WriteLockTimeout(f"the database is locked by another process for over {wait_s:g} s") from None
+        held[self._path] = (descriptor, 1)
+        return was_queued or was_taken
 
     def release(self) -> None:
         held: dict[str, tuple[int, int]] = _held.__dict__.setdefault("locks", {})
@@ -62,24 +65,25 @@ class WriteLock:
         self.release()
 
 
-def _locked(path: str, deadline_s: float, pause_s: float) -> int:
-    """A descriptor that holds the lock of the file. Raises WriteLockTimeout, OSError."""
+def _locked(path: str, deadline_s: float, pause_s: float) -> tuple[int, bool]:
+    """A descriptor that holds the lock of the file, and whether it had to wait. Raises WriteLockTimeout, OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _wait(descriptor, deadline_s, pause_s)
+        return descriptor, _waited(descriptor, deadline_s, pause_s)
     except BaseException:
         os.close(descriptor)
         raise
-    return descriptor
 
 
-def _wait(descriptor: int, deadline_s: float, pause_s: float) -> None:
+def _waited(descriptor: int, deadline_s: float, pause_s: float) -> bool:
+    waited = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline_s:
                 raise WriteLockTimeout from None
+            waited = True
             time.sleep(pause_s)
         else:
-            return
+            return waited

@@ -40,9 +40,10 @@ class Unit(Generic[K]):
 
 
 class GroupThread(Generic[K]):
-    """Calls `write` with one group of units after the other, in a thread of its own, and `end` at last."""
+    """Calls `write` with one group of units after the other, in a thread of its own, and `end` at last. Where `write`
+    returns a number of seconds, the next group only gathers for so long."""
 
-    def __init__(self, write: Callable[[list[Unit[K]]], None], end: Callable[[], None]) -> None:
+    def __init__(self, write: Callable[[list[Unit[K]]], float | None], end: Callable[[], None]) -> None:
         self._write, self._end = write, end
         self._pending: queue.SimpleQueue[Unit[K] | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
@@ -88,8 +89,10 @@ class GroupThread(Generic[K]):
                     break
                 unit = self._pending.get()
             if group:
-                self._write(group)
+                rest_s = self._write(group)
                 _tell(group)
+                if rest_s:
+                    time.sleep(rest_s)
             if unit is None:
                 self._end()
                 return

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from .database import SQLITE_PRAGMAS
 from .write_lock import WAIT_S, WriteLock, WriteLockTimeout
 from .writer import GroupThread, StorageBusy, StorageUnknown, Unit
 
@@ -68,9 +69,8 @@ def connect(database: Path) -> sqlite3.Connection:
         database, isolation_level=None, timeout=WAIT_S, check_same_thread=False, cached_statements=_CACHED_STATEMENTS
     )
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
+        for pragma in SQLITE_PRAGMAS:
+            connection.execute(pragma)
         # Else SQLite overwrites what it frees, where a file system keeps older versions of a page anyway.
         connection.execute("PRAGMA secure_delete=OFF")
     except BaseException:
@@ -80,10 +80,13 @@ def connect(database: Path) -> sqlite3.Connection:
 
 
 class GroupWriter:
-    """Writes to one SQLite database, group by group, in a thread of its own."""
+    """Writes to one SQLite database, group by group, in a thread of its own. After a group that had to wait for another
+    process it rests for `rest_s`: who has time leaves the lock to those who have none, and writes more at once."""
 
-    def __init__(self, database: Path, *, lock_wait_s: float = WAIT_S) -> None:
+    def __init__(self, database: Path, *, lock_wait_s: float = WAIT_S, rest_s: float = 0.0) -> None:
         self._database = database
+        self._rest_s = rest_s
+        self._was_contended = False
         self._lock = WriteLock(database)
         self._lock_wait_s = lock_wait_s
         self._connection: sqlite3.Connection | None = None
@@ -108,11 +111,11 @@ class GroupWriter:
         """Finish what was submitted, then stop. May be called twice."""
         self._thread.close()
 
-    def _write(self, group: _Group) -> None:
-        """Give each unit its result, or the error that all met."""
+    def _write(self, group: _Group) -> float:
+        """Give each unit its result, or the error that all met. How long to rest, in seconds."""
         group = self._locked_for(group)
         if not group:
-            return
+            return 0.0
         try:
             self._commit(group)
         except (sqlite3.Error, OSError) as error:
@@ -123,13 +126,15 @@ class GroupWriter:
             _fail(group, fault)
         finally:
             self._lock.release()
+        return self._rest_s if self._was_contended else 0.0
 
     def _locked_for(self, group: _Group) -> _Group:
         """Those of the group for which the write lock was taken in time; without any it is not held. Whoever waits
         longest decides, so that nobody waits longer in all, however many groups failed before (D6)."""
         while group:
             try:
-                self._lock.acquire(max(0.0, group[0].put_s + self._lock_wait_s - time.monotonic()))
+                wait_s = max(0.0, group[0].put_s + self._lock_wait_s - time.monotonic())
+                self._was_contended = self._lock.acquire(wait_s)
                 return group
             except (WriteLockTimeout, OSError) as error:
                 late_s = time.monotonic() - (self._lock_wait_s if isinstance(error, WriteLockTimeout) else 0.0)
