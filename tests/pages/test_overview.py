@@ -8,12 +8,22 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 from tests.rig.filled import fill
+from tests.subscribed import pushed_source, subscribed
 
 from postroom.diagnosis.explain import finding_of_cause
 from postroom.flow.first_start import hide_checklist
 from postroom.store.heartbeat import store_heartbeat
 from postroom.store.ids import id_at
-from postroom.store.models import Delivery, DeliveryTally, Message, QueueSample, SmtpServer, User
+from postroom.store.models import (
+    Delivery,
+    DeliveryTally,
+    InstanceValue,
+    Message,
+    QueueSample,
+    SmtpServer,
+    Subscription,
+    User,
+)
 from postroom.terms.outcome import DeliveryState
 
 HTMX = {"headers": {"hx-request": "true"}}
@@ -221,3 +231,38 @@ def test_it_is_said_on_every_page_that_no_server_takes_mail(page: Client) -> Non
     assert said() == [False, False]
     SmtpServer.objects.filter(pk=other.pk).update(enabled=False)
     assert said() == [True, True]
+
+
+def test_the_next_runs_stand_beside_the_causes_soonest_first(page: Client, administrator: User) -> None:
+    User.objects.filter(pk=administrator.pk).update(time_zone="UTC")
+    delivery(DeliveryState.SENT)
+    now, source = timezone.now(), pushed_source()
+    soon = subscribed(source, name="Customs holds", next_at=now + timedelta(seconds=90))
+    subscribed(source, name="Fuel cost", next_at=now + timedelta(days=3))
+    subscribed(source, name="Stopped", next_at=now + timedelta(days=1), paused_at=now)
+    subscribed(source, name="By hand")
+    text = text_of(page)
+    assert text.index("Customs holds") < text.index("Fuel cost")
+    assert re.search(r"Upcoming subscriptions All 4 .*Customs holds ann@example.com", text)
+    assert "Stopped" not in text
+    assert "By hand" not in text
+    assert f'href="/subscriptions/{soon.pk}"' in page.get("/").content.decode()
+
+
+def test_without_a_schedule_the_overview_says_what_a_subscription_is_and_offers_one(
+    page: Client, viewer: User
+) -> None:
+    delivery(DeliveryState.SENT)
+    assert "No report is scheduled yet." in text_of(page)
+    assert 'href="/subscriptions/new"' in page.get("/").content.decode()
+    reader = Client()
+    reader.force_login(viewer)
+    assert "/subscriptions/new" not in reader.get("/").content.decode()
+    subscribed(pushed_source())
+    assert "None has a time to run" in text_of(page)
+
+
+def test_the_first_day_names_scheduled_reports_as_a_next_step(page: Client) -> None:
+    InstanceValue.objects.all().delete()
+    assert not Subscription.objects.exists()
+    assert "Schedule a report for people" in text_of(page)

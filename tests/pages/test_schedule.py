@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from postroom.pages.forms.schedule_builder import Chosen, words_of
 from postroom.pages.queries.schedule import understood
@@ -98,6 +99,18 @@ def test_a_calendar_is_added_changed_removed_and_put_back(page: Client) -> None:
     assert "Undo" in page.get(removed["Location"]).content.decode()
     page.post(f"{CALENDARS}/undo", {"removal": removed["Location"].split("=")[1]})
     assert HolidayCalendar.objects.get().name == "North"
+
+
+def test_countries_and_days_are_told_and_taken_in_the_reader_s_language(page: Client, administrator: User) -> None:
+    User.objects.filter(pk=administrator.pk).update(language="fr")
+    form = {"name": "Nord", "countries": "suède\nDE-BY\nDenmark", "days": f"{timezone.now().year + 1}-02-11"}
+    assert page.post(f"{CALENDARS}/new", form).status_code == 302
+    row = HolidayCalendar.objects.get()
+    assert row.countries == ["SE", "DE-BY", "DK"]
+    assert "Suède, Allemagne (BY), Danemark" in page.get(CALENDARS).content.decode()
+    shown = page.get(f"{CALENDARS}/{row.pk}").content.decode()
+    assert f" 11 février {timezone.now().year + 1}" in shown.replace("févr.", "février").replace("fév.", "février")
+    assert "Émirats arabes unis" in shown
 
 
 def test_a_calendar_that_can_not_be_taken_keeps_what_was_typed_and_says_why(page: Client) -> None:

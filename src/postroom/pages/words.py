@@ -1,6 +1,7 @@
 """Times, sizes and counts in words, as the pages say them, in the active language."""
 
 from collections.abc import Callable
+from datetime import date as calendar_date
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -90,6 +91,11 @@ def weekday_and_date(at: datetime) -> str:
     """ "Thu 12 Mar" in the reader's time zone."""
     # Translators: weekday and day, in Django's format characters
     return date_format(timezone.localtime(at), pgettext("date format", "D j M"))
+
+
+def weekday_and_day(day: calendar_date) -> str:
+    """ "Fri 25 Dec 2026"."""
+    return f"{date_format(day, 'D')} {date_format(day, pgettext('date format', 'j M Y'))}"
 
 
 def day(at: datetime, now: datetime | None = None) -> str:

@@ -7,7 +7,8 @@ from datetime import date
 from django.db.models import Count
 from django.utils import timezone
 
-from postroom.policy.schedule import DaysOff, ScheduleFault, country_names, days_off
+from postroom.pages.countries import countries, country_words
+from postroom.policy.schedule import DaysOff, ScheduleFault, days_off
 from postroom.store.models import HolidayCalendar
 
 
@@ -36,15 +37,15 @@ def coming_days(calendar: HolidayCalendar, years: int = 2) -> Sequence[tuple[dat
 
 
 def country_choices() -> list[tuple[str, str]]:
-    """Codes and English names of the countries whose public holidays are known, by name."""
-    return sorted(((code, name.title()) for name, code in country_names().items()), key=lambda pair: pair[1])
+    """Codes and names of the countries whose public holidays are known, by name."""
+    return sorted(countries().items(), key=lambda pair: pair[1])
 
 
 def _row(calendar: HolidayCalendar) -> CalendarRow:
     coming = coming_days(calendar)
     day, name = coming[0] if coming else (None, "")
     used = int(getattr(calendar, "used", 0))
-    return CalendarRow(calendar, ", ".join(calendar.countries), len(calendar.days), used, day, name)
+    return CalendarRow(calendar, ", ".join(map(country_words, calendar.countries)), len(calendar.days), used, day, name)
 
 
 def _days_off(calendar: HolidayCalendar) -> DaysOff | None:

@@ -108,10 +108,10 @@ def subscription_list(query: Mapping[str, str], now: datetime) -> List:
 
 def rows_of(subscriptions: Sequence[Subscription], now: datetime) -> list[Row]:
     runs = last_runs([each.pk for each in subscriptions])
-    reached = _reached([each.pk for each in subscriptions])
+    names = reached([each.pk for each in subscriptions])
     return [
         Row(
-            each, schedule_words(each), line_of(runs[each.pk]) if each.pk in runs else None, reached.get(each.pk, ""),
+            each, schedule_words(each), line_of(runs[each.pk]) if each.pk in runs else None, names.get(each.pk, ""),
             mode_of(each, now),
         )
         for each in subscriptions
@@ -208,7 +208,7 @@ def _chip(
     return Chip(token, _("Bcc %(name)s") % {"name": name}, "bcc", count) if is_bcc else Chip(token, name, kind, count)
 
 
-def _reached(ids: Sequence[str]) -> dict[str, str]:
+def reached(ids: Sequence[str]) -> dict[str, str]:
     """Who gets each, in few words: "Operations managers and 2 more"."""
     found: dict[str, list[str]] = {}
     rows = Subscriber.objects.filter(subscription__in=ids, place="to").select_related("group", "recipient")

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from postroom.flow.built_in import TemplateSource
 from postroom.flow.reader import translated
+from postroom.flow.run_plan import DEFAULT_TEMPLATE
 from postroom.flow.template_edit import templates, versions_of
 from postroom.flow.template_preview import TemplatePreview, preview
 from postroom.flow.templates import sources_of
@@ -71,13 +72,13 @@ class Shown:
 
 def template_rows() -> list[TemplateRow]:
     """All templates in the order of their titles."""
-    used = dict(
-        Subscription.objects.filter(template__isnull=False).values_list("template").annotate(number=Count("pk"))
-    )
+    used = dict(Subscription.objects.values_list("template").annotate(number=Count("pk")))
     rows = [
         TemplateRow(
             row, title_of(row), said_of(row, row.description), str(USES.get(row.use, row.use)),
-            ", ".join(sorted(sources_of(row))), used.get(row.pk, 0),
+            ", ".join(sorted(sources_of(row))),
+            # Those that name none use the standard one.
+            used.get(row.pk, 0) + (used.get(None, 0) if row.name == DEFAULT_TEMPLATE else 0),
         )
         for row in templates()
     ]

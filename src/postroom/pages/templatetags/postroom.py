@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django import template
@@ -114,6 +114,11 @@ def exact_clock(at: datetime | None) -> str:
 @register.filter
 def day_and_clock(at: datetime | None) -> str:
     return words.day_and_clock(at) if at else ""
+
+
+@register.filter
+def weekday_and_day(day: date) -> str:
+    return words.weekday_and_day(day)
 
 
 @register.filter

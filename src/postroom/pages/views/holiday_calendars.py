@@ -22,6 +22,7 @@ from postroom.flow.holiday_calendars import (
 from postroom.flow.reader import translated
 from postroom.flow.refusals import NotPossible, SettingsRefused
 from postroom.pages.access import operator_only, person
+from postroom.pages.countries import country_meant
 from postroom.pages.queries.holiday_calendars import calendar_rows, coming_days, country_choices
 from postroom.store.models import HolidayCalendar, User
 from postroom.terms.problem import FieldError
@@ -113,4 +114,4 @@ def _typed(request: HttpRequest) -> dict[str, Any]:
         return [line.strip() for line in re.split(r"[\r\n,;]+", typed) if line.strip()]
 
     name = request.POST.get("name", "").strip()[:1_000]
-    return {"name": name, "countries": lines("countries"), "days": lines("days")}
+    return {"name": name, "countries": [country_meant(line) for line in lines("countries")], "days": lines("days")}

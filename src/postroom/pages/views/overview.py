@@ -19,6 +19,7 @@ from postroom.pages.queries.period import Period, choices
 from postroom.pages.queries.queue_chart import QueueChart
 from postroom.pages.queries.server_strips import strips
 from postroom.pages.queries.top_causes import top_causes
+from postroom.pages.queries.upcoming import upcoming
 from postroom.store import tallied
 
 REFRESH_S = 20
@@ -61,6 +62,7 @@ def _numbers(period: Period) -> dict[str, Any]:
         "deliveries": DeliveriesChart.of(period, counts),
         "queue": QueueChart.of(period, tallied.depths(period.bounds)),
         "strips": shown,
+        "upcoming": upcoming(),
         "causes": top_causes(tallied.causes_since(period.since), servers),
     }
 
