@@ -118,6 +118,32 @@ def test_each_recipient_gets_a_message_of_their_own_with_the_report(
     assert (message.purpose, message.metadata["run"], message.client_name) == ("report", run.pk, "Weekly sales")
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "Leave this list"), ("fr", "Quitter cette liste")])
+def test_s5_text_and_html_end_with_the_link_of_the_header_by_which_their_recipient_leaves(
+    runner: Runner, source: ReportSource, data_dir: Path, language: str, words: str
+) -> None:
+    pushed(source, NOW)
+    subscription = subscribed(source, ("ann@example.com", "bob@example.com"), language=language)
+    Subscriber.objects.create(subscription=subscription, address="archive@example.com", place="bcc")
+    assert carried_out(runner, asked(subscription, NOW)).state == STATE.SUCCESS
+    got = {address: (bodies(mail), mail["List-Unsubscribe"]) for address, mail in mails(data_dir).items()}
+    links = {address: str(link).strip("<>") for address, (_, link) in got.items() if link}
+    assert len(set(links.values())) == 2
+    for address, ((text, html), _) in got.items():
+        assert (words in text, words in html) == (address in links, address in links)
+        assert ".invalid" not in text + html
+    for address, link in links.items():
+        assert link in got[address][0][0]
+        assert f'href="{link}"' in got[address][0][1]
+
+
+def bodies(mail: EmailMessage) -> tuple[str, str]:
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    return text.get_content(), html.get_content()
+
+
 def test_the_log_tells_each_step_in_words(runner: Runner, source: ReportSource) -> None:
     pushed(source, NOW)
     run = carried_out(runner, asked(subscribed(source), NOW))

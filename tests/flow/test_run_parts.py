@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.flow.test_accept import RELAY, saved
-from tests.flow.test_run import NOW, STATE, Clock, carried_out, clock, files, mails, runner, source
+from tests.flow.test_run import NOW, STATE, Clock, bodies, carried_out, clock, files, mails, runner, source
 from tests.subscribed import CSV, asked, pushed, subscribed
 
 from postroom.flow.delivery_rules import add_rule
@@ -14,6 +14,7 @@ from postroom.flow.refusals import NotPossible
 from postroom.flow.run import Runner
 from postroom.flow.run_control import retry_missing
 from postroom.flow.test_mode import clear_for_server, clear_for_site, set_for_server, set_for_site
+from postroom.flow.unsubscribe import link_of
 from postroom.store.models import (
     Delivery,
     Message,
@@ -39,6 +40,11 @@ def test_a_test_mode_of_the_subscription_goes_to_one_address_and_is_no_last_repo
     assert run.state == STATE.SUCCESS
     mail = mails(data_dir)["marta@example.com"]
     assert mail["Subject"].startswith("[Test for ann@example.com] Weekly sales")
+    leave = str(mail["List-Unsubscribe"]).strip("<>")
+    link = link_of(leave.rpartition("/")[2])
+    assert link is not None
+    assert link.address == "marta@example.com", "who tries the link in a test takes nobody else off the list"
+    assert all(leave in body for body in bodies(mail))
     assert Subscription.objects.get().last_digest == ""
 
 

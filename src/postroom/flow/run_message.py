@@ -19,6 +19,7 @@ from .built_in import TemplateSource
 from .instance import site
 from .recipients import Addressed
 from .templates import InlineImage, Rendered, rendered_source, source_of
+from .unsubscribe import LEAVE_PLACE
 
 TAG = "subscription"
 
@@ -98,7 +99,8 @@ def values_of(plan: Mapping[str, Any], to: Addressed, delivered: Delivered | Non
     }
     return {
         "recipient": recipient, "subscription": plan["subscription"], "parameters": plan["parameters"], "part": part,
-        "run": run, "text": "", **(_of_report(delivered) if delivered is not None else {"report": {}, "first": {}}),
+        "run": run, "text": "", "leave_url": LEAVE_PLACE if plan.get("can_leave") and to.place == "to" else "",
+        **(_of_report(delivered) if delivered is not None else {"report": {}, "first": {}}),
     }
 
 

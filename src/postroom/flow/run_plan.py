@@ -45,6 +45,7 @@ def plan_of(
     where every message to these addresses would be one."""
     modes = modes_met(subscription, addresses, now)
     mode = None if None in modes else min(filter(None, modes), key=attrgetter("address"))
+    can_leave = run is None or not run.only_to
     at = run.nominal_at if run is not None and run.nominal_at is not None else now
     return {
         "subscription": {"name": subscription.name, "description": subscription.description},
@@ -55,7 +56,8 @@ def plan_of(
         "form": str(subscription.form),
         "link_when_large": subscription.link_when_large,
         "link_days": subscription.link_days,
-        "list_name": "" if run is not None and run.only_to else subscription.list_name,
+        "list_name": subscription.list_name if can_leave else "",
+        "can_leave": can_leave,
         "priority": subscription.priority,
         "server": subscription.server_id or "",
         "parameters": subscription.parameters,

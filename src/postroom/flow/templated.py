@@ -11,6 +11,7 @@ from postroom.terms.wording import worded
 
 from .submitted import SubmittedMessage
 from .to_draft import DraftRefused
+from .unsubscribe import LEAVE_PLACE
 
 if TYPE_CHECKING:
     from .templates import Rendered
@@ -25,7 +26,8 @@ def templated(submitted: SubmittedMessage) -> tuple[SubmittedMessage, tuple[Atta
         return submitted, ()
     if submitted.text is not None or submitted.html is not None:
         raise _refused("template", "contradiction", worded("Give a template, or text and html, not both."))
-    made = _rendered(submitted.template, submitted.data or {}, submitted)
+    place = {"leave_url": LEAVE_PLACE} if submitted.unsubscribe is not None else {}
+    made = _rendered(submitted.template, {**place, **(submitted.data or {})}, submitted)
     values = {
         "subject": submitted.subject or made.subject, "text": made.text or None, "html": made.html or None,
     }

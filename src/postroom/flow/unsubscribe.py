@@ -22,6 +22,8 @@ from .suppression import Entry, Reason, list_problem, suppress
 from .to_draft import DraftRefused
 
 PATH = "/unsubscribe/"
+# What texts are filled in with where they name `leave_url`: whose link it is, is decided when a message is accepted.
+LEAVE_PLACE = "https://leave.invalid/this-list"
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
 ACTOR = "recipient"
 _Pair = tuple[str, str]
@@ -31,20 +33,23 @@ _AT_ONCE = 500
 _known: dict[_Pair, str] = {}
 
 
-def unsubscribe_fields(list_name: str, recipient: str, now: datetime) -> tuple[tuple[str, str], ...]:
-    """The header fields of a message of the list to this recipient (blocking). Raises DatabaseError.
-
-    Without https there is no List-Unsubscribe-Post, for RFC 8058 section 3.1 asks for it; then the link opens a page.
-    """
-    url = f"{settings.PUBLIC_URL}{PATH}{UNSUBSCRIBE_TOKENS.token(_link_id(list_name, recipient, now))}"
+def _fields(url: str) -> tuple[tuple[str, str], ...]:
+    """The header fields of a message that can be left. Without https there is no List-Unsubscribe-Post, for RFC 8058
+    section 3.1 asks for it; then the link opens a page."""
     fields = (("List-Unsubscribe", f"<{url}>"),)
     return (*fields, ("List-Unsubscribe-Post", "=".join(ONE_CLICK))) if url.startswith("https://") else fields
 
 
+def _url(list_name: str, recipient: str, now: datetime) -> str:
+    return f"{settings.PUBLIC_URL}{PATH}{UNSUBSCRIBE_TOKENS.token(_link_id(list_name, recipient, now))}"
+
+
 def of_list(draft: Draft, list_name: str, now: datetime) -> Draft:
-    """The draft of a message of that list, which `check_list` lets pass (blocking). Raises DatabaseError."""
-    recipient = _recipients(draft).pop()
-    return replace(draft, headers=(*draft.headers, *unsubscribe_fields(list_name, recipient, now)))
+    """The draft of a message of that list, which `check_list` lets pass, with its recipient's link in header and texts
+    (blocking). Raises DatabaseError."""
+    url = _url(list_name, _recipients(draft).pop(), now)
+    text, html = (body and body.replace(LEAVE_PLACE, url) for body in (draft.text, draft.html))
+    return replace(draft, headers=(*draft.headers, *_fields(url)), text=text, html=html)
 
 
 def check_list(draft: Draft, list_name: str) -> None:
