@@ -122,6 +122,7 @@ ALLOWED = {
     ("post", "/api/v1/announcements"): ADMIN,
     ("post", "/api/v1/announcements/preview"): READ,
     ("get", "/api/v1/announcements/{announcement_id}"): READ,
+    ("get", "/api/v1/announcements/{announcement_id}/recipients"): READ,
     ("post", "/api/v1/announcements/{announcement_id}/stop"): ADMIN,
     ("get", "/api/v1/groups"): READ,
     ("post", "/api/v1/groups"): ADMIN,

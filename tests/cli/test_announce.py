@@ -39,6 +39,22 @@ def test_a_dry_run_only_counts_and_what_is_wrong_is_said(capsys: pytest.CaptureF
     assert not Announcement.objects.exists()
 
 
+def test_a_preview_prints_what_a_recipient_would_get(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = ("--to", "ann@example.org", "--to", "ben@example.org")
+    assert run(announce, "--subject", "For {{ recipient.address }}", *people, "--preview", "ben@example.org") == 0
+    shown = capsys.readouterr().out
+    assert "To: ben@example.org (one of 2)" in shown
+    assert "Subject: For ben@example.org" in shown
+    monkeypatch.setattr("sys.stdin", io.StringIO("{{ recipient.region }}\n"))
+    assert run(announce, "--subject", "A", *people, "--preview") == 0
+    assert "recipient.region" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", io.StringIO("{{ recipient.name | uper }}\n"))
+    assert run(announce, "--subject", "A", *people, "--preview") == 2
+    assert not Announcement.objects.exists()
+
+
 def test_an_invited_user_has_a_link_instead_of_a_password(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(user, "invite", "ann@example.org", "--name", "Ann", "--role", "operator") == 0
     link = AccountLink.objects.get()

@@ -8,6 +8,7 @@ from django.test import Client
 
 from postroom.flow.recipient_groups import add_group
 from postroom.store.models import Announcement, Message, RecipientGroup, SmtpServer, User
+from postroom.terms.wording import worded
 
 MARKUP = "<script>alert(1)</script>"
 
@@ -96,3 +97,41 @@ def test_its_page_tells_how_far_it_is_and_who_gets_none(page: Client, group: Rec
     assert "Stopped" in ended
     assert "hx-trigger" not in ended
     assert "Maintenance" in client.get("/announcements").content.decode()
+
+
+def test_the_preview_shows_the_message_of_a_real_recipient_and_names_values_that_it_lacks(page: Client) -> None:
+    add_group({"name": "Board"}, "test", ["Ann <ann@example.org>", "Ben <ben@example.org>"])
+    board = RecipientGroup.objects.get(name="Board")
+    values = typed(board, subject="{{ recipient.name }}", text="{{ recipient.region }}")
+    first = page.post("/announcements/new", values).content.decode()
+    assert "as ann@example.org gets it" in first
+    assert '<dd class="pr-b pr-any">Ann</dd>' in first
+    assert "recipient.region" in first
+    ben = page.post("/announcements/new", {**values, "as": "ben@example.org"}).content.decode()
+    assert '<dd class="pr-b pr-any">Ben</dd>' in ben
+    other = page.post("/announcements/new", {**values, "as": "carl@example.org"}).content.decode()
+    assert 'id="e-as"' in other
+    assert "as ann@example.org gets it" in other
+
+
+def test_a_text_that_cannot_be_filled_in_is_told_beside_its_field(page: Client, group: RecipientGroup) -> None:
+    answer = page.post("/announcements/new", typed(group, text="{{ recipient.name | uper }}"))
+    assert answer.status_code == 422
+    assert 'id="e-text"' in answer.content.decode()
+
+
+def test_progress_tells_of_messages_that_failed_and_that_could_not_be_written(
+    page: Client, group: RecipientGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.post("/announcements/new", typed(group, do="send"))
+    row = Announcement.objects.get()
+    row.state, row.planned, row.failed = "sending", 2, 1
+    row.save()
+    monkeypatch.setattr("postroom.pages.queries.announcements.standing", lambda _: {"failed": 1})
+    row.recipients.create(position=0, address="ann@example.org", message_id="M1")
+    row.recipients.create(position=1, address="ben@example.org", left_out="failed", failure=worded(
+        "Postroom failed to write this message. Its log has the details.").as_json())
+    text = page.get(f"/announcements/{row.pk}").content.decode()
+    assert "<dt>Failed</dt><dd>1</dd>" in text
+    assert "<dt>Could not be written</dt><dd>1</dd>" in text
+    assert "Postroom failed to write this message." in text

@@ -1,9 +1,14 @@
-"""`postroom announce`: write the same to many people; the text comes from standard input."""
+"""`postroom announce`: write the same to many people; the text comes from standard input, and may name values of its
+recipients in double braces."""
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from .instance import add_data_argument, open_instance
+
+if TYPE_CHECKING:
+    from postroom.store.models import Announcement
 
 ACTOR = "command line"
 
@@ -18,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--server", default="", metavar="NAME", help="through this SMTP server")
     parser.add_argument("--stay", action="store_true", help="without a link by which recipients get no more of these")
     parser.add_argument("--dry-run", action="store_true", help="only say how many people it reaches")
+    parser.add_argument("--preview", nargs="?", const="", metavar="ADDRESS",
+                        help="only show what this recipient (default: the first) would get")
     add_data_argument(parser)
 
 
@@ -47,9 +54,28 @@ def _announced(args: argparse.Namespace) -> int:
         "recipients": args.recipients, "groups": args.group, "addresses": args.to, "can_leave": not args.stay,
         "server": args.server,
     })
+    if args.preview is not None:
+        return _previewed(draft, args.preview)
     if args.dry_run:
         print(f"{len(reached(draft))} people; nothing was stored")
         return 0
     announce(draft, actor=ACTOR, sender_id="", sender_name="", now=timezone.now())
     print(draft.pk)
+    return 0
+
+
+def _previewed(draft: "Announcement", address: str) -> int:
+    from postroom.flow.announcement_mail import previewed
+    from postroom.flow.announcements import reached, seen_as
+    from postroom.message.template import TemplateFault
+
+    people = reached(draft)
+    try:
+        seen = previewed(draft, seen_as(people, address))
+    except TemplateFault as fault:
+        print(f"text: {fault.text}", file=sys.stderr)
+        return 2
+    print(f"To: {seen.to.address} (one of {len(people)})\nSubject: {seen.made.subject}\n\n{seen.made.text}")
+    if seen.missing:
+        print(f"left empty, since this recipient has no such value: {', '.join(seen.missing)}", file=sys.stderr)
     return 0

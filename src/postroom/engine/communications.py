@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 from postroom.flow.accept import Acceptor
 from postroom.flow.account_links import forget_old_links
 from postroom.flow.account_mail import queue_account_mail
-from postroom.flow.announcement_mail import forget_old_announcements, queue_announcement
+from postroom.flow.announcement_queue import AnnouncementQueue, forget_old_announcements
 from postroom.flow.looker import Interval, Looker
 from postroom.store.turn import Turn
 
@@ -20,6 +20,7 @@ class Communications:
 
     def __init__(self, acceptor: Acceptor, turn: Turn, *, look_s: float = LOOK_S) -> None:
         self._acceptor, self._forgetting = acceptor, Interval(_FORGET_S)
+        self._announcements = AnnouncementQueue(acceptor)
         self._looker = Looker("communications", self._round, every_s=look_s, turn=turn)
 
     async def stop(self) -> None:
@@ -33,4 +34,4 @@ class Communications:
         if self._forgetting.is_over():
             await sync_to_async(forget_old_links)(now)
             await sync_to_async(forget_old_announcements)(now)
-        return await queue_announcement(self._acceptor, now)
+        return await self._announcements.advance(now)

@@ -1,4 +1,4 @@
-"""Announcements: the same news to many people, each in a message of their own.
+"""Announcements: the same news to many people, each in a message of their own that may name their values.
 
 A person or a client says what and to whom; an engine fixes the recipients in one commit and then queues their messages
 group by group. A message's idempotency key is that of its place, so that whoever is interrupted goes on with nobody
@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from postroom.store import audit
 from postroom.store.models import Announcement, RecipientGroup, SmtpServer
-from postroom.terms.address import AddressProblem, parse_address
+from postroom.terms.address import AddressProblem, canonical, parse_address
 from postroom.terms.problem import FieldError
 from postroom.terms.wording import worded
 
@@ -52,16 +52,26 @@ def draft_announcement(given: Mapping[str, Any]) -> Announcement:
 
 
 def announce(announcement: Announcement, *, actor: str, sender_id: str, sender_name: str, now: datetime) -> None:
-    """Hand it over to the engine. Raises NotPossible where it reaches nobody."""
-    people = len(reached(announcement))
+    """Hand it over to the engine. Raises NotPossible where it reaches nobody, SettingsRefused where its text can't be
+    filled in for the first whom it reaches."""
+    people = reached(announcement)
     if not people:
         raise NotPossible(worded("It reaches nobody. Choose other groups, or add recipients first."))
+    if problems := _faults_for(announcement, people[0]):
+        raise SettingsRefused(*problems)
     with transaction.atomic():
         announcement.created_at, announcement.created_by = now, actor[:254]
         announcement.sender_id, announcement.sender_name = sender_id[:26], sender_name[:150]
         announcement.save(force_insert=True)
-        told = {"subject": title_of(announcement), "recipients": people, "to": announcement.audience}
+        told = {"subject": title_of(announcement), "recipients": len(people), "to": announcement.audience}
         audit.record(actor, "announcement.send", announcement.pk, told)
+
+
+def known_of(to: Addressed) -> dict[str, Any]:
+    """What texts may name of a recipient, as `recipient`."""
+    return {
+        **to.values, "name": to.name, "address": to.address, "language": to.language, "time_zone": to.time_zone,
+    }
 
 
 def announcement_id(scope: str, key: str) -> str:
@@ -91,6 +101,34 @@ def stop(announcement_id: str, *, actor: str, now: datetime) -> Announcement:
 def reached(announcement: Announcement) -> list[Addressed]:
     """Everybody whom it reaches now (blocking)."""
     return audience_of(announcement.audience)
+
+
+def seen_as(people: Sequence[Addressed], address: str) -> Addressed:
+    """Whose message a preview shows: that of this address, else of the first whom it reaches. Raises SettingsRefused
+    where the address is none of them."""
+    if not address.strip():
+        return people[0] if people else Addressed("name@example.com", "name@example.com")
+    try:
+        wanted = canonical(str(parse_address(address.strip())))
+    except AddressProblem as problem:
+        fault = problem.text.followed_by(problem.remedy)
+        raise SettingsRefused(FieldError("recipient", "invalid", fault)) from None
+    found = next((one for one in people if one.address_key == wanted), None)
+    if found is None:
+        fault = worded("It does not reach {address}. Enter one of those whom it reaches.", address=wanted[:320])
+        raise SettingsRefused(FieldError("recipient", "not-found", fault))
+    return found
+
+
+def standing(announcement: Announcement) -> dict[str, int]:
+    """How many of its deliveries are in each state (blocking)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT d.state, count(*) FROM store_announcementrecipient r JOIN store_delivery d"
+            " ON d.message_id = r.message_id WHERE r.announcement_id = %s AND r.message_id <> '' GROUP BY d.state",
+            [announcement.pk],
+        )
+        return {str(state): int(count) for state, count in cursor.fetchall()}
 
 
 def title_of(announcement: Announcement) -> str:
@@ -128,7 +166,46 @@ def _text(given: Mapping[str, Any], place: str, problems: list[FieldError]) -> d
     if not text or len(text) > TEXT_CHARACTERS or "\x00" in text:
         fault = worded("Enter a text of 1 to {most} characters.", most=TEXT_CHARACTERS)
         problems.append(FieldError(f"{place}text", "invalid", fault))
+    else:
+        _check_values(subject, f"{place}subject", problems)
+        _check_values(text, f"{place}text", problems)
     return {"subject": subject, "text": text.replace("\r\n", "\n")}
+
+
+def _check_values(text: str, field: str, problems: list[FieldError]) -> None:
+    """A name in double braces stands for a value of the recipient: the closed language of templates."""
+    if _names_values(text):
+        # Here, since the libraries that fill templates in cost 16 MB, and most announcements name no value.
+        from postroom.message.template import TemplateFault, checked
+
+        try:
+            checked(text)
+        except TemplateFault as fault:
+            problems.append(FieldError(field, "invalid", fault.text))
+
+
+def _faults_for(announcement: Announcement, to: Addressed) -> list[FieldError]:
+    """What only filling in shows, such as a filter that does not exist."""
+    named = [
+        (f"translations.{language}.{part}" if number else part, text[part])
+        for number, (language, text) in enumerate(announcement.texts.items()) for part in ("subject", "text")
+        if _names_values(text[part])
+    ]
+    if not named:
+        return []
+    from postroom.message.template import TemplateFault, filled
+
+    problems: list[FieldError] = []
+    for field, text in named:
+        try:
+            filled(text, {"recipient": known_of(to)})
+        except TemplateFault as fault:
+            problems.append(FieldError(field, "invalid", fault.text))
+    return problems
+
+
+def _names_values(text: str) -> bool:
+    return "{{" in text or "{%" in text
 
 
 def _groups(wanted: Sequence[str], problems: list[FieldError]) -> list[str]:

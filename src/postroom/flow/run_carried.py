@@ -4,29 +4,24 @@ What is uploaded here is kept for as long as any upload; a run that is taken up 
 costs reading them.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from postroom.policy.report_form import ReportForm
-from postroom.store.blobs import Blobs
 from postroom.store.models import Run, RunRecipient, StoredReport
 from postroom.terms.source_fault import SourceFault, SourceFaultKind
 from postroom.terms.wording import worded
 
 from .report_body import as_upload, report_table, zipped
 from .report_link import links_for
-from .run_message import Delivered, image_in_body
-from .stored_report import report_blobs
+from .run_message import Delivered
+from .shared_pictures import SharedPictures
 from .templates import InlineImage, safe_html
-from .upload import Arriving
 
 # Tables in bodies that are kept at hand, each of at most 90 KB.
 _TABLES = 8
-# A smaller picture costs less in the message than as a file beside it.
-_SHARED_BYTES = 1024
 
 
 class Carried:
@@ -36,7 +31,7 @@ class Carried:
         self._run, self._now = run, now
         self._plan: Mapping[str, Any] = run.plan
         self._uploads: dict[str, tuple[str, str]] = {}
-        self._pictures: dict[str, str] = {}
+        self._pictures = SharedPictures(run.subscription_id)
         self._table = lru_cache(_TABLES)(_table)
 
     def delivered(self, rows: Sequence[RunRecipient]) -> dict[int, Delivered]:
@@ -51,15 +46,7 @@ class Carried:
 
     def image(self, image: InlineImage) -> dict[str, Any]:
         """A picture as an attachment: large ones are files that the messages share."""
-        if len(image.octets) < _SHARED_BYTES:
-            return image_in_body(image)
-        key = hashlib.sha256(image.octets).hexdigest()
-        if key not in self._pictures:
-            self._pictures[key] = _uploaded(report_blobs(), self._run.subscription_id, image, self._now)
-        return {
-            "filename": image.file_name, "content_type": image.media_type, "content_id": image.content_id,
-            "inline": True, "blob": self._pictures[key],
-        }
+        return self._pictures.image(image, self._now)
 
     def _reports(self, rows: Sequence[RunRecipient]) -> dict[str, StoredReport]:
         ids = {self._report_id(row) for row in rows}
@@ -95,9 +82,3 @@ class Carried:
 
 def _table(report: StoredReport) -> str:
     return safe_html(report_table(report) or "")
-
-
-def _uploaded(blobs: Blobs, scope: str, image: InlineImage, now: datetime) -> str:
-    with Arriving(blobs, scope, image.media_type) as arriving:
-        arriving.feed(image.octets)
-        return arriving.finish(now).pk

@@ -50,6 +50,8 @@ def _ruled(current: Current, traits: Traits) -> Choice:
 
 def _standard(current: Current) -> Sender:
     if current.standard is None:
-        detail = "No SMTP server is switched on. Add one or switch one on in SMTP configuration, then send again."
+        detail = worded(
+            "No SMTP server is switched on. Add one or switch one on in SMTP configuration, then send again."
+        )
         raise Problem(503, "no-smtp-server", "There is no SMTP server to send through", detail, retry_after_s=60)
     return current.standard

@@ -11,6 +11,7 @@ from postroom.message.dkim import PrivateKey, SigningKey
 from postroom.store.models import DkimKey
 from postroom.store.vault import VaultError
 from postroom.terms.problem import Problem
+from postroom.terms.wording import worded
 
 from .dkim_signing import SigningKeys
 
@@ -26,7 +27,7 @@ def signing_keys() -> SigningKeys:
         try:
             key = SigningKey(row.domain, row.selector, _private_key(row.sealed_key, row.destination))
         except VaultError as error:
-            detail = f"The DKIM key {row.record_name} can't be opened. {error}"
+            detail = worded("The DKIM key {name} can't be opened. {fault}", name=row.record_name, fault=str(error))
             raise Problem(503, "signing-key", "A message can't be signed", detail, retry_after_s=60) from error
         found[row.domain] = (*found.get(row.domain, ()), key)
     return found

@@ -5,6 +5,7 @@ import errno
 from postroom.store.queue import IdempotencyConflict
 from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.problem import Problem
+from postroom.terms.wording import worded
 
 from .request import key_conflict
 
@@ -18,12 +19,12 @@ def storage_problem(error: BaseException) -> BaseException:
     if (isinstance(error, OSError) and error.errno in _FULL) or (
         isinstance(error, StorageUnknown) and "full" in str(error)
     ):
-        detail = "The disk of the data directory is full. Free some space; what was accepted still leaves."
+        detail = worded("The disk of the data directory is full. Free some space; what was accepted still leaves.")
         return Problem(507, "storage-full", "There is no space to store the message", detail, retry_after_s=60)
     if isinstance(error, StorageBusy):
-        detail = "The database is busy and the message was not stored. Send it again."
+        detail = worded("The database is busy and the message was not stored. Send it again.")
         return Problem(503, "storage-busy", "The message could not be stored now", detail, retry_after_s=5)
     if isinstance(error, StorageUnknown | OSError):
-        detail = "It is not known whether the message was stored. Send it again with the same Idempotency-Key."
+        detail = worded("It is not known whether the message was stored. Send it again with the same Idempotency-Key.")
         return Problem(503, "storage-unknown", "The storage did not confirm the message", detail, retry_after_s=5)
     return error

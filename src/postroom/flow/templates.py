@@ -14,7 +14,7 @@ from django.conf import settings
 from postroom.message.html_cleaning import clean_fragment
 from postroom.message.html_mail import html_mail, is_document, layout, text_with_links
 from postroom.message.html_shape import HtmlFault
-from postroom.message.template import TemplateFault, filled
+from postroom.message.template import Filled, TemplateFault, filled
 from postroom.message.template_values import SafeHtml
 from postroom.store.models import Template, TemplateText
 from postroom.terms.wording import worded
@@ -77,8 +77,12 @@ def rendered_source(source: TemplateSource, values: Mapping[str, Any], here: Sit
 
 def rendered_text(source: str, language: str, values: Mapping[str, Any]) -> str:
     """`source` filled in as plain text. Raises TemplateFault."""
-    here = site()
-    return filled(source, _given(language, values, here, branding()), is_late=_clock()).text
+    return text_filled_in(source, language, values, site(), branding()).text
+
+
+def text_filled_in(source: str, language: str, values: Mapping[str, Any], here: Site, brand: Branding) -> Filled:
+    """The same where site and branding are at hand, with what was asked for and not given. Raises TemplateFault."""
+    return filled(source, _given(language, values, here, brand), is_late=_clock())
 
 
 def rendered_line(source: str, language: str, values: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ LABELS = {
     "other_text": gettext_lazy("Text in the other language"),
 }
 TEXTS = {"subject": 600, "text": 60_000, "other_subject": 600, "other_text": 60_000, "addresses": 60_000,
-          "server": 26, "key": 26}
+          "server": 26, "key": 26, "as": 320}
 _KEY = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 
 

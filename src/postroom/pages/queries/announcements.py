@@ -8,8 +8,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.flow.announcement_mail import OUTSIDE, SUPPRESSED
-from postroom.flow.announcements import OPEN, title_of
+from postroom.flow.alert_words import said
+from postroom.flow.announcement_queue import OUTSIDE, SUPPRESSED
+from postroom.flow.announcements import OPEN, standing, title_of
 from postroom.flow.reader import translated
 from postroom.flow.recipient_domains import not_allowed
 from postroom.pages import words
@@ -51,12 +52,18 @@ class AnnouncementView:
 
     @property
     def done(self) -> int:
-        return self.row.queued + self.row.left_out
+        return self.row.queued + self.row.left_out + self.row.failed
 
     @property
     def problem(self) -> str:
         """What holds it up, "" for nothing."""
-        return str((self.row.problem or {}).get("detail", ""))
+        problem = self.row.problem or {}
+        return said(problem.get("words")) or str(problem.get("detail", ""))
+
+    @property
+    def standing(self) -> Sequence[tuple[str, int]]:
+        """What became of the messages: how many are in each state."""
+        return sorted(standing(self.row).items())
 
     @property
     def remaining(self) -> str:
@@ -77,18 +84,19 @@ class AnnouncementView:
         return ", ".join((*parts, *groups, *audience.get("addresses", ())))
 
     @property
-    def left_out(self) -> Sequence[tuple[str, str]]:
+    def without(self) -> Sequence[tuple[str, str]]:
         """Addresses that get no message, each with the reason."""
         rows = self.row.recipients.exclude(left_out="").order_by("position")[:LEFT_OUT_SHOWN]
-        return [(row.address, _reason(row)) for row in rows]
+        return [(row.address, reason_of(row)) for row in rows]
 
 
-def _reason(row: AnnouncementRecipient) -> str:
+def reason_of(row: AnnouncementRecipient) -> str:
+    """Why this recipient gets no message."""
     if row.left_out == SUPPRESSED:
         return _("Gets no more mail of this kind: see Suppressed recipients.")
     if row.left_out == OUTSIDE:
         return translated(not_allowed(row.address.rpartition("@")[2]))
-    return row.left_out
+    return said(row.failure) or row.left_out
 
 
 def newest_announcements() -> list[AnnouncementView]:

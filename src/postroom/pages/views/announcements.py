@@ -1,5 +1,6 @@
 """Announcements: what was announced and how far it is; write one, see it, try it on oneself, send it."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from postroom.flow.accept import Acceptor
-from postroom.flow.announcement_mail import send_test, written_for
-from postroom.flow.announcements import announce, draft_announcement, reached, stop
+from postroom.flow.announcement_mail import Previewed, previewed, send_test
+from postroom.flow.announcements import announce, draft_announcement, reached, seen_as, stop
 from postroom.flow.instance import LANGUAGES, site
 from postroom.flow.own_text import OwnText
 from postroom.flow.reader import language, translated
@@ -24,6 +25,7 @@ from postroom.flow.recipients import Addressed
 from postroom.flow.refusals import NotPossible, SettingsRefused
 from postroom.flow.request import Person
 from postroom.flow.server_order import servers_in_order
+from postroom.message.template import TemplateFault
 from postroom.pages.access import operator_only, person
 from postroom.pages.forms.announcement import (
     LABELS,
@@ -46,6 +48,8 @@ from postroom.terms.problem import FieldError, Problem
 
 FRAME = "pages:announcement-frame"
 _LIST = gettext_lazy("Announcements")
+# Recipients that the preview offers; another one's address is typed.
+OFFERED = 50
 
 
 @require_safe
@@ -71,9 +75,13 @@ def new_announcement(request: HttpRequest) -> HttpResponse:
         draft.pk, draft.sender_name = typed["key"], person(request).name
         if step == "send":
             return _sent(request, draft)
+        people = reached(draft)
+        seen = _seen(draft, people, typed)
         if step == "test":
-            _try(request, draft)
-        return _preview(request, typed, draft)
+            _try(request, draft, seen)
+        return _preview(request, typed, people, seen)
+    except TemplateFault as fault:
+        return _form(request, typed, [FieldError("text", "invalid", fault.text)])
     except SettingsRefused as refused:
         return _form(request, typed, refused.problems)
     except NotPossible as reason:
@@ -124,27 +132,38 @@ def _sent(request: HttpRequest, draft: Announcement) -> HttpResponse:
     return redirect("pages:announcement", draft.pk)
 
 
-def _try(request: HttpRequest, draft: Announcement) -> None:
-    """Raises Problem."""
+def _seen(draft: Announcement, people: Sequence[Addressed], typed: Mapping[str, Any]) -> tuple[Previewed, str]:
+    """What the chosen recipient would get, or, where nobody of that address gets it, the first one, and why. Raises
+    TemplateFault."""
+    try:
+        return previewed(draft, seen_as(people, typed["as"])), ""
+    except SettingsRefused as refused:
+        return previewed(draft, seen_as(people, "")), refused.problems[0].text
+
+
+def _try(request: HttpRequest, draft: Announcement, seen: tuple[Previewed, str]) -> None:
+    """Raises Problem, TemplateFault."""
     user, outbox = person(request), open_outbox()
     try:
         acceptor = Acceptor(outbox.queue, Blobs(Path(settings.DATA_DIR) / "blobs"))
-        async_to_sync(send_test)(acceptor, draft, _me(user), Person(user.pk, user.name or user.email))
+        async_to_sync(send_test)(acceptor, draft, seen[0].to, _me(user), Person(user.pk, user.name or user.email))
     finally:
         outbox.close()
     messages.success(request, _("A test is on its way to %(address)s.") % {"address": user.email})
 
 
-def _preview(request: HttpRequest, typed: dict[str, Any], draft: Announcement) -> HttpResponse:
-    people, made = reached(draft), written_for(draft, _me(person(request)))
-    url = ""
+def _preview(
+    request: HttpRequest, typed: dict[str, Any], people: Sequence[Addressed], seen: tuple[Previewed, str]
+) -> HttpResponse:
+    made, url = seen[0].made, ""
     if made.html:
         blob = _drafts().put(_with_pictures(made).encode("utf-8", "replace"))
         url = frame_url(FRAME, f"{blob.digest}-{blob.size_bytes}")
     context = {
         "crumbs": [(_LIST, reverse("pages:announcements")), (_("Preview"), "")], "typed": typed, "made": made,
         "texts": [(name, typed[name]) for name in TEXTS], "frame": url, "people": len(people),
-        "some": [one.name or one.address for one in people[:5]],
+        "some": [one.name or one.address for one in people[:5]], "seen": seen[0], "as_fault": seen[1],
+        "choices": people[:OFFERED],
     }
     return render(request, "pages/announcement_preview.html", context)
 

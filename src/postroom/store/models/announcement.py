@@ -13,7 +13,7 @@ class Announcement(models.Model):
 
     `state`: waiting until an engine fixes its recipients, sending while messages are queued, then done or stopped (by
     hand). `problem` is what holds it up. `planned` were fixed, `queued` of them have their message, `left_out` get
-    none. Whoever may leave (`can_leave`) has a link for it."""
+    none on purpose, and for `failed` there could be none. Whoever may leave (`can_leave`) has a link for it."""
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -30,6 +30,7 @@ class Announcement(models.Model):
     planned = models.IntegerField(default=0)
     queued = models.IntegerField(default=0)
     left_out = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0, db_default=0)
     problem = models.JSONField(null=True)
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=254)
@@ -40,9 +41,9 @@ class Announcement(models.Model):
 
 
 class AnnouncementRecipient(models.Model):
-    """One address of one announcement, fixed before the first message is queued. `left_out` tells why nobody writes to
-    it: suppressed, domain-not-allowed, or a refusal in words; "" otherwise. `message_id` is the message's id here, ""
-    until it is queued."""
+    """One address of one announcement, fixed before the first message is queued, with what was known of the recipient
+    then. `left_out` tells why nobody writes to it: suppressed, domain-not-allowed, or failed, for the reason `failure`
+    (a Wording); "" otherwise. `message_id` is the message's id here, "" until it is queued."""
 
     id = models.BigAutoField(primary_key=True)
     announcement = models.ForeignKey(Announcement, on_delete=models.CASCADE, related_name="recipients")
@@ -50,7 +51,10 @@ class AnnouncementRecipient(models.Model):
     address = models.CharField(max_length=254)
     name = models.CharField(max_length=150, blank=True, db_default="")
     language = models.CharField(max_length=8, blank=True, db_default="")
+    time_zone = models.CharField(max_length=64, blank=True, db_default="")
+    values = models.JSONField(null=True)
     left_out = models.CharField(max_length=300, blank=True, db_default="")
+    failure = models.JSONField(null=True)
     message_id = models.CharField(max_length=26, blank=True, db_default="")
 
     class Meta:
