@@ -15,6 +15,7 @@ from postroom.flow import try_source
 from postroom.flow.report_link import links_for
 from postroom.flow.source_settings import secret_of
 from postroom.flow.stored_report import report_blobs, store_report
+from postroom.pages import guess_limit
 from postroom.policy.report_roots import ReportRoots
 from postroom.store.models import ReportLink, ReportSource, SourceTry, SqlConnection, StoredReport, User
 
@@ -213,6 +214,19 @@ def test_s6_a_link_that_was_not_made_here_gives_nothing(client: Client, report: 
     for wrong in (path[:-1], path[:-1] + ("0" if path[-1] != "0" else "1"), "/reports/x", path.upper()[:9] + "0" * 52):
         assert client.get(wrong).status_code == 404
     assert ReportLink.objects.get().fetch_count == 0
+
+
+@pytest.mark.usefixtures("administrator")
+def test_w8_who_guesses_links_waits_and_others_do_not(client: Client, report: StoredReport) -> None:
+    path = link_to(report)
+    for _ in range(guess_limit.WRONG_LINKS):
+        assert client.get(path).status_code == 200, "right links are no guesses"
+        assert client.get("/reports/x").status_code == 404
+    answer = client.get(path)
+    assert (answer.status_code, answer["Retry-After"]) == (429, "300")
+    assert b"North" not in answer.content
+    assert client.get(path, REMOTE_ADDR="192.0.2.7").status_code == 200
+    assert client.get(path, headers={"X-Forwarded-For": "192.0.2.9"}).status_code == 429
 
 
 def test_each_recipient_has_one_link_that_lasts_to_its_latest_end(report: StoredReport) -> None:

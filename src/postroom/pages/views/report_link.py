@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from postroom.flow.report_link import linked_report, note_fetch
 from postroom.flow.stored_report import report_content
+from postroom.pages import guess_limit
 from postroom.store.blobs import DamagedBlob
 from postroom.store.models import StoredReport
 
@@ -27,8 +28,14 @@ _POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 @require_safe
 def report_link(request: HttpRequest, token: str) -> HttpResponseBase:
     """The report as a download; a page that says why where the link is over or none."""
+    if not guess_limit.may_look(request):
+        text = _("Too many links that were not made here came from your network. Wait five minutes, then try again.")
+        answer = _said(request, _("Wait a little"), text, 429)
+        answer["Retry-After"] = str(guess_limit.WINDOW_S)
+        return answer
     linked = linked_report(token, timezone.now())
     if linked is None:
+        guess_limit.note_wrong(request)
         text = _("This link is not complete, or it was not made here. Use the link in the message as it is.")
         return _said(request, _("There is no report here"), text, 404)
     if linked.report is None:
