@@ -1,4 +1,4 @@
-"""Links that were not made here are guesses: a client address that came with many of them waits, right links or not (W8).
+"""Links that were not made here are guesses: an address that came with many of them waits, right links or not (W8).
 
 The counters live in this process's memory. The address is the connection's own, never one that a header claims (W7).
 """
