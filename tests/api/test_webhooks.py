@@ -183,3 +183,16 @@ def test_an_event_that_can_be_chosen_is_in_the_documentation(admin: Call) -> Non
     description = str(admin("get", "/api/v1/openapi.json").json()["components"]["schemas"]["WebhookIn"])
     assert all(kind in description for kind in SUBSCRIBABLE)
     assert settings.WEBHOOK_NETWORKS.networks == ()
+
+
+def test_tags_and_purposes_are_kept_changed_and_checked(admin: Call, webhook: dict[str, Any]) -> None:
+    assert (webhook["tags"], webhook["purposes"]) == ([], [])
+    path = f"{URL}/{webhook['id']}"
+    changed = admin("patch", path, {"tags": ["invoice", "invoice"], "purposes": ["report", "notification"]}).json()
+    assert (changed["tags"], changed["purposes"]) == (["invoice"], ["notification", "report"])
+    assert AuditEntry.objects.latest("pk").changes["tags"] == [[], ["invoice"]]
+    assert admin("patch", path, {"name": "Other"}).json()["tags"] == ["invoice"]
+    for wrong in ({"tags": ["a"] * 21}, {"tags": [""]}, {"tags": ["a\nb"]}, {"purposes": ["nothing"]}):
+        answer = admin("patch", path, wrong)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"].startswith(next(iter(wrong)))

@@ -98,3 +98,13 @@ def test_a_new_secret_can_end_the_former_one_at_once(capsys: pytest.CaptureFixtu
     assert signing_secrets(Webhook.objects.get(), NOW) == [capsys.readouterr().out.strip()]
     assert run("remove", "App") == 0
     assert not Webhook.objects.exists()
+
+
+def test_tags_and_purposes_are_set_and_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    row = added("--tag", "invoice", "--tag", "bill", "--purpose", "report")
+    assert (row.tags, row.purposes) == (["invoice", "bill"], ["report"])
+    capsys.readouterr()
+    assert run("list") == 0
+    assert "all events, only tag invoice, tag bill, purpose report" in capsys.readouterr().out
+    assert run("add", "Other", "https://app.example.com/", "--purpose", "nothing") == 2
+    assert "Choose among" in capsys.readouterr().err

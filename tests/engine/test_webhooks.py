@@ -283,3 +283,19 @@ async def test_an_engine_that_has_not_the_turn_sends_nothing(outbox: Outbox, rec
     assert (await Event.objects.acount(), receiver.taken) == (1, [])
     await webhooks.stop()
     change.close()
+
+
+async def test_a_webhook_for_some_tags_or_purposes_hears_of_those_messages_alone(
+    outbox: Outbox, receiver: Receiver, at_work: None  # noqa: ARG001
+) -> None:
+    values = {"name": "Billing", "url": receiver.url, "tags": ["invoice", "bill"], "purposes": ["notification"]}
+    await sync_to_async(add_webhook)(values, "test")
+    server_id = await outbox.server(1)
+    await outbox.submit(server_id, "no@example.org", tags=["monthly"])
+    await outbox.submit(server_id, "none@example.org")
+    await outbox.submit(server_id, "other@example.org", tags=["bill"], purpose="report")
+    wanted = await outbox.submit(server_id, "ann@example.org", tags=["x", "bill"])
+    await until(lambda: len(receiver.events) == 1)
+    await until(lambda: not Event.objects.exists())
+    assert [event["data"]["message"]["id"] for event in receiver.events] == [wanted.id]
+    assert await WebhookDelivery.objects.acount() == 1

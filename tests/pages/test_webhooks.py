@@ -161,3 +161,25 @@ def test_a_webhook_that_somebody_else_removed_meanwhile_is_told_of(
 
 def test_the_empty_page_says_what_a_webhook_is_for(page: Client) -> None:
     assert "No webhook yet" in text_of(page, "/webhooks")
+
+
+def test_tags_and_purposes_are_folded_away_until_they_are_set(page: Client) -> None:
+    folded = text_of(page, "/webhooks/new")
+    assert "all of them, whatever their tags and purpose" in folded
+    values = {**GOOD, "tags": f"invoice\n\n{MARKUP}, a", "purposes": ["report"]}
+    address = page.post("/webhooks/new", values)["Location"]
+    row = Webhook.objects.get()
+    assert (row.tags, row.purposes) == (["invoice", f"{MARKUP}, a"], ["report"])
+    shown = text_of(page, address)
+    assert "Purpose: report delivery" in " ".join(shown.split())
+    assert MARKUP not in shown
+    form = text_of(page, f"{address}/edit")
+    assert 'value="report" checked' in form
+    page.post(f"{address}/edit", {**GOOD, "tags": "a" * 101})
+    assert Webhook.objects.get().tags == ["invoice", f"{MARKUP}, a"]
+
+
+def test_a_tag_that_cannot_be_is_told_beside_its_field(page: Client) -> None:
+    answer = page.post("/webhooks/new", {**GOOD, "tags": "a" * 101})
+    assert answer.status_code == 422
+    assert 'id="e-tags"' in answer.content.decode()

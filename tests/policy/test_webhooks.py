@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.policy.anymail import Anymail, in_anymail_words
+from postroom.policy.webhook_filter import WebhookFilter
 from postroom.policy.webhook_signature import key_of, secret_of, signed_fields
 from postroom.policy.webhooks import GIVE_UP_AFTER, Standing, Verdict, is_given_up, pause_s, verdict_of
 from postroom.terms.event import EventKind
@@ -95,3 +96,33 @@ def test_every_event_of_a_message_has_a_word_of_anymail(kind: EventKind, cause: 
 ])
 def test_an_event_says_what_anymail_would(kind: EventKind, cause: str, words: Anymail) -> None:
     assert in_anymail_words(kind, cause) == words
+
+
+def event(kind: str = "message.sent", **message: object) -> dict[str, object]:
+    return {"type": kind, "data": {"message": {"id": "1", **message}} if message or kind.startswith("message") else {}}
+
+
+@pytest.mark.parametrize(("tags", "purposes", "message", "passes"), [
+    ([], [], {"tags": [], "purpose": "alert"}, True),
+    (["a", "b"], [], {"tags": ["b", "c"], "purpose": "alert"}, True),
+    (["a", "b"], [], {"tags": ["c"], "purpose": "alert"}, False),
+    (["a"], [], {"tags": ["A"], "purpose": "alert"}, False),
+    ([], ["report"], {"tags": [], "purpose": "report"}, True),
+    ([], ["report", "alert"], {"tags": [], "purpose": "notification"}, False),
+    (["a"], ["report"], {"tags": ["a"], "purpose": "notification"}, False),
+    (["a"], ["report"], {"tags": ["a"], "purpose": "report"}, True),
+    (["a"], [], {}, False), ([], ["report"], {}, False), ([], [], {}, True),
+])
+def test_of_messages_a_webhook_hears_by_tag_and_purpose(
+    tags: list[str], purposes: list[str], message: dict[str, object], passes: bool
+) -> None:
+    wanted = WebhookFilter(["message.sent"], tags, purposes)
+    assert wanted.lets_pass(event(**message)) is passes
+    assert not wanted.lets_pass(event("message.failed", **message))
+
+
+def test_what_tells_of_no_message_passes_whatever_tags_and_purposes_say() -> None:
+    wanted = WebhookFilter(["run.failed", "alert.opened"], ["a"], ["report"])
+    assert wanted.lets_pass(event("run.failed"))
+    assert wanted.lets_pass(event("alert.opened"))
+    assert not wanted.lets_pass(event("run.started"))

@@ -24,6 +24,7 @@ from .strict_parser import refuse_unknown_query
 router = Router(tags=["Webhooks"])
 Id = Annotated[str, Field(max_length=26)]
 State = Literal["waiting", "succeeded", "failed"]
+Purpose = Literal["notification", "report", "communication", "alert"]
 _EVENTS = f"What it hears of, [] for everything: {', '.join(SUBSCRIBABLE)}."
 
 
@@ -34,6 +35,13 @@ class WebhookIn(Strict):
     url: Annotated[StrictStr, Field(max_length=webhooks.URL_CHARACTERS, description="Takes the requests.")] = ""
     events: Annotated[
         tuple[Annotated[StrictStr, Field(max_length=100)], ...], Field(max_length=100, description=_EVENTS)
+    ] = ()
+    tags: Annotated[
+        tuple[Annotated[StrictStr, Field(min_length=1, max_length=webhooks.TAG_CHARACTERS)], ...],
+        Field(max_length=webhooks.TAGS, description="Of messages it hears where they have one of these; [] for any."),
+    ] = ()
+    purposes: Annotated[
+        tuple[Purpose, ...], Field(max_length=4, description="Of messages it hears of these purposes; [] for any.")
     ] = ()
 
 
@@ -54,6 +62,8 @@ class WebhookOut(Schema):
     name: str
     url: str
     events: list[str]
+    tags: list[str]
+    purposes: list[Purpose]
     paused_for: Literal["manual", "failing", "gone", "backlog"] | None
     paused_at: datetime | None
     failures: int
@@ -273,7 +283,8 @@ def _json(row: Webhook, request: HttpRequest) -> dict[str, Any]:
     former_signs = row.previous_until is not None and row.previous_until > timezone.now()
     return {
         "id": row.pk, "name": row.name, "url": row.url if sees_all else webhooks.shown_url(row.url),
-        "events": row.events, "paused_for": row.paused_for or None, "paused_at": row.paused_at,
+        "events": row.events, "tags": row.tags, "purposes": row.purposes, "paused_for": row.paused_for or None,
+        "paused_at": row.paused_at,
         "failures": row.failures, "failing_since": row.failing_since, "last_success_at": row.last_success_at,
         "last_problem": row.last_problem or None,
         "waiting": row.deliveries.filter(state=WebhookDelivery.State.WAITING).count(),

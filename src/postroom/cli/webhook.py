@@ -25,6 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("name", metavar="NAME")
     add.add_argument("url", metavar="URL", help="takes the requests, such as https://app.example.com/mail-events")
     add.add_argument("--event", action="append", default=[], metavar="TYPE", help="may be repeated (default: all)")
+    add.add_argument("--tag", action="append", default=[], metavar="TAG",
+                     help="of messages only those with this tag; may be repeated (default: any)")
+    add.add_argument("--purpose", action="append", default=[], metavar="PURPOSE",
+                     help="of messages only those of this purpose; may be repeated (default: any)")
     deliveries = actions.add_parser("deliveries", help="what a webhook was told last")
     deliveries.add_argument("--state", choices=("waiting", "succeeded", "failed"))
     replay = actions.add_parser("replay", help="tell a webhook again")
@@ -78,14 +82,18 @@ def _listed(args: argparse.Namespace) -> int:
         return 0
     for row in rows:
         values = webhook_values(row)
-        print(f"{row.pk}  {_word(row):16}  {row.name}  {values['url']}  {' '.join(row.events) or 'all events'}")
+        only = [f"tag {tag}" for tag in row.tags] + [f"purpose {purpose}" for purpose in row.purposes]
+        events = f"{' '.join(row.events) or 'all events'}{', only ' if only else ''}{', '.join(only)}"
+        print(f"{row.pk}  {_word(row):16}  {row.name}  {values['url']}  {events}")
     return 0
 
 
 def _added(args: argparse.Namespace) -> int:
     from postroom.flow.webhooks import add_webhook
 
-    row, secret = add_webhook({"name": args.name, "url": args.url, "events": args.event}, ACTOR)
+    row, secret = add_webhook({
+        "name": args.name, "url": args.url, "events": args.event, "tags": args.tag, "purposes": args.purpose,
+    }, ACTOR)
     print(secret)
     print(f"Keep this secret: nobody can read it again. Then: postroom webhook test {row.pk}", file=sys.stderr)
     return 0

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 
+from postroom.policy.webhook_filter import WebhookFilter
 from postroom.policy.webhooks import GIVE_UP_AFTER
 from postroom.store import audit
 from postroom.store.models import Event, Webhook, WebhookDelivery
@@ -55,10 +56,14 @@ def distribute(now: datetime) -> int:
         WebhookDelivery.objects.bulk_create(
             _delivery(webhook, some, now)
             for webhook in webhooks
-            for some in _requests([event for event in all_told if event["type"] in (webhook.events or SUBSCRIBABLE)])
+            for some in _requests(list(filter(_filter_of(webhook).lets_pass, all_told)))
         )
         Event.objects.filter(pk__in=ids).delete()
     return len(ids)
+
+
+def _filter_of(webhook: Webhook) -> WebhookFilter:
+    return WebhookFilter(webhook.events or SUBSCRIBABLE, webhook.tags, webhook.purposes)
 
 
 def _told(ids: Sequence[int]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 from django.db import transaction
 
+from postroom.policy.webhook_filter import PURPOSES
 from postroom.policy.webhook_signature import SECRET_BYTES, key_of, secret_of
 from postroom.policy.webhooks import GIVE_UP_AFTER
 from postroom.store import audit, event_triggers
@@ -27,6 +28,7 @@ from .refusals import NotPossible, SettingsRefused
 WEBHOOKS = 50
 NAME_CHARACTERS = 100
 URL_CHARACTERS = 2_000
+TAGS, TAG_CHARACTERS = 20, 100
 # How long the former secret signs beside a new one, unless it is said to be known to others.
 BOTH_SIGN = timedelta(hours=24)
 _Pause = Webhook.Pause
@@ -34,7 +36,7 @@ _Pause = Webhook.Pause
 
 def add_webhook(values: Mapping[str, Any], actor: str) -> tuple[Webhook, str]:
     """A new webhook, and its secret, which nobody can read again: the `secret` of `values`, else one made here. The
-    others are `name`, `url` and `events`. Raises SettingsRefused, NotPossible."""
+    others are `name`, `url`, `events`, `tags` and `purposes`. Raises SettingsRefused, NotPossible."""
     with transaction.atomic():
         if Webhook.objects.count() >= WEBHOOKS:
             raise NotPossible(worded("There are {most} webhooks already. Remove one first.", most=WEBHOOKS))
@@ -140,7 +142,9 @@ def present(webhook_id: str) -> Webhook:
 
 def webhook_values(row: Webhook) -> dict[str, Any]:
     """What of it is set, by API name, as anybody may read it: a query may hold a secret of the receiver's."""
-    return {"name": row.name, "url": shown_url(row.url), "events": row.events}
+    return {
+        "name": row.name, "url": shown_url(row.url), "events": row.events, "tags": row.tags, "purposes": row.purposes,
+    }
 
 
 def shown_url(url: str) -> str:
@@ -178,8 +182,26 @@ def _set(row: Webhook, values: Mapping[str, Any], problems: list[FieldError]) ->
     if "events" in values:
         row.events, of_events = _checked_events(values["events"])
         problems += of_events
+    if "tags" in values:
+        row.tags = list(dict.fromkeys(str(tag).strip() for tag in values["tags"]))
+        problems += _tag_problems(row.tags)
+    if "purposes" in values:
+        wanted = set(map(str, values["purposes"]))
+        row.purposes = [purpose for purpose in PURPOSES if purpose in wanted]
+        if wanted - set(PURPOSES):
+            text = worded("Choose among {purposes}.", purposes=", ".join(PURPOSES))
+            problems.append(FieldError("purposes", "invalid", text))
     if problems:
         raise SettingsRefused(*problems)
+
+
+def _tag_problems(tags: Sequence[str]) -> list[FieldError]:
+    if len(tags) > TAGS:
+        return [FieldError("tags", "too-many", worded("Enter at most {most} tags.", most=TAGS))]
+    if any(not 1 <= len(tag) <= TAG_CHARACTERS or not tag.isprintable() for tag in tags):
+        text = worded("A tag has 1 to {most} characters.", most=TAG_CHARACTERS)
+        return [FieldError("tags", "invalid", text)]
+    return []
 
 
 def _name_problems(row: Webhook) -> list[FieldError]:

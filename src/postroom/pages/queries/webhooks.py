@@ -17,6 +17,8 @@ from postroom.store.models import Webhook, WebhookDelivery
 from postroom.terms.event import EventKind
 from postroom.terms.wording import Wording
 
+from .message_filters import PURPOSES
+
 PAGE = 50
 _State = WebhookDelivery.State
 # In groups, as the form offers them; a title says what has happened.
@@ -71,6 +73,11 @@ class WebhookView:
     word: str
     why: str
     waiting: int
+
+    @property
+    def purposes(self) -> Sequence[str]:
+        """Of which purposes the messages are that it hears of, none for any."""
+        return [str(PURPOSES[purpose]) for purpose in self.row.purposes if purpose in PURPOSES]
 
     @property
     def is_plain(self) -> bool:

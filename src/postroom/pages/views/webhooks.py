@@ -16,13 +16,17 @@ from postroom.flow.refusals import NotPossible, SettingsRefused
 from postroom.flow.webhooks import NAME_CHARACTERS, URL_CHARACTERS, add_webhook, change_webhook
 from postroom.pages import shown_once
 from postroom.pages.access import administrator_only, person
+from postroom.pages.queries.message_filters import PURPOSES
 from postroom.pages.queries.webhooks import GROUPS, webhook_views
 from postroom.store.models import Webhook
 from postroom.terms.problem import FieldError
 
 CRUMBS = [(gettext_lazy("Administration"), ""), (gettext_lazy("Who is told"), "")]
 LIST = gettext_lazy("Webhooks")
-_LABELS = {"name": gettext_lazy("Name"), "url": gettext_lazy("Address"), "events": gettext_lazy("Events")}
+_LABELS = {
+    "name": gettext_lazy("Name"), "url": gettext_lazy("Address"), "events": gettext_lazy("Events"),
+    "tags": gettext_lazy("Tags"), "purposes": gettext_lazy("Purposes"),
+}
 
 
 @require_safe
@@ -55,7 +59,10 @@ def new_webhook(request: HttpRequest) -> HttpResponse:
 def edit_webhook(request: HttpRequest, webhook_id: str) -> HttpResponse:
     row = get_object_or_404(Webhook, pk=webhook_id)
     if request.method != "POST":
-        usual = {"name": row.name, "url": row.url, "events": row.events, "every": not row.events}
+        usual = {
+            "name": row.name, "url": row.url, "events": row.events, "every": not row.events,
+            "tags": "\n".join(row.tags), "purposes": row.purposes,
+        }
         return _form(request, row, usual, [])
     typed = _typed(request)
     try:
@@ -73,14 +80,18 @@ def _typed(request: HttpRequest) -> dict[str, Any]:
     post = request.POST
     return {
         "name": post.get("name", "")[:1_000], "url": post.get("url", "")[:5_000], "every": post.get("which") != "some",
-        "events": post.getlist("events")[:100],
+        "events": post.getlist("events")[:100], "tags": post.get("tags", "")[:5_000],
+        "purposes": post.getlist("purposes")[:10],
     }
 
 
 def _values(typed: dict[str, Any]) -> dict[str, Any]:
     """By API name. Nobody who chose none means every one."""
     events = [] if typed["every"] else typed["events"] or [""]
-    return {"name": typed["name"], "url": typed["url"], "events": events}
+    tags = [tag.strip() for tag in typed["tags"].splitlines() if tag.strip()]
+    return {
+        "name": typed["name"], "url": typed["url"], "events": events, "tags": tags, "purposes": typed["purposes"],
+    }
 
 
 def _form(
@@ -94,6 +105,7 @@ def _form(
     context = {
         "crumbs": [*CRUMBS, (LIST, reverse("pages:webhooks")), *above, here],
         "row": row, "typed": typed, "groups": GROUPS, "problems": texts,
+        "purposes": PURPOSES.items(),
         "summary": [(field, _LABELS.get(field, field), text) for field, text in texts.items()],
         "most_name": NAME_CHARACTERS, "most_url": URL_CHARACTERS,
     }

@@ -19,7 +19,8 @@ class Event(models.Model):
 
 
 class Webhook(models.Model):
-    """An address that hears of events; `events` are kinds, [] for all of them. The secret signs and is never sent.
+    """An address that hears of events; `events` are kinds, [] for all of them. Of messages it hears where they have one
+    of `tags` and one of `purposes`, [] for any. The secret signs and is never sent.
 
     `previous_secret` signs beside it until `previous_until`, so that a receiver has time to take over the new one.
     `failures` counts attempts since the last success, `failing_since` is the first of them; until `retry_at` nothing is
@@ -35,6 +36,8 @@ class Webhook(models.Model):
     name = models.CharField(max_length=100, unique=True)
     url = models.CharField(max_length=2_000)
     events = models.JSONField(default=list)
+    tags = models.JSONField(default=list)
+    purposes = models.JSONField(default=list)
     sealed_secret = models.TextField()
     previous_secret = models.TextField(blank=True, db_default="")
     previous_until = models.DateTimeField(null=True)
