@@ -5,25 +5,27 @@ same kills.
 
 import os
 import random
-import shutil
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.utils import timezone
-from tests.outbox import copy_schema, rows
+from tests.outbox import Database, copy_schema, rows
 from tests.rig.installation import Installation
-from tests.subscribed import asked, pushed, pushed_source, subscribed
+from tests.rig.postgresql import Cluster
+
+from postroom.policy.database_url import DatabaseUrl
+from postroom.store.database import conninfo_of
 
 from .audit import audited, sink_arrivals, stored_deliveries
 from .processes import Role, SinkProcess, eventually
 from .test_crash import add_sink, is_whole
 
-pytestmark = [pytest.mark.crash, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.crash, pytest.mark.django_db]
 RECIPIENTS = 10_000 if int(os.environ.get("ROUNDS", "0")) >= 200 else 2_000
 REPORT_BYTES = 2 * 1024 * 1024
 # What the engine may need above an idle one, and what may lie on the disk besides the report and its encoded form.
@@ -38,7 +40,7 @@ class Scene:
     """An installation whose engine finds a run that waits."""
 
     data: Path
-    database: Path
+    database: Database
     engine: Role
     sink: SinkProcess
 
@@ -62,22 +64,25 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, data_dir: Path) -> Iterator[Callable[[int, bytes], Scene]]:
+def scene(request: pytest.FixtureRequest, tmp_path: Path, db: None) -> Iterator[Callable[..., Scene]]:  # noqa: ARG001  it makes the schema
     made: list[Scene] = []
 
-    def begin(recipients: int, report: bytes) -> Scene:
-        now = timezone.now() - timedelta(seconds=1)
-        source = pushed_source()
-        pushed(source, now, report)
-        asked(subscribed(source, [f"reader{n}@example.org" for n in range(recipients)]), now)
-        data = tmp_path / "data"
+    def begin(recipients: int, report: bytes, dialect: str = "sqlite") -> Scene:
+        data, environment = tmp_path / "data", {"POSTROOM_SMTP_PORTS": "1-65535"}
         data.mkdir(mode=0o700)
-        database = copy_schema(data / "postroom.sqlite3")
-        shutil.copytree(data_dir / "blobs", data / "blobs")
+        if dialect == "sqlite":
+            database: Database = copy_schema(data / "postroom.sqlite3")
+        else:
+            cluster: Cluster = request.getfixturevalue("postgresql")
+            url = cluster.url(cluster.create(request.getfixturevalue("postgresql_schema")))
+            database, environment["POSTROOM_DATABASE_URL"] = conninfo_of(DatabaseUrl.parse(url)), url
+        installation = Installation(data, **environment)
+        (tmp_path / "report.csv").write_bytes(report)
+        words = [sys.executable, "-m", "tests.crash.waiting_run", str(recipients), str(tmp_path / "report.csv")]
+        subprocess.run(words, env=installation.environment, check=True)
         sink = SinkProcess(tmp_path / "arrivals")
         add_sink(database, "Sink", sink.port)
-        engine = Role(Installation(data, POSTROOM_SMTP_PORTS="1-65535"), "engine")
-        made.append(Scene(data, database, engine, sink))
+        made.append(Scene(data, database, Role(installation, "engine"), sink))
         return made[0]
 
     yield begin
@@ -87,7 +92,7 @@ def scene(tmp_path: Path, data_dir: Path) -> Iterator[Callable[[int, bytes], Sce
 
 
 def test_d8_s3_a_report_for_thousands_is_stored_once_and_queued_once_for_each_through_kills(
-    scene: Callable[[int, bytes], Scene], record_property: Callable[[str, object], None]
+    scene: Callable[..., Scene], record_property: Callable[[str, object], None]
 ) -> None:
     line = b"0123456789abcdef,42\r\n"
     here = scene(RECIPIENTS, (b"order,amount\r\n" + line * (REPORT_BYTES // len(line) + 1))[:REPORT_BYTES])
@@ -116,10 +121,11 @@ def test_d8_s3_a_report_for_thousands_is_stored_once_and_queued_once_for_each_th
     assert is_whole(here.database)
 
 
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_s3_what_a_run_writes_arrives_once_for_each_through_kills_in_the_middle(
-    scene: Callable[[int, bytes], Scene], record_property: Callable[[str, object], None]
+    scene: Callable[..., Scene], record_property: Callable[[str, object], None], dialect: str
 ) -> None:
-    here = scene(READERS, b"order,amount\r\n1,42\r\n")
+    here = scene(READERS, b"order,amount\r\n1,42\r\n", dialect)
     seed = random.randrange(2**32)
     here.engine.start()
     seen = here.kill_in_the_middle(READERS, KILLS, random.Random(seed))

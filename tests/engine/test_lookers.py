@@ -55,8 +55,8 @@ LOOKERS: list[tuple[Any, str, Callable[[], Any]]] = [
     (scheduler.Scheduler, "_round", lambda: scheduler.Scheduler(TURN)),
     (source_tries.SourceTries, "_round", lambda: source_tries.SourceTries(TURN)),
     (webhooks.Webhooks, "_round", lambda: webhooks.Webhooks(CHANGED, TURN)),
-    (runs.Runs, "_round", lambda: runs.Runs(NOBODY, CHANGED, is_alone=False)),
-    (runs.Runs, "_renew", lambda: runs.Runs(NOBODY, CHANGED, is_alone=False)),
+    (runs.Runs, "_round", lambda: runs.Runs(NOBODY, CHANGED, engine="")),
+    (runs.Runs, "_renew", lambda: runs.Runs(NOBODY, CHANGED, engine="")),
     (server_tests.ServerTests, "_claim", nudged),
     (engine_watch, "_looked", watching),
 ]

@@ -42,7 +42,7 @@ async def working(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 
     def begin() -> Runs:
         runner = Runner(Acceptor(outbox.queue, Blobs(data_dir / "blobs")))
-        made.append(Runs(runner, change, is_alone=True))
+        made.append(Runs(runner, change, engine=""))
         return made[-1]
 
     yield begin

@@ -78,6 +78,22 @@ def test_what_is_given_back_or_left_behind_is_taken_up_at_once(subscription: Sub
     give_back([run])
     again = claim_run(NOW)
     assert again is not None
-    assert free_runs() == 1
+    assert free_runs("") == 1
     assert claim_run(NOW, [again.pk]) is None
     assert claim_run(NOW) is not None
+
+
+def test_an_engine_that_comes_back_takes_up_what_it_left_and_nothing_of_another_one(
+    subscription: Subscription,
+) -> None:
+    for _ in range(2):
+        asked(subscription, NOW)
+    mine, others = claim_run(NOW, engine="mail1/1"), claim_run(NOW, engine="mail2/1")
+    assert mine is not None
+    assert others is not None
+    assert claim_run(NOW, engine="mail1/1") is None
+    assert free_runs("mail1/1") == 1
+    again = claim_run(NOW, engine="mail1/1")
+    assert again is not None
+    assert (again.pk, again.fence) == (mine.pk, mine.fence + 1)
+    assert claim_run(NOW, engine="mail1/1") is None

@@ -68,7 +68,7 @@ async def _serve_until_signal(name: str, ready: Callable[[], None]) -> None:
         await engine.recover()
         leave_to_memory()
         ready()
-        await _with_lookers(engine, turn, Acceptor(queue, blobs))
+        await _with_lookers(engine, name, turn, Acceptor(queue, blobs))
     finally:
         outbox.close()
         change.close()
@@ -76,14 +76,14 @@ async def _serve_until_signal(name: str, ready: Callable[[], None]) -> None:
         log.close()
 
 
-async def _with_lookers(engine: Engine, turn: Turn, acceptor: Acceptor) -> None:
+async def _with_lookers(engine: Engine, name: str, turn: Turn, acceptor: Acceptor) -> None:
     """Run the engine; beside it, and as long as it runs, lookers do what has nothing to do with deliveries."""
     changes = [open_change() for _ in range(3)]
     lookers = (
         DomainChecks(changes[0], turn), BounceMailboxReader(turn), Alerts(acceptor, turn), SourceTries(turn),
         Communications(acceptor, turn),
         Webhooks(changes[1], turn), Scheduler(turn),
-        Runs(Runner(acceptor), changes[2], is_alone=not is_postgresql()))
+        Runs(Runner(acceptor), changes[2], engine=name))
     try:
         await engine.run()
     finally:

@@ -29,11 +29,11 @@ _log = structlog.get_logger("postroom.engine")
 
 
 class Runs:
-    """Works from its making until `stop`. `is_alone`: no other engine works on the database, so that what is under
-    lease now was left behind."""
+    """Works from its making until `stop`. `engine` is the name that no other living engine has: what is under lease of
+    that name at first was left behind by an earlier life of it."""
 
-    def __init__(self, runner: Runner, change: Change, *, is_alone: bool) -> None:
-        self._runner, self._change, self._is_alone = runner, change, is_alone
+    def __init__(self, runner: Runner, change: Change, *, engine: str) -> None:
+        self._runner, self._change, self._engine, self._has_looked_back = runner, change, engine, False
         self._runs: dict[str, Run] = {}
         self._running = UnderWay("a run of a subscription")
         self._claiming = Interval(UNHURRIED_S)
@@ -54,15 +54,15 @@ class Runs:
             _log.error("runs could not be given back", error=str(error))
 
     async def _round(self) -> None:
-        if self._is_alone:
-            await sync_to_async(free_runs)()
-            self._is_alone = False
+        if not self._has_looked_back:
+            await sync_to_async(free_runs)(self._engine)
+            self._has_looked_back = True
         if self._change.has_come() or self._claiming.is_over():
             await self._begin()
 
     async def _begin(self) -> None:
         while len(self._running) < AT_ONCE:
-            run = await sync_to_async(claim_run)(datetime.now(UTC), list(self._running))
+            run = await sync_to_async(claim_run)(datetime.now(UTC), list(self._running), self._engine)
             if run is None:
                 return
             self._runs[run.pk] = run

@@ -21,9 +21,9 @@ class RunLost(Exception):
     """The run is no longer this engine's: its lease ended and another one took it, or it was removed."""
 
 
-def claim_run(now: datetime, under_way: Collection[str] = ()) -> Run | None:
+def claim_run(now: datetime, under_way: Collection[str] = (), engine: str = "") -> Run | None:
     """The run that has been due longest and that nobody works on, under lease now; None when there is none. A run of
-    `under_way` is this engine's already (blocking). Raises DatabaseError."""
+    `under_way` is this engine's already; `engine` is its name (blocking). Raises DatabaseError."""
     # Most looks find nothing: only who finds something takes the write lock, and looks once more under it.
     if not _due(now, under_way).exists():
         return None
@@ -31,7 +31,7 @@ def claim_run(now: datetime, under_way: Collection[str] = ()) -> Run | None:
         run = _due(now, under_way).order_by("due_at", "pk").first()
         if run is None:
             return None
-        Run.objects.filter(pk=run.pk).update(fence=F("fence") + 1, lease_until=now + LEASE)
+        Run.objects.filter(pk=run.pk).update(fence=F("fence") + 1, lease_until=now + LEASE, engine=engine)
         return Run.objects.select_related("subscription", "subscription__source", "report").get(pk=run.pk)
 
 
@@ -48,10 +48,10 @@ def give_back(runs: Iterable[Run]) -> None:
         Run.objects.filter(pk=run.pk, fence=run.fence, state__in=OPEN_STATES).update(lease_until=None)
 
 
-def free_runs() -> int:
-    """End the leases of all runs, where no other engine works on the database; their number (blocking). Raises
-    DatabaseError."""
-    return Run.objects.filter(state__in=OPEN_STATES).exclude(lease_until=None).update(lease_until=None)
+def free_runs(engine: str) -> int:
+    """End the leases that an earlier life of the engine of that name has left, so that nobody waits for them; their
+    number (blocking). Raises DatabaseError."""
+    return Run.objects.filter(state__in=OPEN_STATES, engine=engine).exclude(lease_until=None).update(lease_until=None)
 
 
 def store_fenced(run: Run, **values: Any) -> None:

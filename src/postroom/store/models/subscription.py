@@ -122,7 +122,7 @@ class OutcomeNotice(models.Model):
 
 class Run(models.Model):
     """One occurrence of a subscription, or one run by hand. `nominal_at` is the instant of the schedule, null for
-    others; no instant has two runs (S3). `fence` grows with each claim, and a claim ends with its lease.
+    others; no instant has two runs (S3). `fence` grows with each claim, and a claim of `engine` ends with its lease.
 
     `state`: waiting, fetching (report and conditions), sending (messages are being queued), then success, warning,
     error, skipped (a condition was not met) or cancelled. `planned` recipients were fixed with the report in one
@@ -157,6 +157,7 @@ class Run(models.Model):
     due_at = models.DateTimeField()
     lease_until = models.DateTimeField(null=True)
     fence = models.BigIntegerField(default=0)
+    engine = models.CharField(max_length=64, blank=True, default="", db_default="")
     report = models.ForeignKey(StoredReport, null=True, on_delete=models.SET_NULL, related_name="runs")
     plan = models.JSONField(default=dict)
     planned = models.IntegerField(default=0)
