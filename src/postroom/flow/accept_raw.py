@@ -113,6 +113,8 @@ def raw_message(arrival: Arrival, current: Current, now: datetime, blobs: Blobs)
 
 
 def _refuse_domains(recipients: tuple[str, ...], current: Current) -> None:
+    if not current.domains.patterns:
+        return
     domains = (path.rpartition("@")[2] for path in recipients)
     outside = next((domain for domain in domains if not current.domains.covers(domain)), None)
     if outside is not None:

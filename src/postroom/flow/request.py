@@ -1,11 +1,11 @@
 """A request to send, as every door hands it over: who asks, what, and under which idempotency key (U4)."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from postroom.store.content import sha256_of
 from postroom.store.models import ApiToken
 from postroom.terms.problem import FieldError, Problem, invalid_fields
 from postroom.terms.test_mode import TestMode
@@ -14,6 +14,7 @@ from postroom.terms.wording import worded
 from .submitted import BATCH
 
 KEY_CHARACTERS = 200
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,7 @@ def checked_key(key: str) -> str:
 
 def request_digest(body: Any) -> str:
     """Digest of parsed JSON, the same for any order of names and any white space."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256_of(_CANONICAL(body).encode())
 
 
 def key_conflict() -> Problem:

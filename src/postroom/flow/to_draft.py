@@ -1,6 +1,7 @@
 """From what a client submitted to a draft: addresses read, From policy and Subject Prefix of the server applied."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from postroom.message.compose import prefixed_subject
 from postroom.message.draft import Attachment, Draft
@@ -89,6 +90,11 @@ def _mailboxes(
     return tuple(mailboxes)
 
 
+@lru_cache(64)
+def _own(address: str, name: str) -> Mailbox:
+    return Mailbox(parse_address(address), checked_name(name))
+
+
 def _sender(
     settings: ServerSettings, given: Mailbox | None, reply_to: tuple[Mailbox, ...], errors: list[FieldError]
 ) -> tuple[Mailbox | None, tuple[Mailbox, ...]]:
@@ -96,7 +102,7 @@ def _sender(
     if settings.from_policy is FromPolicy.CLIENT and given is not None:
         return given, reply_to
     try:
-        own = Mailbox(parse_address(settings.from_address), checked_name(settings.from_name))
+        own = _own(settings.from_address, settings.from_name)
     except AddressProblem as problem:
         text = worded(
             "The server's own From Address can't be used: {problem} An administrator corrects it.", problem=problem.text

@@ -57,9 +57,7 @@ class FrozenContent:
             case ():
                 return hashlib.sha256().hexdigest()
             case (bytes() as octets,):
-                digest = hashlib.sha256()
-                _add(digest, octets)
-                return digest.hexdigest()
+                return sha256_of(octets)
             case (BlobPart() as file,):
                 return file.digest
         digest = hashlib.sha256(_DOMAIN)
@@ -95,6 +93,13 @@ class FrozenContent:
         if not self.blob_parts:
             return None
         return [len(part) if isinstance(part, bytes) else [part.digest, part.size_bytes] for part in self.parts]
+
+
+def sha256_of(octets: bytes) -> str:
+    """SHA-256 in hexadecimal, for octets of which most are few."""
+    digest = hashlib.sha256()
+    _add(digest, octets)
+    return digest.hexdigest()
 
 
 def _add(digest: "hashlib._Hash", octets: bytes) -> None:

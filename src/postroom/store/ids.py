@@ -7,26 +7,36 @@ from datetime import datetime
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
-_RANDOM_BYTES = 10
-_DRAWN_BYTES = 400 * _RANDOM_BYTES
+# Each octet as one character: 256 is a multiple of 32, so that all characters are as likely.
+_CHARACTERS = _ALPHABET.encode() * 8
+_HIGH_BYTES, _LOW_CHARACTERS = 5, 8
+_DRAWN_BYTES = 400 * (_HIGH_BYTES + _LOW_CHARACTERS)
 _making = threading.Lock()
-_last = 0
+_last_ms, _last_text = 0, ""
+# The upper half of the random bits of the last id: random for the first id of a millisecond, then one more for each.
+_high = 0
 # Drawn for many ids together: each draw lets other threads in, which costs more than everything else here.
-_drawn, _used = b"", _DRAWN_BYTES
+_drawn, _drawn_text, _used = b"", "", _DRAWN_BYTES
 
 
 def new_id() -> str:
     """A new id of 26 characters, greater than every earlier one of this process, also within a millisecond."""
-    global _last, _drawn, _used
+    global _last_ms, _last_text, _high, _drawn, _drawn_text, _used
     with _making:
         if _used >= _DRAWN_BYTES:
             _drawn, _used = secrets.token_bytes(_DRAWN_BYTES), 0
-        fresh = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(_drawn[_used : _used + _RANDOM_BYTES])
-        _used += _RANDOM_BYTES
-        if fresh >> 80 <= _last >> 80:
-            fresh = _last + 1 + (fresh & 0xFFFF_FFFF_FFFF_FFFF)
-        _last = number = fresh
-    return _text(number)
+            _drawn_text = _drawn.translate(_CHARACTERS).decode("ascii")
+        now_ms = time.time_ns() // 1_000_000
+        if now_ms > _last_ms:
+            _last_ms, _last_text = now_ms, _text(now_ms << 80)[:10]
+            # Without its topmost bit, so that no millisecond is long enough to count it over.
+            _high = int.from_bytes(_drawn[_used:_used + _HIGH_BYTES]) >> 1
+        _high = high = _high + 1
+        start = _used + _HIGH_BYTES
+        _used = end = start + _LOW_CHARACTERS
+        low, first = _drawn_text[start:end], _last_text
+    pairs = _PAIRS
+    return f"{first}{pairs[high >> 30]}{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}{low}"
 
 
 def id_at(at: datetime, random_bits: int = 0) -> str:
