@@ -1,7 +1,7 @@
 """Accepting: composed once, stored before it is queued, and a storage error is never a yes (D1, D4, D5)."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,12 @@ RELAY = ServerSettings(
 
 
 class RefusingQueue:
-    """A queue whose database fails; only `enqueue` is asked."""
+    """A queue whose database fails; only `enqueue_all` is asked."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def enqueue(self, _: NewMessage) -> Enqueued:
+    async def enqueue_all(self, _: Sequence[NewMessage]) -> list[Enqueued]:
         raise self._error
 
 
@@ -110,11 +110,12 @@ def test_the_file_is_synced_before_the_message_is_queued(tmp_path: Path) -> None
     seen: list[int] = []
 
     class LookingQueue:
-        async def enqueue(self, new: NewMessage) -> Enqueued:
+        async def enqueue_all(self, messages: Sequence[NewMessage]) -> list[Enqueued]:
+            (new,) = messages
             opened = Contents(Blobs(tmp_path)).open(new.content, new.content.digest, new.content.size_bytes)
             assert new.content.is_one_file
             seen.append(sum(map(len, opened.chunks())))
-            return Enqueued(new.id, (("d", "ann@example.com"),))
+            return [Enqueued(new.id, (("d", "ann@example.com"),))]
 
     accepted(Acceptor(LookingQueue(), Blobs(tmp_path)), LARGE)  # type: ignore[arg-type]
     assert seen[0] > INLINE_BYTES

@@ -174,6 +174,38 @@ async def test_a_key_used_with_another_request_is_a_conflict(queue: Queue, serve
     assert not (await queue.enqueue(other)).replayed
 
 
+async def test_a_list_is_stored_in_one_commit_with_an_answer_for_each(
+    queue: Queue, server_id: str, database: Database
+) -> None:
+    key = {"idempotency_scope": "client", "idempotency_key": "k"}
+    earlier = await queue.enqueue(new_message(server_id, request_digest="one", **key))
+    lists = [
+        [new_message(server_id), new_message(server_id, request_digest="one", **key)],
+        [new_message("01DELETED0000000000000000A", request_digest="two", **key), new_message(server_id)],
+        [],
+    ]
+    (fresh, replayed), (conflict, last), none = await asyncio.gather(*map(queue.enqueue_all, lists))
+    assert [(a.id, a.replayed) for a in (fresh, replayed, last) if not isinstance(a, IdempotencyConflict)] == [
+        (lists[0][0].id, False), (earlier.id, True), (lists[1][1].id, False)
+    ]
+    assert isinstance(conflict, IdempotencyConflict)
+    assert list(none) == []
+    assert rows(database, "SELECT count(*) FROM store_message") == [(3,)]
+
+
+async def test_of_a_list_that_names_a_server_that_is_gone_all_is_stored(
+    queue: Queue, server_id: str, database: Database
+) -> None:
+    gone = new_message("01DELETED0000000000000000A")
+    answers = await asyncio.gather(
+        queue.enqueue_all([new_message(server_id), gone]), queue.enqueue(new_message(server_id))
+    )
+    assert len(answers[0]) == 2
+    found = rows(database, "SELECT message_id, server_id FROM store_delivery")
+    assert len(found) == 3
+    assert [server for message, server in found if message == gone.id] == [None]
+
+
 async def test_a_damaged_row_is_set_apart_and_stops_no_other(sqlite_database: Path) -> None:
     """PostgreSQL keeps types by itself."""
     database, outbox = sqlite_database, SqliteOutbox(sqlite_database)

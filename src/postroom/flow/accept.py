@@ -39,6 +39,7 @@ from .unsubscribe import foresee_links
 # A batch names so many faults at most; the rest come with the next try.
 ERRORS = 50
 FILES_AT_ONCE = 8
+COMMITTED_AT_ONCE = 250
 _ID_CHARACTERS = 100
 _SMALL = Attached()
 # What a write may come to that its client hears of.
@@ -162,19 +163,19 @@ class Acceptor:
             return await self._all_enqueued(items)
 
     async def _all_enqueued(self, items: Sequence[NewMessage | Enqueued]) -> list[Accepted]:
-        if len(items) == 1:
-            return [await self._one_enqueued(items[0])]
-        results = await asyncio.gather(*map(self._one_enqueued, items), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        return [result for result in results if isinstance(result, Accepted)]
-
-    async def _one_enqueued(self, item: NewMessage | Enqueued) -> Accepted:
+        """Together, so many at once that the database is not kept from others for long."""
+        new = [item for item in items if isinstance(item, NewMessage)]
+        answers: list[Enqueued] = []
         try:
-            return Accepted(item if isinstance(item, Enqueued) else await self._queue.enqueue(item))
+            for start in range(0, len(new), COMMITTED_AT_ONCE):
+                for answer in await self._queue.enqueue_all(new[start:start + COMMITTED_AT_ONCE]):
+                    if isinstance(answer, IdempotencyConflict):
+                        raise answer
+                    answers.append(answer)
         except _STORAGE as error:
             raise storage_problem(error) from error
+        fresh = iter(answers)
+        return [Accepted(item if isinstance(item, Enqueued) else next(fresh)) for item in items]
 
 
 def previewed(body: Any) -> Ready:

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from .content import FrozenContent
@@ -56,9 +57,24 @@ def enqueue(connection: sqlite3.Connection, messages: Sequence[NewMessage]) -> l
     return [stored[new.id] if answer is None else _replayed(new, *answer) for new, answer in answers]
 
 
+def enqueue_lists(
+    connection: sqlite3.Connection, lists: Sequence[Sequence[NewMessage]]
+) -> list[list[Enqueued | IdempotencyConflict]]:
+    """As `enqueue`, for several lists at once."""
+    answers = iter(enqueue(connection, [new for messages in lists for new in messages]))
+    return [list(islice(answers, len(messages))) for messages in lists]
+
+
+def enqueue_list(
+    connection: sqlite3.Connection, messages: Sequence[NewMessage]
+) -> list[Enqueued | IdempotencyConflict]:
+    """As `enqueue`; a client or server deleted meanwhile becomes NULL."""
+    return enqueue(connection, [_without_the_gone(connection, new) for new in messages])
+
+
 def enqueue_one(connection: sqlite3.Connection, new: NewMessage) -> Enqueued:
     """As `enqueue`; a client or server deleted meanwhile becomes NULL. Raises IdempotencyConflict."""
-    (found,) = enqueue(connection, [_without_the_gone(connection, new)])
+    (found,) = enqueue_list(connection, [new])
     if isinstance(found, IdempotencyConflict):
         raise found
     return found

@@ -26,9 +26,10 @@ class IdempotencyConflict(Exception):
     """The key was used before with another request."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewMessage:
-    """A message to accept; fields as the columns of `Message`. One delivery is made for each of `recipients`.
+    """A message to accept; fields as the columns of `Message`. One delivery is made for each of `recipients`. Nobody
+    changes it; it is not frozen, for that costs a call for each field.
 
     `content` is what `Contents.kept` gave. `pinned`: the client named the server.
     `idempotency_scope` is the client's id; without `idempotency_key` nothing is remembered. Times are aware.
@@ -198,6 +199,9 @@ class Queue(Protocol):
         """Store the message; the earlier answer when its idempotency key was used with the same request before.
 
         Raises IdempotencyConflict when the key was used with another request."""
+
+    def enqueue_all(self, messages: Sequence[NewMessage]) -> "Awaitable[list[Enqueued | IdempotencyConflict]]":
+        """Store them in one commit, all or none; for each its answer as that of `enqueue`."""
 
     async def claim(
         self, server_id: str, *, now: datetime, lease_until: datetime, limit: int, limits: Limits | None = None

@@ -14,9 +14,9 @@ from postroom.terms.server import Limits
 
 from . import rates_postgres
 from .claim_postgres import REFUSED, WAITING, Left, Wanted, abandoned, claim
-from .enqueue_postgres import enqueue
+from .enqueue_postgres import enqueue, enqueue_lists
 from .postgresql.texts import json_text, without_nul
-from .queue import Claims, Enqueued, Lease, NewMessage, Overdue, Settlement
+from .queue import Claims, Enqueued, IdempotencyConflict, Lease, NewMessage, Overdue, Settlement
 from .tally import Tally
 from .turns import Turns
 from .writer_postgres import Connection, Kind, PostgresWriter
@@ -195,7 +195,8 @@ def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-ENQUEUE, CLAIM, MARK, RENEW = Kind(enqueue, tells=True), Kind(claim), Kind(mark_transacting), Kind(renew)
+ENQUEUE, ENQUEUE_ALL = Kind(enqueue, tells=True), Kind(enqueue_lists, tells=True)
+CLAIM, MARK, RENEW = Kind(claim), Kind(mark_transacting), Kind(renew)
 SETTLE, EXPIRE, RELEASE = Kind(settle, is_last=True), Kind(expire, is_last=True), Kind(release, tells=True)
 ABANDONED, OVERDUE, LEARN = Kind(abandoned), Kind(overdue), Kind(learn)
 ASSIGN, PASS_ON = Kind(assign, tells=True), Kind(pass_on, tells=True)
@@ -213,6 +214,9 @@ class PostgresQueue:
 
     async def enqueue(self, new: NewMessage) -> Enqueued:
         return cast(Enqueued, await self._writer.post(ENQUEUE, new))
+
+    async def enqueue_all(self, messages: Sequence[NewMessage]) -> list[Enqueued | IdempotencyConflict]:
+        return cast(list[Enqueued | IdempotencyConflict], await self._writer.post(ENQUEUE_ALL, messages))
 
     async def claim(
         self, server_id: str, *, now: datetime, lease_until: datetime, limit: int, limits: Limits | None = None

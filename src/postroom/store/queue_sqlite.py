@@ -16,9 +16,9 @@ from postroom.terms.server import Limits
 from . import rates
 from .claim_sqlite import REFUSED, Claiming, Wanted, abandoned
 from .due_sqlite import WAITING
-from .enqueue_sqlite import enqueue, enqueue_one
+from .enqueue_sqlite import enqueue, enqueue_list, enqueue_lists, enqueue_one
 from .overdue_sqlite import OverdueLook
-from .queue import Claims, Enqueued, Lease, NewMessage, Overdue, Settlement
+from .queue import Claims, Enqueued, IdempotencyConflict, Lease, NewMessage, Overdue, Settlement
 from .settle_sqlite import Settling, mark_transacting, release, renew
 from .tally import Tally
 from .times_sqlite import text_of
@@ -27,6 +27,7 @@ from .writer_sqlite import GroupWriter, Kind
 T = TypeVar("T")
 
 _ENQUEUE = Kind(write=enqueue, one=enqueue_one, turn=2)
+_ENQUEUE_ALL = Kind(write=enqueue_lists, one=enqueue_list, turn=2)
 _MARK = Kind(write=mark_transacting, one=lambda connection, leases: mark_transacting(connection, [leases])[0])
 
 
@@ -69,6 +70,9 @@ class SqliteQueue:
 
     def enqueue(self, new: NewMessage) -> "asyncio.Future[Enqueued]":
         return self._writer.post(_ENQUEUE, new)
+
+    def enqueue_all(self, messages: Sequence[NewMessage]) -> "asyncio.Future[list[Enqueued | IdempotencyConflict]]":
+        return self._writer.post(_ENQUEUE_ALL, messages)
 
     async def claim(
         self, server_id: str, *, now: datetime, lease_until: datetime, limit: int, limits: Limits | None = None
