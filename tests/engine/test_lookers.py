@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 import postroom.engine
+import postroom.submission
 from postroom.engine import (
     alerts,
     bounce_mailbox,
@@ -23,7 +25,10 @@ from postroom.engine import (
 from postroom.flow import looker
 from postroom.flow.alert_conditions.machine import _WORK
 from postroom.pages import engine_watch
+from postroom.store.own_certificate import own_certificate
 from postroom.store.turn import OnlyTurn
+from postroom.submission import certificate_watch
+from postroom.submission.door import Door, House
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOBODY = cast(Any, None)
@@ -46,6 +51,11 @@ def watching() -> engine_watch.EngineWatch:
     return watch
 
 
+def showing() -> certificate_watch.CertificateWatch:
+    files = own_certificate(Path(tempfile.mkdtemp()), "mail.example.org")
+    return certificate_watch.CertificateWatch(Door([], House("mail.example.org", Path(), NOBODY), NOBODY, files[0]))
+
+
 CHANGED, TURN = cast(Any, Changed()), OnlyTurn()
 LOOKERS: list[tuple[Any, str, Callable[[], Any]]] = [
     (alerts.Alerts, "_round", lambda: alerts.Alerts(NOBODY, TURN, look_s=0.01)),
@@ -59,6 +69,7 @@ LOOKERS: list[tuple[Any, str, Callable[[], Any]]] = [
     (runs.Runs, "_renew", lambda: runs.Runs(NOBODY, CHANGED, engine="")),
     (server_tests.ServerTests, "_claim", nudged),
     (engine_watch, "_looked", watching),
+    (certificate_watch.CertificateWatch, "_note", showing),
 ]
 
 
@@ -89,7 +100,9 @@ async def test_a_fault_of_our_own_in_one_look_does_not_end_the_looking(
 
 
 def names_of_lookers() -> set[str]:
-    files = [*Path(postroom.engine.__file__).parent.glob("*.py"), Path(engine_watch.__file__)]
+    rooms = (postroom.engine, postroom.submission)
+    files = [file for room in rooms for file in Path(str(room.__file__)).parent.glob("*.py")]
+    files.append(Path(engine_watch.__file__))
     calls = [node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
     made = [call.args[0] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Looker"]
     return {name.value for name in made if isinstance(name, ast.Constant)}

@@ -1,6 +1,7 @@
 """The submission door as a process: who may send, what becomes of a message, and what a client hears."""
 
 import base64
+import json
 import os
 import smtplib
 import socket
@@ -173,3 +174,14 @@ def test_p1_smuggled_mail_reaches_nobody(trusted: Submission) -> None:
                 said += piece
         assert b"\r\n550 5.6.11 " in said
     assert len(trusted.messages()) == before
+
+
+def test_the_door_notes_the_certificate_that_it_shows(door: Submission) -> None:
+    deadline = time.monotonic() + 10
+    noted_by_it = "SELECT value FROM store_instancevalue WHERE name LIKE 'door_certificate:%'"
+    while not (found := rows(door.database, noted_by_it)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    noted = json.loads(found[0][0])
+    assert noted["is_own"] is True
+    assert noted["expires_at"] == noted["filed_until"] > "2030"

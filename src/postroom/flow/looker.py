@@ -110,7 +110,8 @@ class Looker:
         self._unsure()
         await self._note(f"{type(error).__name__}: {error}")
         await _pause(pause_s, self._ending)
-        return self._every_s or 0.0
+        # What looks rarely does not wait as long to make up for a look that failed.
+        return min(self._every_s or 0.0, pause_s)
 
     async def _note(self, text: str) -> None:
         """Written where the fault is new, so that one that lasts costs the database nothing more."""

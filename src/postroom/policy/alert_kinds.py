@@ -88,7 +88,9 @@ _ALL = (
     ),
     Kind(
         "certificate-expiring", worded("Certificate expires"),
-        worded("The certificate of an SMTP server, as it was seen last, expires soon or has expired."),
+        worded(
+            "The certificate of an SMTP server, as it was seen last, or of the submission door expires or has expired."
+        ),
         Severity.WARNING, (_DAYS,),
     ),
     Kind(

@@ -24,11 +24,12 @@ class House:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The sockets, and what they have in common."""
+    """The sockets, and what they have in common. `certificate` is the file that `tls` was made of."""
 
     sockets: Sequence[Listened]
     house: House
     tls: ServerContext
+    certificate: Path
 
 
 def door_over(sockets: Sequence[Listened]) -> Door:
@@ -36,7 +37,8 @@ def door_over(sockets: Sequence[Listened]) -> Door:
     host_name = own_name()
     if settings.SUBMISSION_CERTIFICATE:
         certificate = Path(settings.SUBMISSION_CERTIFICATE)
-        tls = server_context(certificate, Path(settings.SUBMISSION_KEY or certificate))
+        key = Path(settings.SUBMISSION_KEY or certificate)
     else:
-        tls = server_context(*own_certificate(settings.DATA_DIR / "keys", host_name))
-    return Door(sockets, House(host_name, settings.DATA_DIR, settings.SUBMISSION_TRUST), tls)
+        certificate, key = own_certificate(settings.DATA_DIR / "keys", host_name)
+    house = House(host_name, settings.DATA_DIR, settings.SUBMISSION_TRUST)
+    return Door(sockets, house, server_context(certificate, key), certificate)

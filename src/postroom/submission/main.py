@@ -14,6 +14,7 @@ from postroom.net.listening import Listening
 from postroom.smtp.server.profile import Profile
 from postroom.store.outbox import open_outbox
 
+from .certificate_watch import CertificateWatch
 from .door import Door
 from .mail_room import MailRoom
 from .receiver import Receiver
@@ -40,9 +41,11 @@ async def _serve_until_signal(door: Door, ready: Callable[[], None]) -> None:
         profile = Profile(door.house.host_name)
         listening = Listening(profile, partial(Receiver, room), tls=door.tls, takes_sign_in=True)
         await listening.start(door.sockets)
+        watch = CertificateWatch(door)
         leave_to_memory()
         ready()
         await stop.wait()
+        await watch.stop()
         await listening.stop(STOP_WITHIN_S)
         await room.close()
     finally:

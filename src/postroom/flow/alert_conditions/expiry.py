@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from postroom.policy.alert_kinds import Severity
+from postroom.store.door_certificate import DoorCertificate, door_certificates
 from postroom.store.models import ApiToken, SmtpServer
 from postroom.terms.server import Security
 from postroom.terms.wording import worded
@@ -16,11 +17,12 @@ _AFTER = timedelta(days=7)
 
 
 def certificates_expiring(settings: Mapping[str, int], now: datetime) -> list[Found]:
-    """Of servers in use, within so many days."""
+    """Of servers in use, and of doors that take mail, within so many days."""
     until = now + timedelta(days=settings["days"])
     rows = SmtpServer.objects.filter(enabled=True, is_sandbox=False, certificate_expires_at__lte=until)
-    return [_certificate(row, row.certificate_expires_at, now) for row in rows if row.certificate_expires_at
-            and row.typed_settings.security is not Security.NONE]
+    servers = [_certificate(row, row.certificate_expires_at, now) for row in rows if row.certificate_expires_at
+               and row.typed_settings.security is not Security.NONE]
+    return [*servers, *(_of_door(door, now) for door in door_certificates(now) if door.expires_at <= until)]
 
 
 def tokens_expiring(settings: Mapping[str, int], now: datetime) -> list[Found]:
@@ -56,6 +58,26 @@ def _certificate(row: SmtpServer, at: datetime, now: datetime) -> Found:
                host=row.typed_settings.host, date=f"{at:%Y-%m-%d %H:%M} UTC"),
         (worded("Have whoever runs the server renew it, then run a live test."),), link=f"/smtp-servers/{row.pk}",
         severity=Severity.CRITICAL if at - now <= URGENT else Severity.WARNING,
+    )
+
+
+def _of_door(door: DoorCertificate, now: datetime) -> Found:
+    at = door.expires_at
+    title = worded("The certificate of the submission door of {host} has expired", host=door.host)
+    if at > now:
+        title = worded("The certificate of the submission door of {host} expires on {date}", host=door.host,
+                       date=f"{at:%Y-%m-%d}")
+    if door.filed_until > at:
+        fix = worded("Restart Postroom: its file holds a newer certificate, which is read at the start.")
+    elif door.is_own:
+        fix = worded("Postroom signed it itself. Remove submission-certificate.pem from the folder keys and restart.")
+    else:
+        fix = worded("Renew the certificate in the file of POSTROOM_SUBMISSION_CERTIFICATE, then restart Postroom.")
+    return Found(
+        f"submission:{door.host}", door.host, title,
+        worded("It is good until {date}. Afterwards programs that check certificates hand in nothing more over SMTP.",
+               date=f"{at:%Y-%m-%d %H:%M} UTC"),
+        (fix,), link="/tokens", severity=Severity.CRITICAL if at - now <= URGENT else Severity.WARNING,
     )
 
 

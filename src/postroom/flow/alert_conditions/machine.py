@@ -24,6 +24,7 @@ _WORK: Mapping[str, Wording] = {
     "scheduler": worded("Beginning runs of subscriptions on their schedules"),
     "server-tests": worded("Testing SMTP servers"),
     "source-tries": worded("Trying report sources"),
+    "submission-certificate": worded("Watching the certificate of the submission door"),
     "webhooks": worded("Calling webhooks"),
 }
 
