@@ -58,10 +58,7 @@ def change_rule(rule_id: str, values: Mapping[str, Any], actor: str) -> AlertRul
         before = rule_json(row)
         _set(row, values)
         row.save()
-        after = rule_json(row)
-        changes = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
-        if changes:
-            audit.record(actor, "alert-rule.change", _called(row), changes)
+        audit.record_change(actor, "alert-rule.change", _called(row), before, rule_json(row))
     return row
 
 

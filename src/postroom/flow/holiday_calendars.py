@@ -41,10 +41,8 @@ def change_calendar(calendar_id: str, values: Mapping[str, Any], actor: str) -> 
         before = calendar_json(row)
         _set(row, values)
         after = calendar_json(row)
-        changes = {name: [before[name], after[name]] for name in FIELDS if before[name] != after[name]}
-        if changes:
+        if audit.record_change(actor, "calendar.change", row.name, before, {name: after[name] for name in FIELDS}):
             row.save()
-            audit.record(actor, "calendar.change", row.name, changes)
             _move_next_instants(row)
     return row
 

@@ -50,11 +50,9 @@ def change_recipient(
             _refuse_twice(person)
         person.put_into(row)
         row.save()
-        changes = {name: [before[name], value] for name, value in recipient_json(row).items() if before[name] != value}
-        if groups is not None and (moved := _set_groups(row, groups)):
-            changes["groups"] = moved
-        if changes:
-            audit.record(actor, "recipient.change", row.address, changes)
+        moved = _set_groups(row, groups) if groups is not None else None
+        more = {"groups": moved} if moved else {}
+        audit.record_change(actor, "recipient.change", row.address, before, recipient_json(row), more)
     return row
 
 

@@ -63,9 +63,7 @@ def change_group(group_id: str, given: Mapping[str, Any], actor: str) -> Recipie
         before = group_json(row)
         _set(row, given)
         row.save()
-        changes = {name: [before[name], value] for name, value in group_json(row).items() if before[name] != value}
-        if changes:
-            audit.record(actor, "group.change", row.name, changes)
+        audit.record_change(actor, "group.change", row.name, before, group_json(row))
     return row
 
 

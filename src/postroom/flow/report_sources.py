@@ -45,12 +45,8 @@ def change_source(source_id: str, values: Mapping[str, Any], actor: str) -> Repo
         before, old_secret = source_json(row), row.secret_id
         _set(row, {**values, "kind": row.kind})
         row.save()
-        after = source_json(row)
-        changes: dict[str, Any] = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
-        if row.secret_id != old_secret:
-            changes["secret"] = True
-        if changes:
-            audit.record(actor, "source.change", row.name, changes)
+        more = {"secret": True} if row.secret_id != old_secret else {}
+        audit.record_change(actor, "source.change", row.name, before, source_json(row), more)
     return row
 
 

@@ -45,12 +45,8 @@ def change_connection(connection_id: str, values: Mapping[str, Any], actor: str)
         before, old_secret = connection_json(row), row.secret_id
         _set(row, {**values, "kind": row.kind})
         row.save()
-        after = connection_json(row)
-        changes: dict[str, Any] = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
-        if row.secret_id != old_secret:
-            changes["password"] = True
-        if changes:
-            audit.record(actor, "connection.change", row.name, changes)
+        more = {"password": True} if row.secret_id != old_secret else {}
+        audit.record_change(actor, "connection.change", row.name, before, connection_json(row), more)
     return row
 
 

@@ -49,10 +49,7 @@ def change_subscription(subscription_id: str, values: Mapping[str, Any], actor: 
         row = present(subscription_id)
         before = subscription_values(row)
         _save(row, values, now)
-        after = subscription_values(row)
-        changes = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
-        if changes:
-            audit.record(actor, "subscription.change", row.name, changes)
+        audit.record_change(actor, "subscription.change", row.name, before, subscription_values(row))
     return row
 
 
