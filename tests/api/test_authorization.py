@@ -124,6 +124,8 @@ ALLOWED = {
     ("get", "/api/v1/announcements/{announcement_id}"): READ,
     ("get", "/api/v1/announcements/{announcement_id}/recipients"): READ,
     ("post", "/api/v1/announcements/{announcement_id}/stop"): ADMIN,
+    ("get", "/api/v1/users/invitations"): ADMIN,
+    ("post", "/api/v1/users/invitations"): ADMIN,
     ("get", "/api/v1/groups"): READ,
     ("post", "/api/v1/groups"): ADMIN,
     ("get", "/api/v1/groups/{group_id}"): READ,

@@ -60,5 +60,10 @@ def test_an_invited_user_has_a_link_instead_of_a_password(capsys: pytest.Capture
     link = AccountLink.objects.get()
     assert link.user is not None
     assert (link.user.role, link.user.has_usable_password()) == ("operator", False)
+    assert run(user, "invite", "ann@example.org", "--name", "Ann") == 0
+    assert "Another invitation" in capsys.readouterr().out
+    assert AccountLink.objects.get().pk != link.pk
+    link.user.set_password("correct horse battery")
+    link.user.save()
     assert run(user, "invite", "ann@example.org", "--name", "Ann") == 1
     assert "is a user already" in capsys.readouterr().err

@@ -28,7 +28,6 @@ from postroom.flow.server_health import mark_failing
 from postroom.policy.alert_kinds import KINDS
 from postroom.policy.alerts import REARM
 from postroom.store.blobs import Blobs
-from postroom.store.door_certificate import DoorCertificate, note_door_certificate
 from postroom.store.heartbeat import store_heartbeat
 from postroom.store.models import (
     Alert,
@@ -221,30 +220,6 @@ def test_a_cause_that_fails_much_is_an_alert_by_number_and_by_share(
             )
     look_around(now)
     assert [alert.key for alert in open_alerts()] == (["mailbox-unknown"] if is_told else [])
-
-
-def test_the_certificate_of_the_submission_door_is_told_too_with_what_to_do(now: datetime) -> None:
-    def of(days: int, filed: int, is_own: bool, host: str = "mail.example.org") -> None:
-        note_door_certificate(DoorCertificate(host, now + days * DAY, now + filed * DAY, is_own), now)
-
-    of(15, 15, False)
-    assert kinds() == []
-    of(13, 13, False)
-    look_around(now)
-    (alert,) = open_alerts()
-    assert (alert.kind, alert.severity, alert.subject) == ("certificate-expiring", "warning", "mail.example.org")
-    assert "POSTROOM_SUBMISSION_CERTIFICATE" in str(alert.fix)
-    of(13, 90, False)
-    look_around(now)
-    assert "Restart Postroom" in str(open_alerts()[0].fix)
-    of(2, 2, True)
-    look_around(now)
-    (alert,) = open_alerts()
-    assert (alert.severity, "submission-certificate.pem" in str(alert.fix)) == ("critical", True)
-    of(-1, -1, False)
-    assert [found.title for _, found in found_now(now) if "has expired" in found.title]
-    # The door was closed: nobody shows this certificate any more.
-    assert not [rule for rule, _ in found_now(now + 2 * DAY) if rule.kind == "certificate-expiring"]
 
 
 def test_certificates_and_tokens_are_told_before_they_expire_and_become_critical_at_the_end(now: datetime) -> None:

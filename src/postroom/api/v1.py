@@ -14,6 +14,7 @@ from .dkim_keys import router as dkim_keys
 from .domain_checks import router as domain_checks
 from .groups import router as groups
 from .holiday_calendars import router as holiday_calendars
+from .invitations import router as invitations
 from .load_plan import router as load_plan
 from .messages import router as messages
 from .notifications import router as notifications
@@ -61,6 +62,7 @@ api.add_router("", sql_connections)
 api.add_router("", recipients)
 api.add_router("", groups)
 api.add_router("", announcements)
+api.add_router("", invitations)
 api.add_router("", holiday_calendars)
 api.add_router("", load_plan)
 api.add_router("", webhooks)

@@ -48,15 +48,16 @@ def run(args: argparse.Namespace) -> int:
 def _invited(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.account_links import invited_user
+    from postroom.flow.account_links import invited
     from postroom.flow.people import PersonRefused
 
     try:
-        invited_user(args.email, name=args.name, role=args.role, actor="command line", now=timezone.now())
+        _, is_new = invited(args.email, name=args.name, role=args.role, actor="command line", now=timezone.now())
     except PersonRefused as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"An invitation to {args.email} is on its way.")
+    print(f"An invitation to {args.email} is on its way." if is_new
+          else f"Another invitation to {args.email} is on its way; the link of the earlier one ends.")
     return 0
 
 

@@ -36,6 +36,22 @@ def invited_user(email: str, *, name: str, role: str, actor: str, now: datetime)
         return _link(user, Purpose.INVITATION, actor, now)
 
 
+def invited(email: str, *, name: str, role: str, actor: str, now: datetime) -> tuple[AccountLink, bool]:
+    """The link of somebody who is new, and true; of somebody who was invited and has not set a password, a new link in
+    place of the earlier one. Raises PersonRefused."""
+    with transaction.atomic():
+        known = User.objects.filter(email__iexact=email.strip(), is_active=True).first()
+        if known is None or known.has_usable_password():
+            return invited_user(email, name=name, role=role, actor=actor, now=now), True
+        return invited_again(known, actor=actor, now=now), False
+
+
+def invitations() -> list[AccountLink]:
+    """Of everybody who has not set a password yet, newest first, those that expired included while they are kept."""
+    rows = AccountLink.objects.filter(purpose=Purpose.INVITATION, used_at=None, user__is_active=True)
+    return list(rows.select_related("user").order_by("-created_at", "-pk"))
+
+
 def invited_again(user: User, *, actor: str, now: datetime) -> AccountLink:
     """A new link for somebody who never set a password; the earlier one no longer works. Raises NotPossible."""
     if user.has_usable_password() or not user.is_active:
