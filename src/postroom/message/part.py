@@ -39,12 +39,22 @@ def text_part(subtype: str, text: str) -> Part:
     """`text` as text/plain or text/html: as it is when US-ASCII in lines that fit, else encoded, the shorter way."""
     octets = canonical_text(text).encode()
     kind = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: "
-    if not octets.translate(None, _SAFE_IN_7BIT) and max(map(len, octets.split(b"\r\n"))) <= TEXT_LINE_BYTES:
+    if not octets.translate(None, _SAFE_IN_7BIT) and _has_short_lines(octets):
         return Part(f"{kind}7bit\r\n".encode(), (octets,))
     quoted = binascii.b2a_qp(octets, quotetabs=False, istext=True)
     if len(quoted) <= len(octets) * 4 // 3:
         return Part(f"{kind}quoted-printable\r\n".encode(), (quoted,))
     return Part(f"{kind}base64\r\n".encode(), tuple(base64_lines(octets)))
+
+
+def _has_short_lines(octets: bytes) -> bool:
+    """Whether no line of canonical text is too long to be sent as it is: from one line end to the last one in reach."""
+    start, reach = 0, TEXT_LINE_BYTES + 2
+    while len(octets) - start > reach:
+        start = octets.rfind(b"\n", start, start + reach) + 1
+        if not start:
+            return False
+    return True
 
 
 def attachment_part(attachment: Attachment) -> Part:

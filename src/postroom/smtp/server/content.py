@@ -5,8 +5,12 @@ before any of its surroundings is given out (P1). NUL, which neither RFC 5322 no
 that drop it would read another line in its place.
 """
 
+import re
+
 _END = b"\r\n.\r\n"
 _DOT = b"\r\n."
+# Goes from one CR to the next, where bytes.find looks at every fourth octet: a quarter of the time, in lines of mail.
+_DOT_SEARCH = re.compile(re.escape(_DOT)).search
 
 
 class BareLineEnd(Exception):
@@ -41,7 +45,8 @@ class DottedContent:
         come. Raises BareLineEnd and NulOctet."""
         if self._held:
             octets = self._held + octets
-        dot = octets.find(_DOT)
+        found = _DOT_SEARCH(octets)
+        dot = -1 if found is None else found.start()
         end = dot if dot < 0 or octets.startswith(_END, dot) else octets.find(_END, dot)
         if end >= 0:
             piece, rest = octets[: end + 2], octets[end + 5 :]
