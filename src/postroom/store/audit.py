@@ -15,8 +15,8 @@ def record_change(
     actor: str, action: str, subject: str, before: Mapping[str, Any], after: Mapping[str, Any],
     more: Mapping[str, Any] | None = None,
 ) -> bool:
-    """As `record`, of what differs between `before` and `after`, as [before, after] by name, and of `more`. Whether there
-    was something; else there is no entry."""
+    """As `record`, of what differs between `before` and `after`, as [before, after] by name, and of `more`. Where there
+    is nothing it writes no entry and answers False."""
     changes = {name: [before[name], value] for name, value in after.items() if before[name] != value} | dict(more or {})
     if changes:
         record(actor, action, subject, changes)
