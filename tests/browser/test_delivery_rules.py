@@ -44,9 +44,10 @@ def is_sound(page: Page) -> None:
     for size in (DESKTOP, PHONE):
         page.set_viewport_size(size)  # type: ignore[arg-type]
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.evaluate("theme => document.documentElement.setAttribute('data-bs-theme', theme)", scheme)
             assert findings_of(page) == []
         assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    page.evaluate("document.documentElement.setAttribute('data-bs-theme', 'light')")
     page.set_viewport_size(DESKTOP)
 
 
