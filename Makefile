@@ -9,6 +9,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 UV := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --python-version 3.11
 
+# The tests start some hundred processes; without their bytecode each compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
 .PHONY: help run setup packages test check figures quick postgresql faults interop browser crash words lock clean pages-load bench soak
 
@@ -49,8 +52,9 @@ check: setup ## style, types, layers and house limits, with figures
 	@$(BIN)/python -m tests.house.figures
 	$(PYTEST) tests/house -q
 
-quick: setup ## the tests that need nothing but Python
-	$(PYTEST) -q -n $(JOBS) -m "not interop and not browser and not crash"
+# A worker takes half of the files and later what the other has left: what a file starts is started once.
+quick: setup ## the tests that need nothing but Python, but for those of `check`
+	$(PYTEST) -q -n $(JOBS) --dist worksteal -m "not interop and not browser and not crash" --ignore=tests/house
 
 ON_POSTGRESQL := $(addprefix tests/api/test_,messages.py subscriptions.py recipients.py bounces.py webhooks.py alerts.py templates.py) \
 	tests/intake tests/store/test_message_list.py tests/store/test_event_triggers.py \
@@ -59,19 +63,19 @@ ON_POSTGRESQL := $(addprefix tests/api/test_,messages.py subscriptions.py recipi
 	$(addprefix tests/flow/test_,accept.py resend.py retain_messages.py server_order.py server_pause.py sample_queue.py)
 
 postgresql: setup ## what reads and writes the database most, once more on a private PostgreSQL in place of SQLite
-	TEST_DATABASE=postgresql $(PYTEST) -q -n $(JOBS) $(ON_POSTGRESQL)
+	TEST_DATABASE=postgresql $(PYTEST) -q -n $(JOBS) --dist worksteal $(ON_POSTGRESQL)
 
 faults: setup ## diagnose every server at fault of tests/faults, and count the causes named
 	@POSTROOM_DATA=$$(mktemp -d) $(BIN)/python -m tests.faults
 
 interop: setup ## mail to and from real Postfix and Dovecot, run privately from Debian's packages
-	$(PYTEST) -q -n $(JOBS) -m "interop and not browser"
+	$(PYTEST) -q -n $(JOBS) -m "interop and not browser" tests/interop tests/bench
 
 browser: setup ## the pages in a real headless Chromium
 	$(PYTEST) -q -n $(JOBS) --dist loadfile -m browser tests/browser
 
 crash: setup ## kill real processes and count what became of every message
-	$(PYTEST) -q -n $(JOBS) --dist loadfile -m crash tests/crash
+	$(PYTEST) -q -n $(JOBS) --dist loadfile -m crash tests/crash tests/submission
 
 words: setup ## collect the texts of pages and refusals, and compile their French; needs the Debian package gettext
 	@$(BIN)/python -m tests.house.translations
