@@ -130,6 +130,22 @@ def test_t5_a_secret_in_the_open_is_refused_with_where_it_belongs(
     assert "canary" not in str(list(AuditEntry.objects.values()))
 
 
+def test_t5_a_secret_that_was_taken_in_the_open_before_is_hidden_and_has_to_move(admin: Call) -> None:
+    given = {"url": "https://me:canary-7f3a@a.example/r?token=canary-7f3a", "headers": {"X-Api-Key": "canary-7f3a"}}
+    row = ReportSource.objects.create(name="Web", kind="url", settings=given)
+    path = f"{SOURCES}/{row.pk}"
+    shown = admin("get", path)
+    assert "canary" not in shown.content.decode()
+    kept = shown.json()["settings"]
+    answer = admin("patch", path, {"settings": {"url": kept["url"], "headers": kept["headers"]}})
+    assert {error["field"] for error in answer.json()["errors"]} == {"settings.url", "settings.headers"}
+    repaired = {"url": "https://a.example/r", "headers": {}, "secret_header": "X-Api-Key"}
+    assert admin("patch", path, {"settings": repaired, "secret": "canary-7f3a"}).status_code == 200
+    row.refresh_from_db()
+    assert (secret_of(row), row.settings["headers"]) == ("canary-7f3a", {})
+    assert "canary" not in str(list(AuditEntry.objects.values()))
+
+
 def test_a_source_that_a_subscription_uses_stays(admin: Call) -> None:
     source = ReportSource.objects.create(name="Sales", kind=ReportSource.Kind.PUSHED)
     Subscription.objects.create(name="Weekly", source=source, list_name="weekly")

@@ -16,7 +16,7 @@ from postroom.terms.wording import worded
 
 from .refusals import NotPossible, SettingsRefused
 from .source_check import checked_name, checked_settings
-from .source_settings import UrlSettings, source_vault
+from .source_settings import UrlSettings, source_vault, told_settings
 
 DESCRIPTION_CHARACTERS = 300
 SECRET_CHARACTERS = 4_000
@@ -72,7 +72,7 @@ def source_json(row: ReportSource) -> dict[str, Any]:
     """A source by its API names; no secret is among them, only whether there is one."""
     return {
         "name": row.name, "description": row.description, "kind": row.kind, "connection": row.connection_id,
-        "settings": row.settings, "has_secret": bool(row.sealed_secret),
+        "settings": told_settings(row), "has_secret": bool(row.sealed_secret),
     }
 
 

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from postroom.policy.plain_secret import is_secret_field, secret_part
 from postroom.policy.sql_query import QUERY_CHARACTERS, QueryProblem, SqlQuery
+from postroom.smtp.redaction import HIDDEN
 from postroom.store.models import ReportSource, SqlConnection
 from postroom.terms.header import HeaderProblem, checked_media_type, file_label
 from postroom.terms.problem import FieldError
@@ -160,7 +161,7 @@ def _address(value: Any) -> str:
         raise RefusedValue("invalid", worded("A value can stand in the path and the query, not in the host."))
     if "@" in parts.netloc:
         raise RefusedValue("secret", _NO_USER)
-    if part := secret_part(parts):
+    if part := HIDDEN if HIDDEN in text else secret_part(parts):
         raise RefusedValue("secret", worded(
             "The address seems to hold a secret ({part}), and whoever sees this source can read it. Take it out; a "
             "secret belongs into the value of the secret header field, which is stored encrypted.", part=part[:100],
@@ -175,7 +176,7 @@ def _headers(value: Any) -> dict[str, str]:
         _header_name(name)
         if not isinstance(text, str) or len(text) > 1_000 or not (text.isprintable() or not text):
             raise RefusedValue("invalid", worded("Write each header field on one line, as Name: value."))
-        if is_secret_field(str(name), text):
+        if is_secret_field(str(name), text) or text.strip() == HIDDEN:
             raise RefusedValue("secret", worded(
                 "{name} seems to carry a secret, and whoever sees this source can read these fields. Take it out, name "
                 "it as the secret header field instead, and enter its value there: it is stored encrypted.", name=name,

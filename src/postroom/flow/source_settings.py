@@ -12,6 +12,8 @@ from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 
+from postroom.policy.plain_secret import is_secret_field, secret_part
+from postroom.smtp.redaction import HIDDEN
 from postroom.smtp.text import printable
 from postroom.store.models import ReportSource, SqlConnection
 from postroom.store.vault import Vault
@@ -143,6 +145,18 @@ class PostgresqlSettings:
         """Where the password goes, in one line."""
         values = {"host": self.host.lower(), "port": self.port, "username": self.username, "tls": self.tls}
         return json.dumps({"postgresql": values}, sort_keys=True)
+
+
+def told_settings(source: ReportSource) -> dict[str, Any]:
+    """The settings as they are shown, without what looks like a secret: earlier versions took some in the open."""
+    told = dict(source.settings or {})
+    if told.get("headers"):
+        told["headers"] = {
+            name: HIDDEN if is_secret_field(name, value) else value for name, value in told["headers"].items()
+        }
+    if told.get("url") and ("@" in (parts := urlsplit(told["url"])).netloc or secret_part(parts)):
+        told["url"] = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{HIDDEN}"
+    return told
 
 
 def root_folder(name: str) -> Path:

@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from postroom.flow.source_settings import FORMATS, MOST_ROWS, SECRET_HEADER, TIMEOUT_S
+from postroom.flow.source_settings import FORMATS, MOST_ROWS, SECRET_HEADER, TIMEOUT_S, told_settings
 from postroom.flow.sql_connections import connections
 from postroom.store.models import ReportSource
 from postroom.terms.problem import FieldError
@@ -74,7 +74,7 @@ class SourceForm:
     @classmethod
     def of(cls, row: ReportSource) -> "SourceForm":
         """As it is stored."""
-        stored = dict(row.settings or {})
+        stored = told_settings(row)
         fresh_s = int(stored.pop("fresh_within_s", 0) or 0)
         headers = stored.pop("headers", None) or {}
         typed = cls.empty().typed | {name: str(value) for name, value in stored.items()}

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from postroom.flow.reader import translated
 from postroom.flow.report_sources import newest_report
 from postroom.flow.source_rights import may_keep
+from postroom.flow.source_settings import told_settings
 from postroom.pages.forms.report_source import KINDS
 from postroom.store.models import ReportSource, SourceTry, SqlConnection, StoredReport, User
 from postroom.terms.wording import Wording
@@ -84,7 +85,7 @@ def _where(row: ReportSource) -> str:
         case ReportSource.Kind.FILE:
             return f"{row.settings.get('root')}: {row.settings.get('pattern')}"
         case ReportSource.Kind.URL:
-            return str(row.settings.get("url"))
+            return str(told_settings(row).get("url"))
         case ReportSource.Kind.SQL:
             return row.connection.name if row.connection else ""
     return ""
