@@ -113,3 +113,11 @@ def test_settings_are_read_and_changed_in_parts(admin: Call, reader: Call) -> No
     assert AuditEntry.objects.filter(action="alert-settings.change").count() == 2
     refused = admin("patch", SETTINGS, {"quiet_until": ""})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "quiet_until")
+
+
+def test_a_rule_is_set_back_to_what_its_kind_is(admin: Call) -> None:
+    changed = admin("patch", f"{RULES}/secret-old", {"enabled": True, "settings": {"days": 100}}).json()
+    assert (changed["enabled"], changed["settings"]) == (True, {"days": 100})
+    reset = admin("post", f"{RULES}/secret-old/reset").json()
+    assert (reset["enabled"], reset["settings"]) == (False, {"days": 365})
+    assert admin("post", f"{RULES}/none/reset").status_code == 404

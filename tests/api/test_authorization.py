@@ -44,6 +44,7 @@ ALLOWED = {
     ("get", "/api/v1/alert-rules/{rule_id}"): READ,
     ("patch", "/api/v1/alert-rules/{rule_id}"): ADMIN,
     ("delete", "/api/v1/alert-rules/{rule_id}"): ADMIN,
+    ("post", "/api/v1/alert-rules/{rule_id}/reset"): ADMIN,
     ("get", "/api/v1/alert-settings"): READ,
     ("patch", "/api/v1/alert-settings"): ADMIN,
     ("post", "/api/v1/notifications"): SEND,

@@ -159,3 +159,11 @@ def test_a_notification_to_nobody_says_what_to_do(capsys: pytest.CaptureFixture[
     assert run(notify, "--job", "Import", "--outcome", "error") == 1
     assert "recipients: Name at least one recipient" in capsys.readouterr().err
     assert run(notify, "--job", "Import", "--outcome", "error", "--log", "/nowhere/x") == 2
+
+
+def test_a_rule_is_set_back_by_its_id(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(alert, "rules") == 0
+    assert run(alert, "set", "secret-old", "days=100", "--on") == 0
+    assert run(alert, "reset", "secret-old") == 0
+    assert capsys.readouterr().out.endswith("secret-old: off\n")
+    assert run(alert, "reset", "none") == 1

@@ -138,6 +138,15 @@ def delete_alert_rule(request: HttpRequest, rule_id: Id) -> HttpResponse:
     return HttpResponse(status=204)
 
 
+@router.post(
+    "/alert-rules/{rule_id}/reset", auth=ADMINISTERING, response=AlertRuleOut,
+    summary="Set a rule back to what its kind is at the first start",
+)
+def reset_alert_rule(request: HttpRequest, rule_id: Id) -> dict[str, Any]:
+    refuse_unknown_query(request)
+    return _json(rules.reset_rule(_rule(rule_id).pk, actor_of(request)))
+
+
 @router.get("/alert-settings", auth=READING, response=AlertSettingsOut, summary="Whom alerts go to, and when")
 def get_alert_settings(request: HttpRequest) -> dict[str, Any]:
     refuse_unknown_query(request)

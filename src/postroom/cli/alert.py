@@ -30,9 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     change.add_argument("--severity", choices=("warning", "critical"))
     change.add_argument("--to", action="append", metavar="ADDRESS", help="who is told; may be repeated")
     change.add_argument("values", nargs="*", metavar="NAME=NUMBER", help="such as minutes=60")
+    reset = actions.add_parser("reset", help="set a rule back to what its kind is at the first start")
+    reset.add_argument("rule", metavar="RULE")
     for action in (listing, rules):
         action.add_argument("--json", action="store_true", help="print one JSON object")
-    for action in (listing, acknowledge, rules, change):
+    for action in (listing, acknowledge, rules, change, reset):
         add_data_argument(action)
 
 
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     from postroom.flow.refusals import NotPossible, SettingsRefused
 
-    actions = {"list": _listed, "acknowledge": _acknowledged, "rules": _rules, "set": _changed}
+    actions = {"list": _listed, "acknowledge": _acknowledged, "rules": _rules, "set": _changed, "reset": _reset}
     try:
         return actions[args.action](args)
     except (NotPossible, SettingsRefused) as refused:
@@ -87,6 +89,14 @@ def _rules(args: argparse.Namespace) -> int:
         values = " ".join(f"{name}={value}" for name, value in settings_of(row).items())
         switch = "on " if row.enabled else "off"
         print(f"{row.pk:26}  {switch}  {row.severity:8}  {name_of_rule(row)}  {values}".rstrip())
+    return 0
+
+
+def _reset(args: argparse.Namespace) -> int:
+    from postroom.flow.alert_rules import reset_rule
+
+    row = reset_rule(args.rule, ACTOR)
+    print(f"{row.pk}: {'on' if row.enabled else 'off'}")
     return 0
 
 
