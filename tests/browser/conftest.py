@@ -17,7 +17,8 @@ PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 
 
 # Not for the whole session: while it lives this thread has a running event loop, in which no asynchronous test can run.
-@pytest.fixture(scope="module")
+# Those of this folder need none.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, without anything of its own to fetch."""
     path = needed_program("chromium")

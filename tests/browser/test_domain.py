@@ -8,13 +8,11 @@ from playwright.sync_api import Browser, Page, expect
 from tests.net.dns_server import Zone, dns_server_beside
 from tests.rig.installation import Installation, Run, running_postroom
 
-from .conftest import DESKTOP
-from .test_story import complaint_of, findings_of
+from .test_story import findings_of
+from .visit import log_in, make_account, window
 
 pytestmark = pytest.mark.browser
 
-EMAIL, ACCOUNT = "marta.keller@norrvik.example", "correct horse battery staple"
-SECONDS = 20_000
 ZONE: Zone = {
     "MX norrvik.example": ["0 norrvik-example.mail.protection.outlook.com."],
     "A norrvik-example.mail.protection.outlook.com": ["52.101.68.36"],
@@ -30,29 +28,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with dns_server_beside(ZONE) as place:
         installation = Installation(tmp_path_factory.mktemp("domain") / "data", POSTROOM_DNS=place)
         with running_postroom(installation) as run:
-            made = installation.command(
-                "user", "create", EMAIL, "--name", "Marta Keller", "--role", "administrator", said=f"{ACCOUNT}\n"
-            )
-            assert made.returncode == 0, made.stderr
+            make_account(installation)
             yield run
 
 
 @pytest.fixture
 def page(browser: Browser, run: Run) -> Iterator[Page]:
-    context = browser.new_context(viewport=DESKTOP, locale="en-GB")
-    context.set_default_timeout(SECONDS)
-    page = context.new_page()
-    page.goto(f"{run.url}/login")
-    page.get_by_label("E-mail address").fill(EMAIL)
-    page.get_by_label("Password", exact=True).fill(ACCOUNT)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{run.url}/")
-    complaints: list[str] = []
     # htmx complains of a look at the DNS that the end of a test breaks off.
-    page.on("console", lambda said: complaints.extend(c for c in complaint_of(said) if not c.startswith("htmx:")))
-    yield page
-    context.close()
-    assert complaints == []
+    with window(browser, run, log_in, unheeded="htmx:") as page:
+        yield page
 
 
 def test_the_card_follows_what_is_typed_and_shows_the_records_to_add(page: Page, run: Run) -> None:

@@ -1,10 +1,6 @@
 """The messages of a month in a real browser: found in few steps, opened beside the list, closed again, written anew."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,12 +8,9 @@ from tests.rig.installation import Installation, running_postroom
 
 from .conftest import DESKTOP, Camera
 from .test_story import findings_of
+from .visit import fill, log_in, make_account, window
 
 pytestmark = pytest.mark.browser
-
-EMAIL = "marta@norrvik.example"
-PASSWORD = "correct horse battery staple"
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -25,31 +18,10 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Somebody signed in, with 400 messages of a month; everything the console complains about fails."""
     installation = Installation(tmp_path_factory.mktemp("messages") / "data")
     with running_postroom(installation) as run:
-        words = ("user", "create", EMAIL, "--name", "Marta Keller", "--role", "administrator")
-        made = installation.command(*words, said=f"{PASSWORD}\n")
-        assert made.returncode == 0, made.stderr
-        filled(installation)
-        context = browser.new_context(viewport=DESKTOP, base_url=run.url, timezone_id="Europe/Berlin", locale="en-GB")
-        context.set_default_timeout(20_000)
-        page = context.new_page()
-        complaints: list[str] = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/login")
-        page.get_by_label("E-mail").fill(EMAIL)
-        page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        expect(page).not_to_have_url("/login")
-        yield page
-        context.close()
-        assert complaints == []
-
-
-def filled(installation: Installation) -> None:
-    environment = {
-        **os.environ, **installation.environment, "DJANGO_SETTINGS_MODULE": "postroom.settings",
-    }
-    command = [sys.executable, "-m", "tests.rig.filled", "400"]
-    subprocess.run(command, env=environment, cwd=ROOT, check=True, timeout=60)
+        make_account(installation)
+        fill(installation, 400)
+        with window(browser, run, log_in, timezone_id="Europe/Berlin") as page:
+            yield page
 
 
 def test_a_message_opens_beside_the_list_and_escape_returns_to_its_row(page: Page, camera: Camera) -> None:

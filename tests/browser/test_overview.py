@@ -1,10 +1,6 @@
 """The overview in a real browser: it renews itself without moving anything, and its charts can be read as tables."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,12 +8,9 @@ from tests.rig.installation import Installation, running_postroom
 
 from .conftest import DESKTOP, Camera
 from .test_story import findings_of
+from .visit import fill, log_in, make_account, window
 
 pytestmark = pytest.mark.browser
-
-EMAIL = "marta@norrvik.example"
-PASSWORD = "correct horse battery staple"
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -25,26 +18,12 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Somebody signed in, with 600 messages of a month; everything the console complains about fails."""
     installation = Installation(tmp_path_factory.mktemp("overview") / "data")
     with running_postroom(installation) as run:
-        words = ("user", "create", EMAIL, "--name", "Marta Keller", "--role", "administrator")
-        assert installation.command(*words, said=f"{PASSWORD}\n").returncode == 0
-        environment = {**installation.environment, "DJANGO_SETTINGS_MODULE": "postroom.settings"}
-        command = [sys.executable, "-m", "tests.rig.filled", "600"]
-        subprocess.run(command, env={**os.environ, **environment}, cwd=ROOT, check=True, timeout=60)
-        context = browser.new_context(viewport=DESKTOP, base_url=run.url, timezone_id="Europe/Berlin", locale="en-GB")
-        context.set_default_timeout(20_000)
-        page = context.new_page()
-        complaints: list[str] = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/login")
-        page.get_by_label("E-mail").fill(EMAIL)
-        page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        expect(page).not_to_have_url("/login")
-        page.get_by_role("button", name="Hide checklist").click()
-        expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-        yield page
-        context.close()
-        assert complaints == []
+        make_account(installation)
+        fill(installation, 600)
+        with window(browser, run, log_in, timezone_id="Europe/Berlin") as page:
+            page.get_by_role("button", name="Hide checklist").click()
+            expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+            yield page
 
 
 @pytest.fixture(autouse=True)

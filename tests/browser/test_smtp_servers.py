@@ -8,13 +8,12 @@ from playwright.sync_api import Browser, Page, expect
 from tests.rig.api import Api
 from tests.rig.installation import Installation, Run, running_postroom
 
-from .conftest import DESKTOP, Camera
+from .conftest import Camera
 from .test_story import findings_of
+from .visit import EMAIL, log_in, make_account, window
 
 pytestmark = pytest.mark.browser
 
-EMAIL, ACCOUNT = "marta.keller@norrvik.example", "correct horse battery staple"
-SECONDS = 20_000
 NAMES = ("Microsoft 365 reports", "Amazon SES Ireland", "Internal relay")
 
 
@@ -26,10 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         port = free.getsockname()[1]
     installation = Installation(tmp_path_factory.mktemp("servers") / "data", POSTROOM_SMTP_PORTS="1-65535")
     with running_postroom(installation) as run:
-        made = installation.command(
-            "user", "create", EMAIL, "--name", "Marta Keller", "--role", "administrator", said=f"{ACCOUNT}\n"
-        )
-        assert made.returncode == 0, made.stderr
+        make_account(installation)
         api = Api(run)
         for name in NAMES:
             api.ask("POST", "smtp-servers", 201, {
@@ -42,16 +38,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 @pytest.fixture
 def page(browser: Browser, run: Run) -> Iterator[Page]:
-    context = browser.new_context(viewport=DESKTOP, timezone_id="Europe/Berlin", locale="en-GB")
-    context.set_default_timeout(SECONDS)
-    page = context.new_page()
-    page.goto(f"{run.url}/login")
-    page.get_by_label("E-mail address").fill(EMAIL)
-    page.get_by_label("Password", exact=True).fill(ACCOUNT)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{run.url}/")
-    yield page
-    context.close()
+    with window(browser, run, log_in, timezone_id="Europe/Berlin") as page:
+        yield page
 
 
 def names(page: Page) -> list[str]:

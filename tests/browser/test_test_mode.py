@@ -1,6 +1,5 @@
 """Test mode in a browser: switched on for the site, seen on every page and in the mail, switched off; and readable."""
 
-import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,9 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.rig.installation import Installation, Run, running_postroom
 
-from .conftest import DESKTOP
-from .test_bounces import ACCOUNT, EMAIL, asked, looked_at
-from .test_story import complaint_of
+from .test_bounces import asked, looked_at
+from .visit import EMAIL, set_up, window
 
 pytestmark = pytest.mark.browser
 
@@ -24,20 +22,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, run: Run) -> Iterator[Page]:
-    context = browser.new_context(viewport=DESKTOP, locale="en-GB")
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.extend(complaint_of(said)))
-    page.goto(run.setup_url)
-    for label, text in (("Your name", "Marta Keller"), ("E-mail address", EMAIL)):
-        page.get_by_label(label, exact=True).fill(text)
-    page.locator("input[type=password]").first.fill(ACCOUNT)
-    page.locator("main form button[type=submit]").first.click()
-    page.wait_for_url(re.compile(r"/(?!setup)"))
-    yield page
-    context.close()
-    assert complaints == []
+    with window(browser, run, set_up) as page:
+        yield page
 
 
 def handed_in(run: Run, token: str) -> Any:
