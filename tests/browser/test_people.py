@@ -150,6 +150,7 @@ def caught_link(page: Page, run: Run, subject: str) -> str:
         found = page.get_by_role("link", name=re.compile(subject))
         if found.count():
             found.first.click()
+            page.wait_for_url(re.compile(r"/sandbox/\w+"))
             link = re.search(r"https?://[^\s\"<>]+/set-password/\w+", page.content())
             assert link
             return link[0]
