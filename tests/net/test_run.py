@@ -206,6 +206,33 @@ async def test_a_small_content_leaves_with_its_own_envelope_where_a_run_begins()
     assert load.outcomes() == ["sent", "sent"]
 
 
+async def test_the_replies_to_an_envelope_that_left_with_its_content_are_not_taken_for_one_to_the_content() -> None:
+    manners = Manners()  # nothing was under way to this server together yet
+    manners.chunking_proven = True
+    load = Load(shipments(2), manners)
+    text = CHUNKING + (
+        "C: MAIL *\nC: RCPT *\nB: BDAT * LAST\nC: MAIL *\nC: RCPT *\n"
+        "S: 250 2.1.0 ok\nS: 250 2.1.5 ok\nS: 250 2.0.0 taken\nS: 250 2.1.0 ok\nS: 250 2.1.5 ok\n"
+        "B: BDAT * LAST\nS: 250 2.0.0 taken\nC: QUIT\nS: 221 bye"
+    )
+    await run(text, load)
+    assert load.outcomes() == ["sent", "sent"]
+    assert manners.pipelining is Pipelining.MESSAGES
+
+
+async def test_a_server_that_skips_the_reply_to_a_content_that_left_with_its_envelope_makes_it_uncertain() -> None:
+    manners = Manners()
+    manners.chunking_proven = True
+    load = Load(shipments(2), manners)
+    text = CHUNKING + (
+        "C: MAIL *\nC: RCPT *\nB: BDAT * LAST\nC: MAIL *\nC: RCPT *\n"
+        "S: 250 2.1.0 ok\nS: 250 2.1.5 ok\nS: 250 2.1.0 ok\nsilence"
+    )
+    await run(text, load)
+    assert load.outcomes()[0] == "uncertain"
+    assert manners.pipelining is Pipelining.ENVELOPE
+
+
 @pytest.mark.parametrize(
     ("replies", "outcome", "is_returned"),
     [

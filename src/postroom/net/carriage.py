@@ -362,7 +362,7 @@ class Carriage:
         assert stage is not None
         shown = self._dialogue.shown(reply)
         flight.notes.heard(now_s, stage, shown, now_s - flight.said_s)
-        if flight is not self._flying[-1]:
+        if flight is not self._flying[-1] and stage is Stage.MESSAGE:
             self._check_content_reply(flight, reply)
         elif reply.code >= _REFUSALS:
             check_order(self._manners, flight, stage, reply)
