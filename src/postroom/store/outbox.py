@@ -41,11 +41,12 @@ class SqliteOutbox:
         self._writer.close()
 
 
-def open_outbox(engine: str = "") -> Outbox:
-    """The outbox in the database of Django's settings; `engine` is the name of the engine that claims from it."""
+def open_outbox(engine: str | None = None) -> Outbox:
+    """The outbox in the database of Django's settings; `engine` is the name of the engine that claims from it, None
+    where none does."""
     if is_postgresql():
         # Its driver takes a while to load.
         from .outbox_postgres import PostgresOutbox
 
-        return PostgresOutbox(conninfo(), engine)
-    return SqliteOutbox(sqlite_file(), rest_s=ENGINE_RESTS_S if engine else 0.0)
+        return PostgresOutbox(conninfo(), engine or "")
+    return SqliteOutbox(sqlite_file(), rest_s=0.0 if engine is None else ENGINE_RESTS_S)
