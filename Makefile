@@ -58,9 +58,10 @@ quick: setup ## the tests that need nothing but Python, but for those of `check`
 
 ON_POSTGRESQL := $(addprefix tests/api/test_,messages.py subscriptions.py recipients.py bounces.py webhooks.py alerts.py templates.py) \
 	tests/intake tests/store/test_message_list.py tests/store/test_event_triggers.py \
-	tests/flow/test_webhook_history.py \
+	tests/flow/webhooks/test_webhook_history.py \
 	$(addprefix tests/pages/test_,messages.py overview.py smtp_servers.py users.py storage_and_audit.py queue.py) \
-	$(addprefix tests/flow/test_,accept.py resend.py retain_messages.py server_order.py server_pause.py sample_queue.py)
+	$(addprefix tests/flow/,acceptance/test_accept.py acceptance/test_resend.py instance/test_retain_messages.py \
+		servers/test_server_order.py servers/test_server_pause.py delivery/test_sample_queue.py)
 
 postgresql: setup ## what reads and writes the database most, once more on a private PostgreSQL in place of SQLite
 	TEST_DATABASE=postgresql $(PYTEST) -q -n $(JOBS) --dist worksteal $(ON_POSTGRESQL)

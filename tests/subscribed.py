@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from postroom.flow.stored_report import report_spool, store_report, with_rows
+from postroom.flow.reports.stored_report import report_spool, store_report, with_rows
 from postroom.store.models import Recipient, ReportSource, Run, StoredReport, Subscriber, Subscription
 from postroom.terms.address import canonical
 

@@ -41,7 +41,7 @@ _OTHER_HOST = (
 
 _django = get_asgi_application()
 
-from postroom.flow.loaded import leave_to_memory  # noqa: E402
+from postroom.flow.instance.loaded import leave_to_memory  # noqa: E402
 from postroom.intake.intake import Intake  # noqa: E402 - its models need Django set up
 from postroom.intake.pushes import Pushes  # noqa: E402
 from postroom.intake.static_files import StaticFiles  # noqa: E402

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from postroom.flow.tokens import create_token, revoke_token
+from postroom.flow.users.tokens import create_token, revoke_token
 from postroom.store.models import ApiToken
 
 Call = Callable[..., Any]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from postroom.flow.alert_rules import rules_in_order
+from postroom.flow.alerts.alert_rules import rules_in_order
 from postroom.policy.alert_kinds import KINDS
 from postroom.store.models import Alert, AlertRule, AuditEntry, DomainWatch
 

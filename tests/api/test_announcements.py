@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from postroom.flow.recipient_groups import add_group
+from postroom.flow.recipients.recipient_groups import add_group
 from postroom.store.models import Announcement, AuditEntry, Recipient
 from postroom.terms.wording import worded
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from postroom.api.openapi import document
-from postroom.flow.tokens import create_token
+from postroom.flow.users.tokens import create_token
 from postroom.store.models import ApiToken
 
 from .conftest import Call, caller

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from tests.bounced import dsn, sent
 
-from postroom.flow.tokens import create_token
+from postroom.flow.users.tokens import create_token
 from postroom.store.models import AuditEntry, Bounce, Message, Suppression
 
 from .conftest import Call

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from postroom.flow.configure import save_untested
+from postroom.flow.servers.configure import save_untested
 from postroom.store.models import AuditEntry, DeliveryRule, SmtpServer
 from postroom.terms.server import Security, ServerSettings
 

@@ -7,7 +7,8 @@ import pytest
 from django.utils import timezone
 from tests.diagnosis.dns import read
 
-from postroom.flow import check_domain, configure
+from postroom.flow.domains import check_domain
+from postroom.flow.servers import configure
 from postroom.store.models import DomainCheck
 from postroom.terms.server import ServerSettings
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
-from postroom.flow.configure import save_untested
+from postroom.flow.servers.configure import save_untested
 from postroom.store.models import InstanceValue, SmtpServer
 from postroom.terms.server import Security, ServerSettings
 

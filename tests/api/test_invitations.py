@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from postroom.flow.account_links import INVITED_FOR, address_of
+from postroom.flow.users.account_links import INVITED_FOR, address_of
 from postroom.store.models import AccountLink, AuditEntry, User
 
 from .conftest import Call

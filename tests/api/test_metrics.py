@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
-from postroom.flow.configure import save_untested
+from postroom.flow.servers.configure import save_untested
 from postroom.store.ids import new_id
 from postroom.store.models import AttemptTotal, Delivery, LaneState, Message, SmtpServer, Suppression
 from postroom.store.queue import Lease, Settlement

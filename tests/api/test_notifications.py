@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.outbox import octets_of
 
-from postroom.flow.configure import save_untested
+from postroom.flow.servers.configure import save_untested
 from postroom.store.models import GroupMember, Message, Recipient, RecipientGroup
 from postroom.terms.server import Security, ServerSettings
 

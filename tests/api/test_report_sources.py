@@ -6,8 +6,8 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from postroom.flow import try_source
-from postroom.flow.source_settings import password_of, secret_of
+from postroom.flow.reports import try_source
+from postroom.flow.reports.source_settings import password_of, secret_of
 from postroom.policy.report_roots import ReportRoots
 from postroom.store.models import AuditEntry, ReportSource, SqlConnection, Subscription
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from postroom.flow.test_result import record_test_result
+from postroom.flow.servers.test_result import record_test_result
 from postroom.store.models import AuditEntry, ServerTest, SmtpServer
 
 from .conftest import Call

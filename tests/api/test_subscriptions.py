@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from postroom.flow.run_log import problem_of, with_line
-from postroom.flow.suppression import Entry, suppress
+from postroom.flow.recipients.suppression import Entry, suppress
+from postroom.flow.runs.run_log import problem_of, with_line
 from postroom.store.models import (
     AuditEntry,
     RecipientGroup,

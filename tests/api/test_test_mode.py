@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from postroom.flow.configure import save_untested
-from postroom.flow.tokens import create_token
+from postroom.flow.servers.configure import save_untested
+from postroom.flow.users.tokens import create_token
 from postroom.store.models import ApiToken, AuditEntry, SmtpServer
 from postroom.terms.server import Security, ServerSettings
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from postroom.flow.webhook_attempt import Outcome, settle
-from postroom.flow.webhook_send import distribute
-from postroom.flow.webhooks import signing_secrets
+from postroom.flow.webhooks.webhook_attempt import Outcome, settle
+from postroom.flow.webhooks.webhook_send import distribute
+from postroom.flow.webhooks.webhooks import signing_secrets
 from postroom.net.webhook_post import Answer
 from postroom.store.event_triggers import arrange, remove_all
 from postroom.store.models import AuditEntry, Event, Suppression, Webhook, WebhookDelivery

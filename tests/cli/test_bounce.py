@@ -9,8 +9,8 @@ from django.db import OperationalError
 from tests.bounced import SETTINGS, dsn, sent
 
 from postroom.cli import bounce
-from postroom.flow import bounce as flow
-from postroom.flow.return_path import reverse_path_of
+from postroom.flow.delivery import bounce as flow
+from postroom.flow.delivery.return_path import reverse_path_of
 from postroom.store.models import Bounce, Suppression
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ import pytest
 from tests.net.dns_server import Zone, dns_server_beside
 
 from postroom.cli import dkim
-from postroom.flow.signing_keys import signing_keys
+from postroom.flow.domains.signing_keys import signing_keys
 from postroom.store.models import DkimKey
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -15,9 +15,9 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from postroom.cli import alert, doctor, notify
-from postroom.flow import doctor as examining
-from postroom.flow.alerts import look_around
-from postroom.flow.configure import save_untested
+from postroom.flow.alerts import doctor as examining
+from postroom.flow.alerts.alerts import look_around
+from postroom.flow.servers.configure import save_untested
 from postroom.store.heartbeat import store_heartbeat
 from postroom.store.models import Alert, AlertRule, AuditEntry, Message, SmtpServer
 from postroom.terms.server import Auth, Security, ServerSettings

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from postroom.cli import group, recipient
-from postroom.flow.recipient_domains import allowed
+from postroom.flow.domains.recipient_domains import allowed
 from postroom.store.models import AuditEntry, Recipient, RecipientGroup
 
 pytestmark = pytest.mark.django_db

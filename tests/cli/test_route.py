@@ -5,8 +5,8 @@ import json
 import pytest
 
 from postroom.cli.main import main
-from postroom.flow.configure import save_untested
-from postroom.flow.delivery_rules import add_rule
+from postroom.flow.servers.configure import save_untested
+from postroom.flow.servers.delivery_rules import add_rule
 from postroom.store.models import SmtpServer
 from postroom.terms.server import Security, ServerSettings
 

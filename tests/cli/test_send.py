@@ -13,8 +13,8 @@ from postroom.cli import send
 from postroom.cli.hand_over import handed_over
 from postroom.cli.local_queue import IntoQueue
 from postroom.cli.send import Usage, body_of
-from postroom.flow.configure import save_untested
-from postroom.flow.submitted import SubmittedMessage
+from postroom.flow.messages.submitted import SubmittedMessage
+from postroom.flow.servers.configure import save_untested
 from postroom.net.api_client import ApiFailed
 from postroom.store.models import Delivery, Message
 from postroom.terms.server import Security, ServerSettings

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from postroom.cli import source
-from postroom.flow.source_settings import password_of, secret_of
+from postroom.flow.reports.source_settings import password_of, secret_of
 from postroom.policy.report_roots import ReportRoots
 from postroom.store.models import AuditEntry, ReportSource, SqlConnection, StoredReport
 

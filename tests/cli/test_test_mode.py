@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 
 from postroom.cli import test_mode as command
-from postroom.flow.configure import save_untested
-from postroom.flow.test_mode import site_test_mode
+from postroom.flow.acceptance.test_mode import site_test_mode
+from postroom.flow.servers.configure import save_untested
 from postroom.store.models import AuditEntry, SmtpServer
 from postroom.terms.server import Security, ServerSettings
 

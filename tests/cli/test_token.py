@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from postroom.cli import token
-from postroom.flow.tokens import client_of
+from postroom.flow.users.tokens import client_of
 from postroom.store.models import ApiToken, AuditEntry
 
 pytestmark = pytest.mark.django_db

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from postroom.cli import webhook
-from postroom.flow.webhook_attempt import Outcome, settle
-from postroom.flow.webhook_send import distribute
-from postroom.flow.webhooks import signing_secrets
+from postroom.flow.webhooks.webhook_attempt import Outcome, settle
+from postroom.flow.webhooks.webhook_send import distribute
+from postroom.flow.webhooks.webhooks import signing_secrets
 from postroom.net.webhook_post import Answer
 from postroom.store.models import AuditEntry, Suppression, Webhook, WebhookDelivery
 

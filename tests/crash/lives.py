@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from postroom.flow.settle import ServerName, Settler
+from postroom.flow.delivery.settle import ServerName, Settler
 from postroom.store.activity_log import ActivityLog
 from postroom.store.blobs import Blobs
 from postroom.store.content import INLINE_BYTES, BlobPart, Contents, FrozenContent

@@ -21,7 +21,7 @@ def main(now: datetime, what: str) -> int:
 
 
 def prepare(now: datetime) -> int:
-    from postroom.flow.schedules import next_instant
+    from postroom.flow.subscriptions.schedules import next_instant
     from postroom.store.models import ReportSource, Subscription
     from postroom.store.schema import bring_up_to_date
 
@@ -39,7 +39,7 @@ def prepare(now: datetime) -> int:
 def begin(now: datetime, number: int) -> int:
     from django.db import connection
 
-    from postroom.flow.scheduled_runs import begin_due_runs
+    from postroom.flow.runs.scheduled_runs import begin_due_runs
 
     fuse = Fuse(number)
     connection.ensure_connection()

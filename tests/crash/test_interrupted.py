@@ -20,7 +20,7 @@ from tests.outbox import add_server, copy_schema, rows
 from tests.rig.installation import Installation
 from tests.rig.programs import free_port
 
-from postroom.flow.settle import PROMPT_ATTEMPTS
+from postroom.flow.delivery.settle import PROMPT_ATTEMPTS
 from postroom.terms.server import Limits, Security, ServerSettings
 
 from .audit import audited, sink_arrivals, stored_deliveries

@@ -17,7 +17,7 @@ from postroom.diagnosis.catalogue import Rule, catalogue
 from postroom.diagnosis.evidence import Evidence
 from postroom.diagnosis.matching import fits, fitting_rule
 
-SUITES = ("tests/diagnosis", "tests/flow/test_probe.py", "tests/faults")
+SUITES = ("tests/diagnosis", "tests/flow/probes/test_probe.py", "tests/faults")
 
 
 class Recorder:

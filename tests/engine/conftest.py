@@ -12,8 +12,8 @@ from django.conf import settings
 from tests.outbox import Database, add_server, new_message, rows
 
 from postroom.engine.lane import Lane
-from postroom.flow.deliver import Courier
-from postroom.flow.settle import Settler
+from postroom.flow.delivery.deliver import Courier
+from postroom.flow.delivery.settle import Settler
 from postroom.net.session import Deadlines
 from postroom.policy.ports import Ports
 from postroom.store.activity_log import ActivityLog

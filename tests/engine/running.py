@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from postroom.engine.engine import Engine
 from postroom.engine.server_tests import ServerTests
 from postroom.engine.upkeep import Upkeep
-from postroom.flow import check_server
-from postroom.flow.run_test import Prober
+from postroom.flow.probes.run_test import Prober
+from postroom.flow.servers import check_server
 from postroom.store.change import open_change
 from postroom.store.models import InstanceValue
 

@@ -11,9 +11,9 @@ from django.db import connections
 from django.utils import timezone
 
 from postroom.engine.alerts import Alerts
-from postroom.flow.accept import Acceptor
-from postroom.flow.alert_rules import change_rule
-from postroom.flow.configure import save_untested
+from postroom.flow.acceptance.accept import Acceptor
+from postroom.flow.alerts.alert_rules import change_rule
+from postroom.flow.servers.configure import save_untested
 from postroom.pages.engine_watch import EngineWatch
 from postroom.store.blobs import Blobs
 from postroom.store.heartbeat import store_heartbeat

@@ -8,9 +8,9 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from tests.bounced import dsn
 
-from postroom.flow.bounce import Way, take_report
-from postroom.flow.outbox import retry_now
-from postroom.flow.suppression import Entry, release, suppress
+from postroom.flow.delivery.bounce import Way, take_report
+from postroom.flow.messages.outbox import retry_now
+from postroom.flow.recipients.suppression import Entry, release, suppress
 from postroom.store.models import Attempt, Bounce, Delivery, Suppression
 
 from .conftest import Outbox

@@ -13,8 +13,8 @@ from tests.net.dns_server import SILENT, Zone, dns_server
 
 from postroom.engine import domain_checks
 from postroom.engine.domain_checks import AT_ONCE, DomainChecks
-from postroom.flow import read_domain
-from postroom.flow.check_domain import ask
+from postroom.flow.domains import read_domain
+from postroom.flow.domains.check_domain import ask
 from postroom.net import domain_records
 from postroom.store.change import SqliteChange, open_change
 from postroom.store.models import DomainCheck

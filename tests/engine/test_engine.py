@@ -12,7 +12,7 @@ from tests.outbox import add_server
 
 from postroom.engine import engine as module
 from postroom.engine import server_tests
-from postroom.flow import run_test
+from postroom.flow.probes import run_test
 from postroom.policy.ports import Ports
 from postroom.store.models import Attempt, Delivery, InstanceValue, ServerTest, SmtpServer
 from postroom.store.queue import Claimed, Claims

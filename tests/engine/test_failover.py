@@ -10,7 +10,7 @@ from django.conf import settings
 from tests.outbox import add_server
 
 from postroom.engine import cooldown
-from postroom.flow.closer_look import CloserLook
+from postroom.flow.delivery.closer_look import CloserLook
 from postroom.store.models import Attempt, Delivery, SmtpServer
 from postroom.terms.finding import Finding
 from postroom.terms.outcome import DeliveryState

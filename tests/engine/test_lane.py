@@ -10,8 +10,8 @@ from django.utils.translation import override
 
 from postroom.engine import cooldown, slot
 from postroom.engine.lane import Lane
-from postroom.flow.probe import probe
-from postroom.flow.reader import told
+from postroom.flow.instance.reader import told
+from postroom.flow.probes.probe import probe
 from postroom.policy.failover import Standing
 from postroom.policy.ports import Ports
 from postroom.store.models import Attempt, Delivery, SmtpServer

@@ -22,8 +22,8 @@ from postroom.engine import (
     source_tries,
     webhooks,
 )
-from postroom.flow import looker
-from postroom.flow.alert_conditions.machine import _WORK
+from postroom.flow.alerts.alert_conditions.machine import _WORK
+from postroom.flow.instance import looker
 from postroom.pages import engine_watch
 from postroom.store.own_certificate import own_certificate
 from postroom.store.turn import OnlyTurn

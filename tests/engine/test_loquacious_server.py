@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 from tests.outbox import rows
 
-from postroom.flow.configure import start_test
-from postroom.flow.settle import REPLY_CHARACTERS
+from postroom.flow.delivery.settle import REPLY_CHARACTERS
+from postroom.flow.servers.configure import start_test
 from postroom.store.models import ServerTest
 from postroom.terms.server import Security, ServerSettings
 

@@ -8,7 +8,7 @@ import pytest
 
 from postroom.engine import sessions
 from postroom.engine.sessions import Sessions
-from postroom.flow.deliver import Courier, OpenSession, Outgoing
+from postroom.flow.delivery.deliver import Courier, OpenSession, Outgoing
 
 IDLE_S = 0.3
 

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from postroom.engine import source_tries
 from postroom.engine.source_tries import SourceTries
-from postroom.flow import try_source
-from postroom.flow.try_source import KEPT, ask_try
+from postroom.flow.reports import try_source
+from postroom.flow.reports.try_source import KEPT, ask_try
 from postroom.policy.report_roots import ReportRoots
 from postroom.store.models import ReportSource, SourceTry
 from postroom.store.turn import OnlyTurn

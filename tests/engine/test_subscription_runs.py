@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from tests.flow.test_accept import saved
+from tests.flow.acceptance.test_accept import saved
 from tests.subscribed import asked, pushed, pushed_source, subscribed
 
 from postroom.engine import runs
 from postroom.engine.runs import Runs
-from postroom.flow.accept import Acceptor
-from postroom.flow.run import Runner
+from postroom.flow.acceptance.accept import Acceptor
+from postroom.flow.runs.run import Runner
 from postroom.policy.fetch_networks import FetchNetworks
 from postroom.store.blobs import Blobs
 from postroom.store.change import open_change

@@ -16,10 +16,10 @@ from django.db import transaction
 from tests.rig.receiver import Receiver
 
 from postroom.engine.webhooks import Webhooks
-from postroom.flow import webhook_attempt
-from postroom.flow.webhook_history import replay_since
-from postroom.flow.webhook_send import send_test
-from postroom.flow.webhooks import add_webhook, pause_webhook, renew_secret, resume_webhook
+from postroom.flow.webhooks import webhook_attempt
+from postroom.flow.webhooks.webhook_history import replay_since
+from postroom.flow.webhooks.webhook_send import send_test
+from postroom.flow.webhooks.webhooks import add_webhook, pause_webhook, renew_secret, resume_webhook
 from postroom.policy.fetch_networks import FetchNetworks
 from postroom.store.change import open_change
 from postroom.store.event_triggers import remove_all

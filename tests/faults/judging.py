@@ -10,8 +10,8 @@ from unittest.mock import patch
 from tests.canaries import forms_in
 from tests.dialogs.player import Playing
 
-from postroom.flow.closer_look import LOOK_S
-from postroom.flow.probe import ProbeReport, probe
+from postroom.flow.delivery.closer_look import LOOK_S
+from postroom.flow.probes.probe import ProbeReport, probe
 from postroom.terms import limits
 from postroom.terms.finding import UNKNOWN, Confidence, Finding
 from postroom.terms.outcome import TestStatus

@@ -1,6 +1,6 @@
 """A case made of the log of a test, as a user sends it: `python -m tests.faults.recording LOG` prints it.
 
-The log (flow/test_log) has no secret. What it says the server said is said again; what it says Postroom sent is
+The log (flow/probes/test_log) has no secret. What it says the server said is said again; what it says Postroom sent is
 expected, with names and addresses left open. Where a handshake failed, a certificate at fault in the same way is shown.
 """
 

@@ -10,7 +10,7 @@ from tests.engine.conftest import Outbox
 from tests.engine.running import Running
 from tests.outbox import add_server, new_message
 
-from postroom.flow.deliver import Courier
+from postroom.flow.delivery.deliver import Courier
 from postroom.message.test_mail import compose_test_mail
 from postroom.net.session import Deadlines
 from postroom.policy.ports import Ports

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from postroom.diagnosis.catalogue import catalogue
-from postroom.flow.probe import probe
+from postroom.flow.probes.probe import probe
 
 from .case import PASSWORD, case_of, cases
 from .certificates import Certificates

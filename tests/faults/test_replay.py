@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from postroom.flow.test_log import log_text
+from postroom.flow.probes.test_log import log_text
 from postroom.store.models import ServerTest
 
 from .case import Case, case_of

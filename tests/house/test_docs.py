@@ -1,6 +1,7 @@
 """O9: whatever can be opened, set, called or named as a cause is in docs/, and docs/ name nothing that is not there."""
 
 import argparse
+import ast
 import dataclasses
 import importlib
 import re
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.house.routes import routes, shape_of
-from tests.house.sources import PACKAGE, ROOT, python_files
+from tests.house.sources import PACKAGE, ROOT, python_files, tree_of
 
 from postroom.cli.main import COMMANDS
 from postroom.terms.server import Limits, ServerSettings
@@ -117,3 +118,9 @@ def test_every_link_between_documents_leads_somewhere() -> None:
 def test_every_fault_of_a_report_source_is_documented() -> None:
     told = set(re.findall(r"^\| `([a-z-]+)` \|", DOCS["report-sources.md"], re.MULTILINE))
     assert told == {kind.value for kind in SourceFaultKind}
+
+
+def test_every_room_of_flow_is_on_the_map_as_it_calls_itself() -> None:
+    said = dict(re.findall(r"^\| `flow/([a-z_]+)/` \| (.*) \|$", DOCS["map.md"], re.MULTILINE))
+    rooms = [path for path in (PACKAGE / "flow").iterdir() if (path / "__init__.py").is_file()]
+    assert said == {path.name: ast.get_docstring(tree_of(path / "__init__.py")) for path in rooms}

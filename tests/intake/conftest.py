@@ -9,8 +9,8 @@ import pytest
 
 from postroom import asgi
 from postroom.asgi import Application
-from postroom.flow.configure import save_untested
-from postroom.flow.tokens import create_token
+from postroom.flow.servers.configure import save_untested
+from postroom.flow.users.tokens import create_token
 from postroom.intake.intake import Intake
 from postroom.intake.static_files import StaticFiles
 from postroom.store.models import SmtpServer

@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 
 from postroom.asgi import Application
 from postroom.cli.web_connection import WebConnection
-from postroom.flow.accept import Acceptor
+from postroom.flow.acceptance.accept import Acceptor
 from postroom.intake.exchange import Receive, Scope, Send
 from postroom.intake.intake import BATCH, MESSAGES, Intake
 from postroom.store.models import Message, SmtpServer

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from asgiref.sync import sync_to_async
 
-from postroom.flow.tokens import create_token, revoke_token
+from postroom.flow.users.tokens import create_token, revoke_token
 from postroom.intake.intake import BATCH, MESSAGES
 from postroom.intake.uploads import BLOBS
 from postroom.store.models import Message, Upload

@@ -12,7 +12,7 @@ from django.core.asgi import get_asgi_application
 from tests.house.routes import routes
 
 from postroom.asgi import DJANGO_BODY_BYTES, Application
-from postroom.flow.tokens import create_token
+from postroom.flow.users.tokens import create_token
 from postroom.intake import exchange
 from postroom.intake.intake import BATCH, MESSAGES, Intake
 from postroom.intake.pushes import PUSH

@@ -8,9 +8,9 @@ import httpx
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from postroom.flow.configure import change_server, save_untested
-from postroom.flow.fresh import Fresh
-from postroom.flow.tokens import create_token, revoke_token
+from postroom.flow.acceptance.fresh import Fresh
+from postroom.flow.servers.configure import change_server, save_untested
+from postroom.flow.users.tokens import create_token, revoke_token
 from postroom.intake.intake import MESSAGES
 from postroom.store.models import ApiToken, Message, SmtpServer
 

@@ -11,8 +11,8 @@ import pytest
 from asgiref.sync import sync_to_async
 from tests.outbox import octets_of
 
-from postroom.flow.queue_room import QueueLimits, QueueRoom
-from postroom.flow.tokens import create_token
+from postroom.flow.acceptance.queue_room import QueueLimits, QueueRoom
+from postroom.flow.users.tokens import create_token
 from postroom.intake.intake import BATCH, MESSAGES, Intake
 from postroom.store.models import ApiToken, Delivery, Message, SmtpServer
 

@@ -8,8 +8,8 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
-from postroom.flow.stored_report import report_blobs, report_content
-from postroom.flow.tokens import create_token, revoke_token
+from postroom.flow.reports.stored_report import report_blobs, report_content
+from postroom.flow.users.tokens import create_token, revoke_token
 from postroom.intake import pushes
 from postroom.intake.pushes import Pushes
 from postroom.store.models import AuditEntry, ReportSource, Run, StoredReport, Subscription

@@ -15,8 +15,8 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 from tests.outbox import octets_of
 
-from postroom.flow.content_sweep import sweep
-from postroom.flow.tokens import create_token
+from postroom.flow.instance.content_sweep import sweep
+from postroom.flow.users.tokens import create_token
 from postroom.intake import exchange, large_bodies
 from postroom.intake.intake import BATCH, MESSAGES, Intake
 from postroom.intake.uploads import BLOBS
@@ -165,7 +165,7 @@ async def test_a_form_is_no_file(client: httpx.AsyncClient, kind: str) -> None:
 async def test_the_uploads_of_a_client_have_a_bound(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("postroom.flow.upload.CLIENT_BYTES", 1_000)
+    monkeypatch.setattr("postroom.flow.messages.upload.CLIENT_BYTES", 1_000)
     await uploaded(client)
     answer = await client.post(BLOBS, content=b"y")
     assert (answer.status_code, answer.json()["type"]) == (429, "/api/docs#problem-uploads-full")

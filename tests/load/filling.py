@@ -21,7 +21,7 @@ def fill_all(messages: int) -> str:
     from django.core.management import call_command
     from tests.rig.filled import fill
 
-    from postroom.flow.first_start import hide_checklist
+    from postroom.flow.users.first_start import hide_checklist
 
     call_command("migrate", verbosity=0)
     now = datetime.now(UTC)

@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from postroom.flow import configure
+from postroom.flow.servers import configure
 from postroom.store.models import SmtpServer, User
 from postroom.terms.server import Auth, Security, ServerSettings
 

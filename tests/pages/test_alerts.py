@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from postroom.flow.alert_rules import rules_in_order
-from postroom.flow.alert_settings import alert_settings
+from postroom.flow.alerts.alert_rules import rules_in_order
+from postroom.flow.alerts.alert_settings import alert_settings
 from postroom.store.models import Alert, AlertNotice, AlertRule, AuditEntry, DomainWatch, User, Webhook
 
 MARKUP = "<script>alert(1)</script>"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from postroom.flow.recipient_groups import add_group
+from postroom.flow.recipients.recipient_groups import add_group
 from postroom.store.models import Announcement, Message, RecipientGroup, SmtpServer, User
 from postroom.terms.wording import worded
 

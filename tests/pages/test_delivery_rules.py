@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from postroom.flow import configure
-from postroom.flow.delivery_rules import add_rule, rows_in_order
+from postroom.flow.servers import configure
+from postroom.flow.servers.delivery_rules import add_rule, rows_in_order
 from postroom.store.models import DeliveryRule, Message, SmtpServer, User
 from postroom.terms.server import ServerSettings
 

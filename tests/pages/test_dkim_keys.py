@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from postroom.flow.check_domain import ask
-from postroom.flow.dkim_keys import activate_key, create_key
+from postroom.flow.domains.check_domain import ask
+from postroom.flow.domains.dkim_keys import activate_key, create_key
 from postroom.store.models import DkimKey, DomainCheck, User
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,7 @@ from django.utils import timezone
 from postroom import asgi
 from postroom.asgi import Application
 from postroom.cli import doctor
-from postroom.flow.tokens import create_token
+from postroom.flow.users.tokens import create_token
 from postroom.intake.intake import Intake
 from postroom.pages.engine_watch import EngineWatch
 from postroom.store.heartbeat import store_heartbeat

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from postroom.flow.first_start import new_setup_code
+from postroom.flow.users.first_start import new_setup_code
 from postroom.store.models import InstanceValue, User
 
 from .conftest import PASSWORD

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from postroom.flow.catch import caught
+from postroom.flow.acceptance.catch import caught
 
 CHARSETS = ("hex", "rot13", "idna", "undefined", "unknown-999", "utf-7", "punycode", '"utf-8\0x"')
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.diagnosis.dns import Zone, read
 from tests.store.activity_days import entry, write
 
-from postroom.flow.tokens import create_token
+from postroom.flow.users.tokens import create_token
 from postroom.store import audit
 from postroom.store.models import Attempt, Delivery, DomainCheck, InstanceValue, Message, ServerTest, SmtpServer, User
 

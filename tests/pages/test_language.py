@@ -15,10 +15,10 @@ from tests.house.translations import CATALOGUE, PACKAGE
 
 from postroom.diagnosis.catalogue import catalogue
 from postroom.diagnosis.explain import finding_of_cause
-from postroom.flow.first_start import create_administrator, new_setup_code
-from postroom.flow.instance import change_site, site
-from postroom.flow.reader import voice_for
-from postroom.flow.tokens import create_token
+from postroom.flow.instance.instance import change_site, site
+from postroom.flow.instance.reader import voice_for
+from postroom.flow.users.first_start import create_administrator, new_setup_code
+from postroom.flow.users.tokens import create_token
 from postroom.pages.urls import urlpatterns
 from postroom.store.activity_log import ActivityLog
 from postroom.store.models import Attempt, AuditEntry, Delivery, Message, ServerTest, SmtpServer, User

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from postroom.cli import load_plan as command
-from postroom.flow.schedules import next_instant
+from postroom.flow.subscriptions.schedules import next_instant
 from postroom.store.models import ReportSource, Run, SmtpServer, Subscription, User
 
 

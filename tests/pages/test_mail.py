@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from postroom.flow.catch import caught
+from postroom.flow.acceptance.catch import caught
 from postroom.store.activity_log import ActivityLog
 from postroom.store.models import ApiToken, Delivery, Message, SandboxMessage, SmtpServer, User
 

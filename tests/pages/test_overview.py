@@ -11,7 +11,7 @@ from tests.rig.filled import fill
 from tests.subscribed import pushed_source, subscribed
 
 from postroom.diagnosis.explain import finding_of_cause
-from postroom.flow.first_start import hide_checklist
+from postroom.flow.users.first_start import hide_checklist
 from postroom.store.heartbeat import store_heartbeat
 from postroom.store.ids import id_at
 from postroom.store.models import (

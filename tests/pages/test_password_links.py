@@ -10,9 +10,9 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from postroom.flow.accept import Acceptor
-from postroom.flow.account_links import address_of, ask_reset, invited_user
-from postroom.flow.account_mail import queue_account_mail
+from postroom.flow.acceptance.accept import Acceptor
+from postroom.flow.notices.account_mail import queue_account_mail
+from postroom.flow.users.account_links import address_of, ask_reset, invited_user
 from postroom.store.blobs import Blobs
 from postroom.store.models import AccountLink, Message, SandboxMessage, SmtpServer, User
 from postroom.store.outbox import open_outbox

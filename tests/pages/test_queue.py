@@ -9,8 +9,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from postroom.flow import configure
-from postroom.flow.queue_state import queue_state
+from postroom.flow.delivery.queue_state import queue_state
+from postroom.flow.servers import configure
 from postroom.policy.rate import Spent
 from postroom.store.models import Attempt, AuditEntry, Delivery, LaneState, Message, SendRate, SmtpServer, User
 from postroom.store.rates import micros_of

@@ -6,7 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from postroom.flow.recipient_domains import allow_only, allowed_domains
+from postroom.flow.domains.recipient_domains import allow_only, allowed_domains
 from postroom.store.models import Recipient, RecipientGroup, ReportSource, Subscriber, Subscription, User
 
 MARKUP = "<script>alert(1)</script>"

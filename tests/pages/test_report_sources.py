@@ -11,10 +11,10 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 from django.utils import timezone
 
-from postroom.flow import try_source
-from postroom.flow.report_link import links_for
-from postroom.flow.source_settings import secret_of
-from postroom.flow.stored_report import report_blobs, store_report
+from postroom.flow.reports import try_source
+from postroom.flow.reports.report_link import links_for
+from postroom.flow.reports.source_settings import secret_of
+from postroom.flow.reports.stored_report import report_blobs, store_report
 from postroom.pages import guess_limit
 from postroom.policy.report_roots import ReportRoots
 from postroom.store.models import ReportLink, ReportSource, SourceTry, SqlConnection, StoredReport, User

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from postroom.flow import configure
-from postroom.flow.test_result import NIGHTLY
+from postroom.flow.servers import configure
+from postroom.flow.servers.test_result import NIGHTLY
 from postroom.pages.queries.server_traffic import MOST_COUNTED
 from postroom.store.models import Delivery, DeliveryTally, Message, ServerTest, SmtpServer, User
 from postroom.store.tally import COARSE_S, FINE_S

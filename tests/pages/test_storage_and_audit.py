@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from tests.house.sources import PACKAGE, python_files
 
-from postroom.flow.retention import Retention, retention
+from postroom.flow.instance.retention import Retention, retention
 from postroom.pages.queries.audit import ACTIONS
 from postroom.store import audit
 from postroom.store.models import AuditEntry, InstanceValue, SmtpServer, User

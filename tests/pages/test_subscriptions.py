@@ -11,14 +11,14 @@ from asgiref.sync import async_to_sync
 from django.test import Client
 from django.utils import timezone
 
-from postroom.flow.accept import Acceptor
-from postroom.flow.outcome_notices import tell
-from postroom.flow.report_sources import add_source
-from postroom.flow.run_log import problem_of, with_line
-from postroom.flow.stored_report import report_spool, store_report, with_rows
-from postroom.flow.subscribe import add_subscription
-from postroom.flow.suppression import Entry, suppress
-from postroom.flow.test_mode import set_for_subscription
+from postroom.flow.acceptance.accept import Acceptor
+from postroom.flow.acceptance.test_mode import set_for_subscription
+from postroom.flow.recipients.suppression import Entry, suppress
+from postroom.flow.reports.report_sources import add_source
+from postroom.flow.reports.stored_report import report_spool, store_report, with_rows
+from postroom.flow.runs.outcome_notices import tell
+from postroom.flow.runs.run_log import problem_of, with_line
+from postroom.flow.subscriptions.subscribe import add_subscription
 from postroom.message.template import filled
 from postroom.store.blobs import Blobs
 from postroom.store.models import (

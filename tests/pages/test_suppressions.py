@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 from tests.bounced import NOW, complaint, dsn, sent
 
-from postroom.flow.bounce import Way, take_report
-from postroom.flow.suppression import Entry, suppress
-from postroom.flow.unsubscribe import leave
+from postroom.flow.delivery.bounce import Way, take_report
+from postroom.flow.recipients.suppression import Entry, suppress
+from postroom.flow.recipients.unsubscribe import leave
 from postroom.store.models import AuditEntry, Suppression, UnsubscribeLink, User
 
 

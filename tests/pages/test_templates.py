@@ -7,9 +7,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from postroom.flow import configure
-from postroom.flow.branding import branding
-from postroom.flow.template_edit import new_template, template_named, templates
+from postroom.flow.instance.branding import branding
+from postroom.flow.servers import configure
+from postroom.flow.templates.template_edit import new_template, template_named, templates
 from postroom.store.models import Message, SmtpServer, Template, User
 from postroom.terms.server import ServerSettings
 

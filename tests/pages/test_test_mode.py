@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from postroom.flow.test_mode import set_for_server, set_for_site, site_test_mode
+from postroom.flow.acceptance.test_mode import set_for_server, set_for_site, site_test_mode
 from postroom.store.models import SmtpServer, User
 
 pytestmark = pytest.mark.django_db

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from postroom.flow.catch import caught
+from postroom.flow.acceptance.catch import caught
 from postroom.store.ids import new_id
 from postroom.store.models import Suppression, UnsubscribeLink
 from postroom.store.signed_id import BOUNCE_TOKENS, UNSUBSCRIBE_TOKENS

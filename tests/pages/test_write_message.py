@@ -6,7 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from postroom.flow import configure
+from postroom.flow.servers import configure
 from postroom.store.models import Message, SmtpServer, User
 from postroom.terms.server import ServerSettings
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 from tests.outbox import NOW, enqueued, new_message
 
-from postroom.flow.outbox import cancel, retry_now, undo_cancel
+from postroom.flow.messages.outbox import cancel, retry_now, undo_cancel
 from postroom.store import event_triggers, schema
 from postroom.store.models import (
     Alert,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.rig.submission import RELAY
 
-from postroom.flow.local_client import ensure_local_client
+from postroom.flow.users.local_client import ensure_local_client
 from postroom.net.listening import Listened, Listening
 from postroom.policy.submission import TrustedNetworks
 from postroom.smtp.server.profile import Profile

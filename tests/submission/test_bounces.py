@@ -9,8 +9,8 @@ import pytest
 from asgiref.sync import sync_to_async
 from tests.bounced import SETTINGS, dsn, sent
 
-from postroom.flow.bounce_intake import REPORT_BYTES
-from postroom.flow.return_path import reverse_path_of
+from postroom.flow.delivery.bounce_intake import REPORT_BYTES
+from postroom.flow.delivery.return_path import reverse_path_of
 from postroom.store.models import Bounce, Delivery, Message, Suppression
 from postroom.store.outbox import open_outbox
 

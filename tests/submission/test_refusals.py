@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.submission.opening import opened_door
 
-from postroom.flow.queue_room import QueueLimits, QueueRoom
+from postroom.flow.acceptance.queue_room import QueueLimits, QueueRoom
 from postroom.store import storage_room
 from postroom.store.ids import new_id
 from postroom.store.outbox import open_outbox

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
-from postroom.flow.tokens import bearer_of, client_of, note_use
+from postroom.flow.users.tokens import bearer_of, client_of, note_use
 from postroom.store.models import ApiToken
 from postroom.terms.problem import forbidden, unauthorized
 

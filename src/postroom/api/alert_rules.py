@@ -7,10 +7,10 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
-from postroom.flow import alert_rules as rules
-from postroom.flow.alert_settings import alert_settings, change_alert_settings
-from postroom.flow.alert_words import name_of_rule
-from postroom.flow.reader import translated
+from postroom.flow.alerts import alert_rules as rules
+from postroom.flow.alerts.alert_settings import alert_settings, change_alert_settings
+from postroom.flow.alerts.alert_words import name_of_rule
+from postroom.flow.instance.reader import translated
 from postroom.policy.alert_kinds import KINDS
 from postroom.store.models import AlertRule
 

@@ -9,10 +9,10 @@ from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import Field, StrictStr
 
-from postroom.flow.alert_conditions.sender_domains import accept_difference
-from postroom.flow.alert_words import said, steps_of, title_of_alert
-from postroom.flow.alerts import NOTE_CHARACTERS, acknowledge
-from postroom.flow.refusals import NotPossible
+from postroom.flow.alerts.alert_conditions.sender_domains import accept_difference
+from postroom.flow.alerts.alert_words import said, steps_of, title_of_alert
+from postroom.flow.alerts.alerts import NOTE_CHARACTERS, acknowledge
+from postroom.flow.instance.refusals import NotPossible
 from postroom.store.models import Alert
 from postroom.terms.wording import worded
 

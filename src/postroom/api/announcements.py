@@ -10,10 +10,12 @@ from django.utils import timezone
 from ninja import Query, Router, Schema, Status
 from pydantic import Field, StrictBool, StrictStr
 
-from postroom.flow.alert_words import said
-from postroom.flow.announcement_mail import previewed
-from postroom.flow.announcement_queue import FAILED
-from postroom.flow.announcements import (
+from postroom.flow.alerts.alert_words import said
+from postroom.flow.instance.refusals import SettingsRefused
+from postroom.flow.messages.request import checked_key, key_conflict
+from postroom.flow.notices.announcement_mail import previewed
+from postroom.flow.notices.announcement_queue import FAILED
+from postroom.flow.notices.announcements import (
     ADDRESSES,
     GROUPS,
     SUBJECT_CHARACTERS,
@@ -28,8 +30,6 @@ from postroom.flow.announcements import (
     stop,
     title_of,
 )
-from postroom.flow.refusals import SettingsRefused
-from postroom.flow.request import checked_key, key_conflict
 from postroom.message.template import TemplateFault
 from postroom.store.models import Announcement, AnnouncementRecipient
 from postroom.terms.problem import FieldError

@@ -7,8 +7,8 @@ from django.utils import timezone
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
-from postroom.flow.bounce import Way, take_report
-from postroom.flow.reader import told
+from postroom.flow.delivery.bounce import Way, take_report
+from postroom.flow.instance.reader import told
 from postroom.store.models import ApiToken, Bounce
 from postroom.terms.problem import Problem, too_large
 

@@ -9,11 +9,11 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
-from postroom.flow import delivery_rules as rules
-from postroom.flow.explain_route import question_of, route_of_delivery, route_of_question
-from postroom.flow.reader import translated
-from postroom.flow.sending_server import ServerRefused
-from postroom.flow.submitted import Mailboxes, Time
+from postroom.flow.acceptance.explain_route import question_of, route_of_delivery, route_of_question
+from postroom.flow.acceptance.sending_server import ServerRefused
+from postroom.flow.instance.reader import translated
+from postroom.flow.messages.submitted import Mailboxes, Time
+from postroom.flow.servers import delivery_rules as rules
 from postroom.policy.explain_route import Route
 from postroom.store.models import ApiToken, Delivery, DeliveryRule
 from postroom.terms.address import AddressProblem

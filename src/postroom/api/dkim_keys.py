@@ -8,8 +8,8 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from pydantic import Field, StrictBool, StrictStr
 
-from postroom.flow.check_domain import TooManyChecks, ask
-from postroom.flow.dkim_keys import activate_key, create_key, delete_key, retire_key
+from postroom.flow.domains.check_domain import TooManyChecks, ask
+from postroom.flow.domains.dkim_keys import activate_key, create_key, delete_key, retire_key
 from postroom.store.models import DkimKey
 from postroom.terms.problem import Problem
 

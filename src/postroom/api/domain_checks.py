@@ -9,8 +9,8 @@ from ninja import Router, Schema, Status
 from pydantic import Field, StrictBool, StrictStr
 
 from postroom.diagnosis.domain import has_words, wording_of
-from postroom.flow.check_domain import TooManyChecks, ask
-from postroom.flow.read_domain import domain_in
+from postroom.flow.domains.check_domain import TooManyChecks, ask
+from postroom.flow.domains.read_domain import domain_in
 from postroom.store.models import DomainCheck, SmtpServer
 from postroom.terms.problem import FieldError, Problem, invalid_fields
 

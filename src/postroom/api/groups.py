@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from pydantic import Field, StrictStr
 
-from postroom.flow import recipient_groups as groups
+from postroom.flow.recipients import recipient_groups as groups
 from postroom.store.models import RecipientGroup
 
 from .access import ADMINISTERING, READING, actor_of

@@ -5,7 +5,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from postroom.flow.tokens import bearer_of, client_of
+from postroom.flow.users.tokens import bearer_of, client_of
 from postroom.policy.route import route
 from postroom.store.heartbeat import engine_is_running
 from postroom.store.models import SmtpServer

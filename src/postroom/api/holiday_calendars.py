@@ -9,8 +9,8 @@ from django.utils import timezone
 from ninja import Router, Status
 from pydantic import Field, StrictStr
 
-from postroom.flow import holiday_calendars as calendars
-from postroom.flow.schedules import checked, days_off_of, schedule_of
+from postroom.flow.subscriptions import holiday_calendars as calendars
+from postroom.flow.subscriptions.schedules import checked, days_off_of, schedule_of
 from postroom.policy.schedule import described, instants, notes
 from postroom.store.models import HolidayCalendar
 from postroom.terms.problem import FieldError, invalid_fields

@@ -8,9 +8,9 @@ from django.utils import timezone
 from ninja import Router, Schema, Status
 from pydantic import Field, StrictStr
 
-from postroom.flow.account_links import invitations, invited
-from postroom.flow.first_start import NAME_LENGTH
-from postroom.flow.people import PersonRefused
+from postroom.flow.users.account_links import invitations, invited
+from postroom.flow.users.first_start import NAME_LENGTH
+from postroom.flow.users.people import PersonRefused
 from postroom.store.models import AccountLink
 from postroom.terms.problem import FieldError, invalid_fields
 

@@ -9,9 +9,9 @@ from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from postroom.flow.instance import site
-from postroom.flow.load_plan import load_plan
-from postroom.flow.load_plan_json import load_plan_json
+from postroom.flow.instance.instance import site
+from postroom.flow.subscriptions.load_plan import load_plan
+from postroom.flow.subscriptions.load_plan_json import load_plan_json
 from postroom.policy.schedule import ScheduleFault, check_zone
 from postroom.terms.problem import FieldError, invalid_fields
 

@@ -8,9 +8,10 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from pydantic import AwareDatetime, Field
 
-from postroom.flow import outbox, resend
-from postroom.flow.configure import NotPossible
-from postroom.flow.reader import told
+from postroom.flow.acceptance import resend
+from postroom.flow.instance.reader import told
+from postroom.flow.messages import outbox
+from postroom.flow.servers.configure import NotPossible
 from postroom.store.ids import id_at
 from postroom.store.message_filter import MessageFilter, Order, Place
 from postroom.store.message_list import MessageList

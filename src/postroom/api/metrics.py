@@ -15,7 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 import postroom
-from postroom.flow.monitor import Monitored, ServerFigures, monitored
+from postroom.flow.alerts.monitor import Monitored, ServerFigures, monitored
 from postroom.store.tally import BOUNDS_S, UNTIMED
 from postroom.store.totals import Total
 from postroom.terms.problem import Problem

@@ -6,8 +6,8 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from pydantic import Field, StrictStr
 
-from postroom.flow import notification as notifying
-from postroom.flow.hand_in import handed_in
+from postroom.flow.notices import notification as notifying
+from postroom.flow.notices.hand_in import handed_in
 from postroom.terms.problem import FieldError, invalid_fields
 from postroom.terms.wording import worded
 

@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from ninja.openapi.schema import get_schema
 
-from postroom.flow.submitted import BATCH, SubmittedMessage
-from postroom.flow.upload import UPLOAD_BYTES
+from postroom.flow.messages.submitted import BATCH, SubmittedMessage
+from postroom.flow.messages.upload import UPLOAD_BYTES
 from postroom.terms.report import REPORT_BYTES
 
 from .docs_page import page_of

@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router
 
-from postroom.flow.queue_state import ServerQueue, queue_state
+from postroom.flow.delivery.queue_state import ServerQueue, queue_state
 
 from .access import READING
 from .schemas import Strict

@@ -8,15 +8,15 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from pydantic import Field, StrictBool, StrictStr
 
-from postroom.flow.reader import translated
-from postroom.flow.recipient_book import add_recipient, change_recipient, recipient_json, remove_recipients
-from postroom.flow.recipient_domains import DOMAINS, allow_only, allowed_domains
-from postroom.flow.recipient_file import FileRefused
-from postroom.flow.recipient_import import take, undo
-from postroom.flow.recipient_list import recipients_like
-from postroom.flow.recipient_plan import Fate, Plan, planned
-from postroom.flow.recipient_values import NAME_CHARACTERS, VALUES
-from postroom.flow.submitted import Octets, PlainValue
+from postroom.flow.domains.recipient_domains import DOMAINS, allow_only, allowed_domains
+from postroom.flow.instance.reader import translated
+from postroom.flow.messages.submitted import Octets, PlainValue
+from postroom.flow.recipients.recipient_book import add_recipient, change_recipient, recipient_json, remove_recipients
+from postroom.flow.recipients.recipient_file import FileRefused
+from postroom.flow.recipients.recipient_import import take, undo
+from postroom.flow.recipients.recipient_list import recipients_like
+from postroom.flow.recipients.recipient_plan import Fate, Plan, planned
+from postroom.flow.recipients.recipient_values import NAME_CHARACTERS, VALUES
 from postroom.store.models import Recipient, RecipientImport
 from postroom.terms.problem import FieldError, invalid_fields
 

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from postroom.flow.configure import NotPossible, SettingsRefused
+from postroom.flow.servers.configure import NotPossible, SettingsRefused
 from postroom.terms.problem import MEDIA_TYPE, Problem, invalid_fields
 
 from .strict_parser import errors_of

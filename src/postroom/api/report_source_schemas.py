@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from ninja import Schema
 from pydantic import Field, StrictInt, StrictStr
 
-from postroom.flow.submitted import PlainValue
+from postroom.flow.messages.submitted import PlainValue
 
 from .schemas import Strict
 

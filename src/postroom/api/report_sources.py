@@ -6,9 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 
-from postroom.flow import report_sources as kept
-from postroom.flow.stored_report import as_json
-from postroom.flow.try_source import ask_try
+from postroom.flow.reports import report_sources as kept
+from postroom.flow.reports.stored_report import as_json
+from postroom.flow.reports.try_source import ask_try
 from postroom.store.models import ReportSource, SourceTry
 
 from .access import ADMINISTERING, READING, actor_of

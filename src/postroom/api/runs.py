@@ -8,9 +8,9 @@ from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from postroom.flow.run_control import retry_missing, stop
-from postroom.flow.run_log import told_line, told_log
-from postroom.flow.run_progress import progress, run_recipients, standing
+from postroom.flow.runs.run_control import retry_missing, stop
+from postroom.flow.runs.run_log import told_line, told_log
+from postroom.flow.runs.run_progress import progress, run_recipients, standing
 from postroom.store.models import Run
 
 from .access import ADMINISTERING, READING, actor_of

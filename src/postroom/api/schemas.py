@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from ninja import Schema
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
-from postroom.flow.submitted import Time
+from postroom.flow.messages.submitted import Time
 
 Text = Annotated[StrictStr, Field(max_length=500)]
 Count = Annotated[StrictInt | None, Field(ge=1, le=2**53)]

@@ -8,10 +8,10 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 from pydantic import Field
 
-from postroom.flow import configure
-from postroom.flow.reader import told, told_tries
-from postroom.flow.server_order import move_server, servers_in_order, set_default
-from postroom.flow.server_pause import pause_server, resume_server, set_enabled
+from postroom.flow.instance.reader import told, told_tries
+from postroom.flow.servers import configure
+from postroom.flow.servers.server_order import move_server, servers_in_order, set_default
+from postroom.flow.servers.server_pause import pause_server, resume_server, set_enabled
 from postroom.policy.settings_check import warnings_of
 from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.problem import FieldError, invalid_fields

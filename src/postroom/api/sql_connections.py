@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 
-from postroom.flow import sql_connections as kept
-from postroom.flow.try_source import ask_try
+from postroom.flow.reports import sql_connections as kept
+from postroom.flow.reports.try_source import ask_try
 from postroom.store.models import SqlConnection
 
 from .access import ADMINISTERING, READING, actor_of

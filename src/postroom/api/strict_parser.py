@@ -8,7 +8,7 @@ from ninja.parser import Parser
 from ninja.types import DictStrAny
 from pydantic import BaseModel
 
-from postroom.flow.submitted import field_error
+from postroom.flow.messages.submitted import field_error
 from postroom.terms.problem import FieldError, Problem, invalid_fields
 from postroom.terms.strict_json import JsonProblem, strict_json
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 from ninja import Schema
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
-from postroom.flow import subscription_fields as fields
-from postroom.flow.submitted import PlainValue, Time
-from postroom.flow.subscribers import SUBSCRIBERS
+from postroom.flow.messages.submitted import PlainValue, Time
+from postroom.flow.subscriptions import subscription_fields as fields
+from postroom.flow.subscriptions.subscribers import SUBSCRIBERS
 from postroom.policy.column_value import COLUMN_CHARACTERS, VALUE_CHARACTERS
 
 from .schemas import Strict

@@ -9,11 +9,11 @@ from django.utils import timezone
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
-from postroom.flow import subscribe
-from postroom.flow.ask_run import run_now, send_to
-from postroom.flow.left_out import who_left
-from postroom.flow.subscription_values import subscription_values
-from postroom.flow.test_mode import clear_for_subscription, set_for_subscription
+from postroom.flow.acceptance.test_mode import clear_for_subscription, set_for_subscription
+from postroom.flow.recipients.left_out import who_left
+from postroom.flow.runs.ask_run import run_now, send_to
+from postroom.flow.subscriptions import subscribe
+from postroom.flow.subscriptions.subscription_values import subscription_values
 from postroom.store.models import ApiToken, Run, Subscription
 from postroom.terms.problem import forbidden
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from ninja import Query, Router, Schema, Status
 from pydantic import Field, StrictStr
 
-from postroom.flow.suppression import checked_entry, release, suppress
+from postroom.flow.recipients.suppression import checked_entry, release, suppress
 from postroom.store.models import Suppression
 from postroom.terms.address import canonical
 

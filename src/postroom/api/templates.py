@@ -7,12 +7,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Router, Schema, Status
 from pydantic import Field, StrictInt, StrictStr
 
-from postroom.flow import template_edit as edit
-from postroom.flow.branding import FOOTER_CHARACTERS, LOGO_BYTES, Branding, branding, change_branding, logo_of
-from postroom.flow.built_in import TemplateSource
-from postroom.flow.reader import translated
-from postroom.flow.template_preview import TemplatePreview, preview
-from postroom.flow.templates import sources_of
+from postroom.flow.instance.branding import FOOTER_CHARACTERS, LOGO_BYTES, Branding, branding, change_branding, logo_of
+from postroom.flow.instance.reader import translated
+from postroom.flow.templates import template_edit as edit
+from postroom.flow.templates.built_in import TemplateSource
+from postroom.flow.templates.template_preview import TemplatePreview, preview
+from postroom.flow.templates.templates import sources_of
 from postroom.message.template import SOURCE_CHARACTERS, TemplateFault
 from postroom.store.models import Template
 from postroom.terms.problem import FieldError, invalid_fields

@@ -10,9 +10,7 @@ from django.utils import timezone
 from ninja import Router
 from pydantic import Field, StrictStr
 
-from postroom.flow.refusals import NotPossible
-from postroom.flow.submitted import Time
-from postroom.flow.test_mode import (
+from postroom.flow.acceptance.test_mode import (
     clear_for_server,
     clear_for_site,
     server_test_mode,
@@ -20,6 +18,8 @@ from postroom.flow.test_mode import (
     set_for_site,
     site_test_mode,
 )
+from postroom.flow.instance.refusals import NotPossible
+from postroom.flow.messages.submitted import Time
 from postroom.store.models import SmtpServer
 from postroom.terms.test_mode import TestMode
 

@@ -9,10 +9,10 @@ from django.utils import timezone
 from ninja import Query, Router, Schema, Status
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
-from postroom.flow import webhooks
-from postroom.flow.submitted import Time
-from postroom.flow.webhook_history import replay_delivery, replay_since
-from postroom.flow.webhook_send import send_test
+from postroom.flow.messages.submitted import Time
+from postroom.flow.webhooks import webhooks
+from postroom.flow.webhooks.webhook_history import replay_delivery, replay_since
+from postroom.flow.webhooks.webhook_send import send_test
 from postroom.store.models import ApiToken, Webhook, WebhookDelivery
 from postroom.terms.event import SUBSCRIBABLE
 from postroom.terms.wording import Wording

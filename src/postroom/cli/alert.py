@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    from postroom.flow.refusals import NotPossible, SettingsRefused
+    from postroom.flow.instance.refusals import NotPossible, SettingsRefused
 
     actions = {"list": _listed, "acknowledge": _acknowledged, "rules": _rules, "set": _changed, "reset": _reset}
     try:
@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _listed(args: argparse.Namespace) -> int:
-    from postroom.flow.alert_words import title_of_alert
-    from postroom.flow.alerts import open_alerts
+    from postroom.flow.alerts.alert_words import title_of_alert
+    from postroom.flow.alerts.alerts import open_alerts
     from postroom.store.models import Alert
 
     rows = list(Alert.objects.order_by("-pk")[:_SHOWN]) if args.all else open_alerts()
@@ -69,8 +69,8 @@ def _listed(args: argparse.Namespace) -> int:
 def _acknowledged(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.alert_words import title_of_alert
-    from postroom.flow.alerts import acknowledge
+    from postroom.flow.alerts.alert_words import title_of_alert
+    from postroom.flow.alerts.alerts import acknowledge
 
     row = acknowledge(args.alert, ACTOR, timezone.now(), args.note)
     print(f"{title_of_alert(row)}: acknowledged")
@@ -78,8 +78,8 @@ def _acknowledged(args: argparse.Namespace) -> int:
 
 
 def _rules(args: argparse.Namespace) -> int:
-    from postroom.flow.alert_rules import rule_json, rules_in_order, settings_of
-    from postroom.flow.alert_words import name_of_rule
+    from postroom.flow.alerts.alert_rules import rule_json, rules_in_order, settings_of
+    from postroom.flow.alerts.alert_words import name_of_rule
 
     rows = rules_in_order()
     if args.json:
@@ -93,7 +93,7 @@ def _rules(args: argparse.Namespace) -> int:
 
 
 def _reset(args: argparse.Namespace) -> int:
-    from postroom.flow.alert_rules import reset_rule
+    from postroom.flow.alerts.alert_rules import reset_rule
 
     row = reset_rule(args.rule, ACTOR)
     print(f"{row.pk}: {'on' if row.enabled else 'off'}")
@@ -101,7 +101,7 @@ def _reset(args: argparse.Namespace) -> int:
 
 
 def _changed(args: argparse.Namespace) -> int:
-    from postroom.flow.alert_rules import change_rule
+    from postroom.flow.alerts.alert_rules import change_rule
 
     values: dict[str, Any] = {"settings": {}}
     for pair in args.values:
@@ -122,7 +122,7 @@ def _changed(args: argparse.Namespace) -> int:
 
 
 def _json(row: "Alert") -> dict[str, Any]:
-    from postroom.flow.alert_words import said, steps_of, title_of_alert
+    from postroom.flow.alerts.alert_words import said, steps_of, title_of_alert
 
     times = {name: at.isoformat() if (at := getattr(row, name)) else None
              for name in ("opened_at", "closed_at", "acknowledged_at")}

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    from postroom.flow.refusals import NotPossible, SettingsRefused
+    from postroom.flow.instance.refusals import NotPossible, SettingsRefused
 
     try:
         return _announced(args)
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 def _announced(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.announcements import announce, draft_announcement, reached
+    from postroom.flow.notices.announcements import announce, draft_announcement, reached
 
     draft = draft_announcement({
         "subject": args.subject, "text": sys.stdin.read(), "language": args.language, "users": args.users,
@@ -65,8 +65,8 @@ def _announced(args: argparse.Namespace) -> int:
 
 
 def _previewed(draft: "Announcement", address: str) -> int:
-    from postroom.flow.announcement_mail import previewed
-    from postroom.flow.announcements import reached, seen_as
+    from postroom.flow.notices.announcement_mail import previewed
+    from postroom.flow.notices.announcements import reached, seen_as
     from postroom.message.template import TemplateFault
 
     people = reached(draft)

@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from django.db import DatabaseError
     from django.utils import timezone
 
-    from postroom.flow.bounce import Way, take_report
+    from postroom.flow.delivery.bounce import Way, take_report
 
     octets = sys.stdin.buffer.read(INPUT_BYTES)
     try:

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _listed(args: argparse.Namespace) -> int:
-    from postroom.flow.holiday_calendars import calendar_json
+    from postroom.flow.subscriptions.holiday_calendars import calendar_json
     from postroom.store.models import HolidayCalendar
 
     rows = [{"id": row.pk, **calendar_json(row)} for row in HolidayCalendar.objects.all()]
@@ -43,8 +43,8 @@ def _listed(args: argparse.Namespace) -> int:
 
 
 def _added(args: argparse.Namespace) -> int:
-    from postroom.flow.holiday_calendars import add_calendar
-    from postroom.flow.refusals import NotPossible, SettingsRefused
+    from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+    from postroom.flow.subscriptions.holiday_calendars import add_calendar
 
     values = {"name": args.name, "countries": args.countries.split(","), "days": args.days.split(",")}
     try:
@@ -59,8 +59,8 @@ def _added(args: argparse.Namespace) -> int:
 
 
 def _removed(args: argparse.Namespace) -> int:
-    from postroom.flow.holiday_calendars import remove_calendar
-    from postroom.flow.refusals import NotPossible
+    from postroom.flow.instance.refusals import NotPossible
+    from postroom.flow.subscriptions.holiday_calendars import remove_calendar
     from postroom.store.models import HolidayCalendar
 
     row = HolidayCalendar.objects.filter(name=args.name).first()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from postroom.diagnosis.also_tried import told
-from postroom.flow.probe import ProbeReport, probe
+from postroom.flow.probes.probe import ProbeReport, probe
 from postroom.net.own_name import own_name
 from postroom.terms.outcome import TestStatus
 from postroom.terms.server import Auth, Security, ServerSettings

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    from postroom.flow.refusals import NotPossible, SettingsRefused
+    from postroom.flow.instance.refusals import NotPossible, SettingsRefused
 
     actions = {
         "create": _created, "list": _listed, "check": _checked, "activate": _activated, "retire": _retired,
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _created(args: argparse.Namespace) -> int:
-    from postroom.flow.dkim_keys import create_key
+    from postroom.flow.domains.dkim_keys import create_key
 
     key = create_key(args.domain, args.algorithm, args.selector, ACTOR)
     print(f"{key.record_name}  TXT  {key.record_value}")
@@ -70,8 +70,8 @@ def _listed(_: argparse.Namespace) -> int:
 def _checked(args: argparse.Namespace) -> int:
     import asyncio
 
-    from postroom.flow.dkim_keys import note_published, own_keys
-    from postroom.flow.read_domain import look_at
+    from postroom.flow.domains.dkim_keys import note_published, own_keys
+    from postroom.flow.domains.read_domain import look_at
 
     key = _key(args.key)
     found = asyncio.run(look_at(key.domain, "", own_keys(key.domain))).published_keys
@@ -85,21 +85,21 @@ def _checked(args: argparse.Namespace) -> int:
 
 
 def _activated(args: argparse.Namespace) -> int:
-    from postroom.flow.dkim_keys import activate_key
+    from postroom.flow.domains.dkim_keys import activate_key
 
     activate_key(_key(args.key), ACTOR, unpublished=args.unpublished)
     return 0
 
 
 def _retired(args: argparse.Namespace) -> int:
-    from postroom.flow.dkim_keys import retire_key
+    from postroom.flow.domains.dkim_keys import retire_key
 
     retire_key(_key(args.key), ACTOR)
     return 0
 
 
 def _deleted(args: argparse.Namespace) -> int:
-    from postroom.flow.dkim_keys import delete_key
+    from postroom.flow.domains.dkim_keys import delete_key
 
     delete_key(_key(args.key), ACTOR)
     return 0

@@ -11,7 +11,7 @@ from .instance import add_data_argument, open_instance
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from postroom.flow.doctor import Complaint
+    from postroom.flow.alerts.doctor import Complaint
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     from django.utils import timezone
 
-    from postroom.flow.doctor import examined
+    from postroom.flow.alerts.doctor import examined
 
     complaints = examined(timezone.now())
     failed = any(one.severity == "critical" or not args.critical for one in complaints)

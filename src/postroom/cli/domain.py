@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from postroom.diagnosis.domain import Reading, Status, wording_of
-from postroom.flow.read_domain import domain_in, look_at
+from postroom.flow.domains.read_domain import domain_in, look_at
 
 _MARKS = {"ok": "ok", "warn": "!", "bad": "!!", "unknown": "?"}
 

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    from postroom.flow.refusals import NotPossible, SettingsRefused
+    from postroom.flow.instance.refusals import NotPossible, SettingsRefused
 
     actions = {"list": _listed, "add": _added, "members": _members, "remove": _removed}
     try:
@@ -54,7 +54,7 @@ def _listed(_: argparse.Namespace) -> int:
 
 
 def _added(args: argparse.Namespace) -> int:
-    from postroom.flow.recipient_groups import add_group
+    from postroom.flow.recipients.recipient_groups import add_group
 
     row, joined = add_group({"name": args.name, "description": args.description}, ACTOR, args.members)
     print(f"{row.name}: {joined.members} members, {joined.recipients} of them new recipients")
@@ -62,7 +62,7 @@ def _added(args: argparse.Namespace) -> int:
 
 
 def _members(args: argparse.Namespace) -> int:
-    from postroom.flow.recipient_groups import add_members, remove_members
+    from postroom.flow.recipients.recipient_groups import add_members, remove_members
     from postroom.store.models import Recipient
     from postroom.terms.address import canonical
 
@@ -77,7 +77,7 @@ def _members(args: argparse.Namespace) -> int:
 
 
 def _removed(args: argparse.Namespace) -> int:
-    from postroom.flow.recipient_groups import remove_group
+    from postroom.flow.recipients.recipient_groups import remove_group
 
     group = _group(args.name)
     if group is None:

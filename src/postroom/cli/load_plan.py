@@ -24,9 +24,9 @@ def run(args: argparse.Namespace) -> int:
         return 1
     from django.utils import timezone
 
-    from postroom.flow.instance import site
-    from postroom.flow.load_plan import load_plan
-    from postroom.flow.load_plan_json import load_plan_json
+    from postroom.flow.instance.instance import site
+    from postroom.flow.subscriptions.load_plan import load_plan
+    from postroom.flow.subscriptions.load_plan_json import load_plan_json
 
     zone, now = site().zone, timezone.now()
     found = load_plan(asked or now.astimezone(zone).date(), zone, now)

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.conf import settings
 
-from postroom.flow.accept import Acceptor
-from postroom.flow.reader import told
+from postroom.flow.acceptance.accept import Acceptor
+from postroom.flow.instance.reader import told
 from postroom.store.blobs import Blobs
 from postroom.store.heartbeat import engine_is_running
 from postroom.store.models import Delivery

@@ -70,8 +70,8 @@ def _over_http(args: argparse.Namespace, log: str) -> list[str]:
 def _into_queue(args: argparse.Namespace, log: str) -> list[str] | None:
     if not open_instance(args.data):
         return None
-    from postroom.flow.hand_in import handed_in
-    from postroom.flow.notification import Notification, notification_bodies, recipients_of
+    from postroom.flow.notices.hand_in import handed_in
+    from postroom.flow.notices.notification import Notification, notification_bodies, recipients_of
 
     people = recipients_of(args.to, args.group)
     made = Notification(args.job, args.outcome, args.title, args.text, log, args.run_url)

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    from postroom.flow.refusals import NotPossible, SettingsRefused
+    from postroom.flow.instance.refusals import NotPossible, SettingsRefused
 
     actions = {
         "list": _listed, "add": _added, "remove": _removed, "import": _imported, "undo": _undone, "domains": _domains,
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _listed(args: argparse.Namespace) -> int:
-    from postroom.flow.recipient_export import csv_parts
+    from postroom.flow.recipients.recipient_export import csv_parts
 
     group = _group(args.group) if args.group else None
     if args.group and group is None:
@@ -67,7 +67,7 @@ def _listed(args: argparse.Namespace) -> int:
 
 
 def _added(args: argparse.Namespace) -> int:
-    from postroom.flow.recipient_book import add_recipient
+    from postroom.flow.recipients.recipient_book import add_recipient
 
     groups = [_group(name) for name in args.group]
     if None in groups:
@@ -83,7 +83,7 @@ def _added(args: argparse.Namespace) -> int:
 
 
 def _removed(args: argparse.Namespace) -> int:
-    from postroom.flow.recipient_book import remove_recipients
+    from postroom.flow.recipients.recipient_book import remove_recipients
     from postroom.store.models import Recipient
     from postroom.terms.address import canonical
 
@@ -97,9 +97,9 @@ def _removed(args: argparse.Namespace) -> int:
 
 
 def _imported(args: argparse.Namespace) -> int:
-    from postroom.flow.recipient_file import FILE_BYTES, FileRefused
-    from postroom.flow.recipient_import import take
-    from postroom.flow.recipient_plan import Fate, planned
+    from postroom.flow.recipients.recipient_file import FILE_BYTES, FileRefused
+    from postroom.flow.recipients.recipient_import import take
+    from postroom.flow.recipients.recipient_plan import Fate, planned
 
     try:
         octets = _octets(args.file, FILE_BYTES + 1)
@@ -125,7 +125,7 @@ def _imported(args: argparse.Namespace) -> int:
 
 
 def _undone(args: argparse.Namespace) -> int:
-    from postroom.flow.recipient_import import undo
+    from postroom.flow.recipients.recipient_import import undo
 
     removed, set_back = undo(args.import_id, actor=ACTOR)
     print(f"{removed} removed, {set_back} set back")
@@ -133,7 +133,7 @@ def _undone(args: argparse.Namespace) -> int:
 
 
 def _domains(args: argparse.Namespace) -> int:
-    from postroom.flow.recipient_domains import allow_only, allowed_domains
+    from postroom.flow.domains.recipient_domains import allow_only, allowed_domains
 
     if args.only and args.every:
         print("Give --only or --all, not both.", file=sys.stderr)

@@ -34,8 +34,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _explained(args: argparse.Namespace) -> int:
-    from postroom.flow.explain_route import route_of_delivery, route_of_question
-    from postroom.flow.sending_server import ServerRefused
+    from postroom.flow.acceptance.explain_route import route_of_delivery, route_of_question
+    from postroom.flow.acceptance.sending_server import ServerRefused
     from postroom.store.models import Delivery
     from postroom.terms.address import AddressProblem
 
@@ -60,7 +60,7 @@ def _explained(args: argparse.Namespace) -> int:
 
 def _question(args: argparse.Namespace) -> Any:
     """Raises AddressProblem, and LookupError for a token that is not there."""
-    from postroom.flow.explain_route import question_of
+    from postroom.flow.acceptance.explain_route import question_of
     from postroom.store.models import ApiToken
 
     client = ""

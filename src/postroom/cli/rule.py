@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    from postroom.flow.delivery_rules import rows_in_order, rule_json
+    from postroom.flow.servers.delivery_rules import rows_in_order, rule_json
 
     rows = rows_in_order()
     if args.json:

@@ -78,7 +78,7 @@ def _prepare(data: Path) -> StartProblem | None:
     load_django(data)
     from django.db import DatabaseError, connection
 
-    from postroom.flow.first_start import new_setup_code
+    from postroom.flow.users.first_start import new_setup_code
     from postroom.store.database import shown_database
     from postroom.store.models import User
     from postroom.store.schema import bring_up_to_date

@@ -10,11 +10,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from postroom.flow import report_sources as kept
-from postroom.flow import sql_connections
-from postroom.flow.fetch_report import fetched
-from postroom.flow.push_report import ArrivingReport, pushed_json
-from postroom.flow.stored_report import as_json, report_blobs
+from postroom.flow.reports import report_sources as kept
+from postroom.flow.reports import sql_connections
+from postroom.flow.reports.fetch_report import fetched
+from postroom.flow.reports.push_report import ArrivingReport, pushed_json
+from postroom.flow.reports.stored_report import as_json, report_blobs
 from postroom.store.models import ReportSource, SqlConnection
 from postroom.terms.problem import Problem
 from postroom.terms.source_fault import SourceFault

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    from postroom.flow.refusals import NotPossible, SettingsRefused
+    from postroom.flow.instance.refusals import NotPossible, SettingsRefused
 
     actions = {"list": _listed, "add": _added, "run": _ran, "show": _shown, "runs": _runs}
     try:
@@ -67,8 +67,8 @@ def _listed(args: argparse.Namespace) -> int:
 def _added(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.subscribe import add_subscription
-    from postroom.flow.subscribers import read_entry
+    from postroom.flow.subscriptions.subscribe import add_subscription
+    from postroom.flow.subscriptions.subscribers import read_entry
 
     schedule = {"words": args.when, "time_zone": args.time_zone} if args.when else None
     values = {
@@ -88,7 +88,7 @@ def _column_value(words: list[str]) -> dict[str, str]:
 def _ran(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.ask_run import run_now, send_to
+    from postroom.flow.runs.ask_run import run_now, send_to
     from postroom.store.heartbeat import engine_is_running
 
     row, now = _present(args.name), timezone.now()
@@ -116,7 +116,7 @@ def _runs(args: argparse.Namespace) -> int:
 def _changed(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.subscribe import pause_subscription, remove_subscription, resume_subscription
+    from postroom.flow.subscriptions.subscribe import pause_subscription, remove_subscription, resume_subscription
 
     row, now = _present(args.name), timezone.now()
     if args.action == "remove":
@@ -131,8 +131,8 @@ def _changed(args: argparse.Namespace) -> int:
 
 def _present(name: str) -> "Subscription":
     """Raises NotPossible."""
-    from postroom.flow.refusals import NotPossible
-    from postroom.flow.subscription_values import called
+    from postroom.flow.instance.refusals import NotPossible
+    from postroom.flow.subscriptions.subscription_values import called
 
     row = called(name)
     if row is None:
@@ -141,7 +141,7 @@ def _present(name: str) -> "Subscription":
 
 
 def _json(row: "Subscription") -> dict[str, Any]:
-    from postroom.flow.subscription_values import subscription_values
+    from postroom.flow.subscriptions.subscription_values import subscription_values
 
     at = {name: value.isoformat() if value else None for name, value in
           (("next_at", row.next_at), ("paused_at", row.paused_at))}

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _listed(_: argparse.Namespace) -> int:
-    from postroom.flow.suppression_csv import csv_parts
+    from postroom.flow.recipients.suppression_csv import csv_parts
 
     for part in csv_parts():
         sys.stdout.write(part)
@@ -43,8 +43,8 @@ def _listed(_: argparse.Namespace) -> int:
 def _added(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.refusals import SettingsRefused
-    from postroom.flow.suppression import checked_entry, suppress
+    from postroom.flow.instance.refusals import SettingsRefused
+    from postroom.flow.recipients.suppression import checked_entry, suppress
 
     try:
         entry = checked_entry(args.address, args.reason, args.list, args.evidence)
@@ -57,7 +57,7 @@ def _added(args: argparse.Namespace) -> int:
 
 
 def _removed(args: argparse.Namespace) -> int:
-    from postroom.flow.suppression import release
+    from postroom.flow.recipients.suppression import release
     from postroom.store.models import Suppression
     from postroom.terms.address import canonical
 
@@ -73,7 +73,7 @@ def _removed(args: argparse.Namespace) -> int:
 def _imported(_: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.suppression_csv import FILE_BYTES, CsvRefused, import_csv
+    from postroom.flow.recipients.suppression_csv import FILE_BYTES, CsvRefused, import_csv
 
     try:
         added, known = import_csv(sys.stdin.buffer.read(FILE_BYTES + 1), actor=ACTOR, now=timezone.now())

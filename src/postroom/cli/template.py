@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    from postroom.flow.refusals import NotPossible, SettingsRefused
+    from postroom.flow.instance.refusals import NotPossible, SettingsRefused
     from postroom.message.template import TemplateFault
 
     actions = {
@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _listed(args: argparse.Namespace) -> int:
-    from postroom.flow.template_edit import templates
-    from postroom.flow.templates import sources_of
+    from postroom.flow.templates.template_edit import templates
+    from postroom.flow.templates.templates import sources_of
 
     rows = templates()
     if args.json:
@@ -71,7 +71,7 @@ def _listed(args: argparse.Namespace) -> int:
 
 
 def _shown(args: argparse.Namespace) -> int:
-    from postroom.flow.templates import sources_of
+    from postroom.flow.templates.templates import sources_of
 
     row = _template(args.name)
     texts = {
@@ -84,7 +84,7 @@ def _shown(args: argparse.Namespace) -> int:
 
 
 def _saved(_: argparse.Namespace) -> int:
-    from postroom.flow.template_edit import change_template, new_template, template_named
+    from postroom.flow.templates.template_edit import change_template, new_template, template_named
 
     given = _object(sys.stdin.read(2_000_000))
     known = {"name", "title", "description", "use", "sample", "texts"}
@@ -99,9 +99,9 @@ def _saved(_: argparse.Namespace) -> int:
 
 
 def _previewed(args: argparse.Namespace) -> int:
-    from postroom.flow.instance import site
-    from postroom.flow.template_preview import preview
-    from postroom.flow.templates import source_of
+    from postroom.flow.instance.instance import site
+    from postroom.flow.templates.template_preview import preview
+    from postroom.flow.templates.templates import source_of
 
     row = _template(args.name)
     values = row.sample if args.values is None else _object(args.values)
@@ -116,7 +116,7 @@ def _previewed(args: argparse.Namespace) -> int:
 
 
 def _used(args: argparse.Namespace) -> int:
-    from postroom.flow.template_edit import use_version
+    from postroom.flow.templates.template_edit import use_version
 
     row = _template(args.name)
     use_version(row.pk, args.version, ACTOR)
@@ -125,14 +125,14 @@ def _used(args: argparse.Namespace) -> int:
 
 
 def _removed(args: argparse.Namespace) -> int:
-    from postroom.flow.template_edit import remove_template
+    from postroom.flow.templates.template_edit import remove_template
 
     remove_template(_template(args.name).pk, ACTOR)
     return 0
 
 
 def _template(name: str) -> Any:
-    from postroom.flow.template_edit import template_named
+    from postroom.flow.templates.template_edit import template_named
 
     row = template_named(name)
     if row is None:

@@ -41,8 +41,8 @@ def run(args: argparse.Namespace) -> int:
 def _on(args: argparse.Namespace, server_id: str) -> int:
     from django.utils import timezone
 
-    from postroom.flow.refusals import SettingsRefused
-    from postroom.flow.test_mode import set_for_server, set_for_site
+    from postroom.flow.acceptance.test_mode import set_for_server, set_for_site
+    from postroom.flow.instance.refusals import SettingsRefused
 
     now = timezone.now()
     try:
@@ -57,8 +57,8 @@ def _on(args: argparse.Namespace, server_id: str) -> int:
 
 
 def _off(_: argparse.Namespace, server_id: str) -> int:
-    from postroom.flow.refusals import NotPossible
-    from postroom.flow.test_mode import clear_for_server, clear_for_site
+    from postroom.flow.acceptance.test_mode import clear_for_server, clear_for_site
+    from postroom.flow.instance.refusals import NotPossible
 
     try:
         if server_id:
@@ -74,7 +74,7 @@ def _off(_: argparse.Namespace, server_id: str) -> int:
 def _show(_: argparse.Namespace, server_id: str) -> int:
     from django.utils import timezone
 
-    from postroom.flow.test_mode import server_test_mode, site_test_mode
+    from postroom.flow.acceptance.test_mode import server_test_mode, site_test_mode
     from postroom.store.models import SmtpServer
 
     mode = server_test_mode(SmtpServer.objects.get(pk=server_id)) if server_id else site_test_mode()

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _created(args: argparse.Namespace) -> int:
-    from postroom.flow.tokens import create_token
+    from postroom.flow.users.tokens import create_token
 
     try:
         _, plain = create_token(args.name, args.scope, ACTOR)
@@ -53,7 +53,7 @@ def _listed(_: argparse.Namespace) -> int:
 def _revoked(args: argparse.Namespace) -> int:
     from django.db.models import Q
 
-    from postroom.flow.tokens import revoke_token
+    from postroom.flow.users.tokens import revoke_token
     from postroom.store.models import ApiToken
 
     tokens = list(ApiToken.objects.filter(Q(name=args.name) | Q(id=args.name), revoked_at=None))
@@ -65,7 +65,7 @@ def _revoked(args: argparse.Namespace) -> int:
 
 
 def _trusted(_: argparse.Namespace) -> int:
-    from postroom.flow.local_client import trust_again
+    from postroom.flow.users.local_client import trust_again
 
     if trust_again(ACTOR):
         return 0

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    from postroom.flow.people import PersonRefused, created_user, reset_password
+    from postroom.flow.users.people import PersonRefused, created_user, reset_password
 
     if args.action == "invite":
         return _invited(args)
@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
 def _invited(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.account_links import invited
-    from postroom.flow.people import PersonRefused
+    from postroom.flow.users.account_links import invited
+    from postroom.flow.users.people import PersonRefused
 
     try:
         _, is_new = invited(args.email, name=args.name, role=args.role, actor="command line", now=timezone.now())

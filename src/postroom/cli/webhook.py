@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    from postroom.flow.refusals import NotPossible, SettingsRefused
+    from postroom.flow.instance.refusals import NotPossible, SettingsRefused
 
     actions = {
         "list": _listed, "add": _added, "deliveries": _told, "replay": _replayed, "secret": _renewed, "test": _tested,
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _listed(args: argparse.Namespace) -> int:
-    from postroom.flow.webhooks import webhook_values
+    from postroom.flow.webhooks.webhooks import webhook_values
     from postroom.store.models import Webhook
 
     rows = list(Webhook.objects.all())
@@ -89,7 +89,7 @@ def _listed(args: argparse.Namespace) -> int:
 
 
 def _added(args: argparse.Namespace) -> int:
-    from postroom.flow.webhooks import add_webhook
+    from postroom.flow.webhooks.webhooks import add_webhook
 
     row, secret = add_webhook({
         "name": args.name, "url": args.url, "events": args.event, "tags": args.tag, "purposes": args.purpose,
@@ -115,7 +115,7 @@ def _told(args: argparse.Namespace) -> int:
 def _replayed(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.webhook_history import replay_since
+    from postroom.flow.webhooks.webhook_history import replay_since
 
     row = _webhook(args.webhook)
     count = replay_since(row, args.since, args.until, ACTOR, timezone.now(), only_failed=not args.all)
@@ -128,7 +128,7 @@ def _renewed(args: argparse.Namespace) -> int:
 
     from django.utils import timezone
 
-    from postroom.flow.webhooks import BOTH_SIGN, renew_secret
+    from postroom.flow.webhooks.webhooks import BOTH_SIGN, renew_secret
 
     keep = timedelta(0) if args.end_former else BOTH_SIGN
     _, secret = renew_secret(_webhook(args.webhook).pk, ACTOR, timezone.now(), keep=keep)
@@ -139,7 +139,7 @@ def _renewed(args: argparse.Namespace) -> int:
 def _tested(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.webhook_send import send_test
+    from postroom.flow.webhooks.webhook_send import send_test
 
     row = send_test(_webhook(args.webhook), ACTOR, timezone.now())
     deadline_s = time.monotonic() + TEST_WITHIN_S
@@ -156,7 +156,7 @@ def _tested(args: argparse.Namespace) -> int:
 def _paused(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.webhooks import pause_webhook
+    from postroom.flow.webhooks.webhooks import pause_webhook
 
     print(_word(pause_webhook(_webhook(args.webhook).pk, ACTOR, timezone.now())))
     return 0
@@ -165,14 +165,14 @@ def _paused(args: argparse.Namespace) -> int:
 def _resumed(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.webhooks import resume_webhook
+    from postroom.flow.webhooks.webhooks import resume_webhook
 
     print(_word(resume_webhook(_webhook(args.webhook).pk, ACTOR, timezone.now())))
     return 0
 
 
 def _removed(args: argparse.Namespace) -> int:
-    from postroom.flow.webhooks import remove_webhook
+    from postroom.flow.webhooks.webhooks import remove_webhook
 
     print(f"{remove_webhook(_webhook(args.webhook).pk, ACTOR)}: removed")
     return 0

@@ -1,4 +1,5 @@
-"""After a failure, which closer looks tell its causes apart, and what they add to the evidence. Pure; flow/probe looks.
+"""After a failure, which closer looks tell its causes apart, and what they add to the evidence. Pure; flow/probes/probe
+looks.
 
 A look carries no credential. There are at most `LOOKS`; they run side by side, those that need the answer of another
 one after it.

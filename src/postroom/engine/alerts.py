@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from asgiref.sync import sync_to_async
 
-from postroom.flow.accept import Acceptor
-from postroom.flow.alert_notices import decide_notices, queue_notices
-from postroom.flow.alerts import Pace, forget_closed, look_around
-from postroom.flow.looker import Interval, Looker
+from postroom.flow.acceptance.accept import Acceptor
+from postroom.flow.alerts.alert_notices import decide_notices, queue_notices
+from postroom.flow.alerts.alerts import Pace, forget_closed, look_around
+from postroom.flow.instance.looker import Interval, Looker
 from postroom.store.turn import Turn
 
 LOOK_S = 15.0

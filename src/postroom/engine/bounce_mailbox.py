@@ -3,8 +3,8 @@
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from postroom.flow.bounce_mailbox import is_look_due, look
-from postroom.flow.looker import Looker
+from postroom.flow.delivery.bounce_mailbox import is_look_due, look
+from postroom.flow.instance.looker import Looker
 from postroom.store.turn import Turn
 
 from .own_thread import in_own_thread

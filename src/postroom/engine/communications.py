@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 from asgiref.sync import sync_to_async
 
-from postroom.flow.accept import Acceptor
-from postroom.flow.account_links import forget_old_links
-from postroom.flow.account_mail import queue_account_mail
-from postroom.flow.announcement_queue import AnnouncementQueue, forget_old_announcements
-from postroom.flow.looker import Interval, Looker
+from postroom.flow.acceptance.accept import Acceptor
+from postroom.flow.instance.looker import Interval, Looker
+from postroom.flow.notices.account_mail import queue_account_mail
+from postroom.flow.notices.announcement_queue import AnnouncementQueue, forget_old_announcements
+from postroom.flow.users.account_links import forget_old_links
 from postroom.store.turn import Turn
 
 LOOK_S = 1.0

@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 
 from asgiref.sync import sync_to_async
 
-from postroom.flow.check_domain import (
+from postroom.flow.domains.check_domain import (
     claim_check,
     forget_old_checks,
     requeue_abandoned_checks,
     store_result,
 )
-from postroom.flow.dkim_keys import own_keys
-from postroom.flow.looker import Interval, Looker
-from postroom.flow.read_domain import look_at
+from postroom.flow.domains.dkim_keys import own_keys
+from postroom.flow.domains.read_domain import look_at
+from postroom.flow.instance.looker import Interval, Looker
 from postroom.store.change import Change
 from postroom.store.models import DomainCheck
 from postroom.store.turn import Turn

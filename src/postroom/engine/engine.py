@@ -11,11 +11,11 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from postroom.flow.deliver import Courier, Outgoing
-from postroom.flow.delivery_rules import rule_of
-from postroom.flow.retain import retain
-from postroom.flow.sample_queue import forget_old_counts, sample_queue
-from postroom.flow.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
+from postroom.flow.delivery.deliver import Courier, Outgoing
+from postroom.flow.delivery.sample_queue import forget_old_counts, sample_queue
+from postroom.flow.delivery.settle import NOBODY, OVERDUE_AT_ONCE, ServerName, Settler
+from postroom.flow.instance.retain import retain
+from postroom.flow.servers.delivery_rules import rule_of
 from postroom.policy.failover import Standing
 from postroom.policy.route import route
 from postroom.policy.rules import Rule

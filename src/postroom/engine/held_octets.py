@@ -4,7 +4,7 @@ Small contents come with the claim; of larger ones a session reads a piece at a 
 KiB whatever the message's size.
 """
 
-from postroom.flow.deliver import Group
+from postroom.flow.delivery.deliver import Group
 
 MOST_BYTES = 32 * 1024 * 1024
 

@@ -17,9 +17,9 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from django.db import DatabaseError
 
-from postroom.flow.deliver import Carried, Courier, Group, Outgoing, ServerFault, groups_of
-from postroom.flow.server_health import note_failing, note_manners, note_working, sent_today
-from postroom.flow.settle import Settler, Standings
+from postroom.flow.delivery.deliver import Carried, Courier, Group, Outgoing, ServerFault, groups_of
+from postroom.flow.delivery.settle import Settler, Standings
+from postroom.flow.servers.server_health import note_failing, note_manners, note_working, sent_today
 from postroom.policy.failover import Standing, last_resort, successor
 from postroom.policy.manners import Manners
 from postroom.policy.rate import has_rate

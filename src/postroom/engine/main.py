@@ -12,12 +12,12 @@ import structlog
 import uvloop
 from django.conf import settings
 
-from postroom.flow.accept import Acceptor
-from postroom.flow.deliver import Courier
-from postroom.flow.loaded import leave_to_memory
-from postroom.flow.run import Runner
-from postroom.flow.run_test import Prober
-from postroom.flow.settle import Settler
+from postroom.flow.acceptance.accept import Acceptor
+from postroom.flow.delivery.deliver import Courier
+from postroom.flow.delivery.settle import Settler
+from postroom.flow.instance.loaded import leave_to_memory
+from postroom.flow.probes.run_test import Prober
+from postroom.flow.runs.run import Runner
 from postroom.net.own_name import own_name
 from postroom.store.activity_log import ActivityLog
 from postroom.store.blobs import Blobs

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import islice
 
-from postroom.flow.deliver import Courier, Group, Outgoing
+from postroom.flow.delivery.deliver import Courier, Group, Outgoing
 
 AT_ONCE = 16
 

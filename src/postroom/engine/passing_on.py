@@ -2,7 +2,7 @@
 
 import time
 
-from postroom.flow.settle import ServerName, Settler
+from postroom.flow.delivery.settle import ServerName, Settler
 from postroom.policy.failover import Standing
 
 # How often what waits is looked for, and how often the log is told of what moved.

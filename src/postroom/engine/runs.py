@@ -10,8 +10,8 @@ import structlog
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, InterfaceError, OperationalError
 
-from postroom.flow.looker import Interval, Looker
-from postroom.flow.run import Runner
+from postroom.flow.instance.looker import Interval, Looker
+from postroom.flow.runs.run import Runner
 from postroom.store.change import Change
 from postroom.store.models import Run
 from postroom.store.run_claim import LEASE, RunLost, claim_run, free_runs, give_back, renew_runs

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import structlog
 from asgiref.sync import sync_to_async
 
-from postroom.flow.looker import Interval, Looker
-from postroom.flow.scheduled_runs import AT_ONCE, begin_due_runs, correct_next_instants
+from postroom.flow.instance.looker import Interval, Looker
+from postroom.flow.runs.scheduled_runs import AT_ONCE, begin_due_runs, correct_next_instants
 from postroom.store.clock import DatabaseClock
 from postroom.store.turn import Turn
 

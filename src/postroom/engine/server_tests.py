@@ -2,8 +2,8 @@
 
 from asgiref.sync import sync_to_async
 
-from postroom.flow.looker import Looker
-from postroom.flow.run_test import Prober, claim_test, requeue_abandoned_tests
+from postroom.flow.instance.looker import Looker
+from postroom.flow.probes.run_test import Prober, claim_test, requeue_abandoned_tests
 
 from .under_way import UnderWay
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from postroom.flow.deliver import Courier, OpenSession, Outgoing
+from postroom.flow.delivery.deliver import Courier, OpenSession, Outgoing
 
 IDLE_S = 5.0
 

@@ -6,8 +6,8 @@ from itertools import groupby
 
 import structlog
 
-from postroom.flow.deliver import Carried, Courier, Group, Outgoing
-from postroom.flow.settle import Standings
+from postroom.flow.delivery.deliver import Carried, Courier, Group, Outgoing
+from postroom.flow.delivery.settle import Standings
 
 # So many wait at most before no more is begun; so many are explained and settled at once.
 UNSETTLED = 256

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from postroom.flow.deliver import Carried, GroupShipment, OpenSession, Outgoing, ServerFault, Unusable, too_large
+from postroom.flow.delivery.deliver import (
+    Carried,
+    GroupShipment,
+    OpenSession,
+    Outgoing,
+    ServerFault,
+    Unusable,
+    too_large,
+)
 from postroom.net.cargo import Ended, Shipment
 from postroom.store.blobs import DamagedBlob
 from postroom.store.writer import StorageBusy, StorageUnknown

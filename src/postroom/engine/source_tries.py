@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
-from postroom.flow.looker import Interval, Looker
-from postroom.flow.try_source import (
+from postroom.flow.instance.looker import Interval, Looker
+from postroom.flow.reports.try_source import (
     claim_try,
     forget_old_tries,
     note_broken,

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from asgiref.sync import sync_to_async
 
-from postroom.flow.check_server import check_next
-from postroom.flow.server_pause import resume_due
-from postroom.flow.settle import note
+from postroom.flow.delivery.settle import note
+from postroom.flow.servers.check_server import check_next
+from postroom.flow.servers.server_pause import resume_due
 from postroom.store.activity_log import ActivityLog
 
 

@@ -11,8 +11,8 @@ import structlog
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
-from postroom.flow.looker import AFTER_FAULT_S, Interval, Looker
-from postroom.flow.webhook_attempt import (
+from postroom.flow.instance.looker import AFTER_FAULT_S, Interval, Looker
+from postroom.flow.webhooks.webhook_attempt import (
     Outcome,
     answer_of,
     fields_of,
@@ -23,8 +23,8 @@ from postroom.flow.webhook_attempt import (
     unsigned,
     webhooks_with_work,
 )
-from postroom.flow.webhook_history import forget_old
-from postroom.flow.webhook_send import EVENTS_AT_ONCE, distribute
+from postroom.flow.webhooks.webhook_history import forget_old
+from postroom.flow.webhooks.webhook_send import EVENTS_AT_ONCE, distribute
 from postroom.net.webhook_post import PostFault
 from postroom.store.change import Change
 from postroom.store.models import WebhookDelivery

@@ -7,8 +7,8 @@ from concurrent.futures import Executor
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from postroom.flow.fresh import Fresh
-from postroom.flow.tokens import bearer_of, client_of_digest, digest_of, may, use_is_worth_noting
+from postroom.flow.acceptance.fresh import Fresh
+from postroom.flow.users.tokens import bearer_of, client_of_digest, digest_of, may, use_is_worth_noting
 from postroom.store.models import ApiToken
 from postroom.store.outbox import Outbox
 from postroom.store.writer import StorageBusy

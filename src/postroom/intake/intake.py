@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from postroom.flow.accept import Accepted, Acceptor
-from postroom.flow.storage_problem import storage_problem
+from postroom.flow.acceptance.accept import Accepted, Acceptor
+from postroom.flow.messages.storage_problem import storage_problem
 from postroom.store.blobs import Blobs
 from postroom.store.models import ApiToken
 from postroom.store.outbox import Outbox, open_outbox

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 
-from postroom.flow.storage_problem import storage_problem
+from postroom.flow.messages.storage_problem import storage_problem
 from postroom.terms.problem import Problem
 
 from .exchange import Receive, Scope, chunks_of

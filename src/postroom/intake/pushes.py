@@ -16,10 +16,10 @@ from urllib.parse import parse_qsl
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from postroom.flow.push_report import ArrivingReport, pushed_json
-from postroom.flow.storage_problem import storage_problem
-from postroom.flow.tokens import bearer_of, client_of, may, note_use
-from postroom.flow.upload import media_type_of
+from postroom.flow.messages.storage_problem import storage_problem
+from postroom.flow.messages.upload import media_type_of
+from postroom.flow.reports.push_report import ArrivingReport, pushed_json
+from postroom.flow.users.tokens import bearer_of, client_of, may, note_use
 from postroom.store.blobs import Blobs
 from postroom.store.models import ApiToken
 from postroom.store.writer import StorageBusy

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from django.utils import timezone
 
-from postroom.flow.upload import UPLOAD_BYTES, Arriving, media_type_of
+from postroom.flow.messages.upload import UPLOAD_BYTES, Arriving, media_type_of
 from postroom.store.blobs import Blobs
 from postroom.store.models import ApiToken
 from postroom.terms.problem import Problem

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 
-from postroom.flow.account_mail import any_is_confidential, is_confidential
+from postroom.flow.notices.account_mail import any_is_confidential, is_confidential
 from postroom.pages.access import person
 from postroom.pages.queries import sandbox
 from postroom.store.blobs import DamagedBlob

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 
-from postroom.flow.reader import language
+from postroom.flow.instance.reader import language
 from postroom.policy.schedule import country_names
 
 

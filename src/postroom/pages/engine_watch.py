@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from asgiref.sync import sync_to_async
 
-from postroom.flow.alerts import look_around
-from postroom.flow.looker import Looker
+from postroom.flow.alerts.alerts import look_around
+from postroom.flow.instance.looker import Looker
 
 # At the start an engine may need a moment longer than this process.
 FIRST_S = 60.0

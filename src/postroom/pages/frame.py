@@ -7,9 +7,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from postroom import __version__
-from postroom.flow.instance import LANGUAGES, site
-from postroom.flow.reader import language
-from postroom.flow.test_mode import deciding, site_test_mode
+from postroom.flow.acceptance.test_mode import deciding, site_test_mode
+from postroom.flow.instance.instance import LANGUAGES, site
+from postroom.flow.instance.reader import language
 
 from . import words
 from .navigation import navigation

@@ -10,8 +10,8 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 
-from postroom.flow.instance import LANGUAGES, site
-from postroom.flow.reader import accepted_language
+from postroom.flow.instance.instance import LANGUAGES, site
+from postroom.flow.instance.reader import accepted_language
 
 LANGUAGE_COOKIE = "postroom_language"
 

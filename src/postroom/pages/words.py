@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from postroom.flow.reader import language
+from postroom.flow.instance.reader import language
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
 # Between groups of three digits, before the decimals, and between a number and its unit. French sets narrow spaces that

@@ -7,8 +7,8 @@ from pathlib import Path
 import structlog
 from django.db import DatabaseError, connection
 
-from postroom.flow.arriving import Arrived, Arriving
-from postroom.flow.catch import HEADER_BYTES, caught, caught_file
+from postroom.flow.acceptance.arriving import Arrived, Arriving
+from postroom.flow.acceptance.catch import HEADER_BYTES, caught, caught_file
 from postroom.net.incoming import Incoming
 from postroom.smtp.server import replies
 from postroom.smtp.server.envelope import ReceivedEnvelope

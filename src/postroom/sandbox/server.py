@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 from django.conf import settings
 
-from postroom.flow.sandbox_server import PORT, ensure_sandbox_server
+from postroom.flow.servers.sandbox_server import PORT, ensure_sandbox_server
 from postroom.net.listening import Listened, Listening
 from postroom.smtp.server.profile import Profile
 from postroom.store.models import InstanceValue

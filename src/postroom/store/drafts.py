@@ -1,6 +1,6 @@
 """Files of messages that somebody is writing in a page: kept for a day, apart from what was accepted.
 
-`flow/retain.py` removes them.
+`flow/instance/retain.py` removes them.
 """
 
 from collections.abc import Iterator

@@ -6,7 +6,7 @@ from pathlib import Path
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from postroom.flow.looker import Looker
+from postroom.flow.instance.looker import Looker
 from postroom.store.door_certificate import DoorCertificate, good_until, note_door_certificate
 
 from .door import Door

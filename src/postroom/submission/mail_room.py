@@ -9,13 +9,13 @@ from typing import Any
 import structlog
 from django.utils import timezone
 
-from postroom.flow.arriving import Arrived
-from postroom.flow.bounce_intake import REPORT_BYTES, BounceDoor
-from postroom.flow.current import Current, read_current
-from postroom.flow.fresh import Fresh
-from postroom.flow.local_client import DIGEST
-from postroom.flow.queue_room import queue_room
-from postroom.flow.tokens import USE_NOTED_EVERY, client_of_digest, use_is_worth_noting
+from postroom.flow.acceptance.arriving import Arrived
+from postroom.flow.acceptance.current import Current, read_current
+from postroom.flow.acceptance.fresh import Fresh
+from postroom.flow.acceptance.queue_room import queue_room
+from postroom.flow.delivery.bounce_intake import REPORT_BYTES, BounceDoor
+from postroom.flow.users.local_client import DIGEST
+from postroom.flow.users.tokens import USE_NOTED_EVERY, client_of_digest, use_is_worth_noting
 from postroom.store.blobs import Blobs
 from postroom.store.models import ApiToken
 from postroom.store.outbox import Outbox

@@ -8,8 +8,8 @@ from functools import partial
 
 import uvloop
 
-from postroom.flow.loaded import leave_to_memory
-from postroom.flow.local_client import ensure_local_client
+from postroom.flow.instance.loaded import leave_to_memory
+from postroom.flow.users.local_client import ensure_local_client
 from postroom.net.listening import Listening
 from postroom.smtp.server.profile import Profile
 from postroom.store.outbox import open_outbox

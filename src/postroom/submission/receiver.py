@@ -11,12 +11,12 @@ from functools import partial
 import structlog
 from django.db import DatabaseError
 
-from postroom.flow.accept_raw import Arrival, Origin, header_size, raw_message, refusal_reply, takes_long
-from postroom.flow.arriving import Arrived, Arriving
-from postroom.flow.bounce_intake import REPORT_BYTES, is_bounce_address
-from postroom.flow.current import Current
-from postroom.flow.storage_problem import storage_problem
-from postroom.flow.tokens import digest_of, may, without_tokens
+from postroom.flow.acceptance.accept_raw import Arrival, Origin, header_size, raw_message, refusal_reply, takes_long
+from postroom.flow.acceptance.arriving import Arrived, Arriving
+from postroom.flow.acceptance.current import Current
+from postroom.flow.delivery.bounce_intake import REPORT_BYTES, is_bounce_address
+from postroom.flow.messages.storage_problem import storage_problem
+from postroom.flow.users.tokens import digest_of, may, without_tokens
 from postroom.message.raw_field import RawProblem
 from postroom.net.incoming import Incoming
 from postroom.smtp.server import replies

@@ -7,8 +7,8 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy
 
-from postroom.flow.instance import LANGUAGES
-from postroom.flow.recipient_groups import entries_in
+from postroom.flow.instance.instance import LANGUAGES
+from postroom.flow.recipients.recipient_groups import entries_in
 from postroom.store.ids import new_id
 
 LABELS = {

@@ -10,8 +10,8 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from postroom.flow.source_settings import FORMATS, MOST_ROWS, SECRET_HEADER, TIMEOUT_S, told_settings
-from postroom.flow.sql_connections import connections
+from postroom.flow.reports.source_settings import FORMATS, MOST_ROWS, SECRET_HEADER, TIMEOUT_S, told_settings
+from postroom.flow.reports.sql_connections import connections
 from postroom.store.models import ReportSource
 from postroom.terms.problem import FieldError
 

@@ -1,4 +1,5 @@
-"""The form of a subscription: what was typed, the values that `flow.subscribe` takes, and what is wrong, by field."""
+"""The form of a subscription: what was typed, the values that `flow.subscriptions.subscribe` takes, and what is wrong,
+by field."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,10 +10,10 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.flow.instance import site
-from postroom.flow.reader import translated
-from postroom.flow.subscribers import read_entry
-from postroom.flow.subscription_fields import OUTCOMES, RETRY
+from postroom.flow.instance.instance import site
+from postroom.flow.instance.reader import translated
+from postroom.flow.subscriptions.subscribers import read_entry
+from postroom.flow.subscriptions.subscription_fields import OUTCOMES, RETRY
 from postroom.store.models import User
 from postroom.terms.problem import FieldError
 
@@ -133,7 +134,7 @@ class SubscriptionForm:
         return [token_of(entry) for entry in self.entries]
 
     def values(self) -> dict[str, Any]:
-        """As `flow.subscribe` takes them; numbers that are none are noted as problems."""
+        """As `flow.subscriptions.subscribe` takes them; numbers that are none are noted as problems."""
         typed = self.typed
         whole = {
             name: self._whole(name, typed[name] or default)

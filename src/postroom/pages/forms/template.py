@@ -8,9 +8,9 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from postroom.flow.built_in import TemplateSource
-from postroom.flow.template_edit import checked_source
-from postroom.flow.templates import sources_of
+from postroom.flow.templates.built_in import TemplateSource
+from postroom.flow.templates.template_edit import checked_source
+from postroom.flow.templates.templates import sources_of
 from postroom.message.template import SOURCE_CHARACTERS
 from postroom.store.models import Template
 from postroom.terms.problem import FieldError

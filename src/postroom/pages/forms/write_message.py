@@ -15,7 +15,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from postroom.flow.reader import translated
+from postroom.flow.instance.reader import translated
 from postroom.pages import words
 from postroom.pages.queries.message_filters import PURPOSES
 from postroom.pages.upload import UPLOAD_BYTES

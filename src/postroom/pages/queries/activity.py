@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext_lazy
 
-from postroom.flow.reader import cause_title
+from postroom.flow.instance.reader import cause_title
 from postroom.pages import states
 from postroom.store.activity_reader import ActivityReader, Found
 from postroom.store.activity_shape import SEARCHED_CHARACTERS, Criteria, Shape

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from postroom.diagnosis.explain import finding_of_cause
-from postroom.flow.reader import cause_title, language, told
+from postroom.flow.instance.reader import cause_title, language, told
 from postroom.pages import words
 from postroom.store.activity_reader import Found
 from postroom.store.activity_shape import text_of

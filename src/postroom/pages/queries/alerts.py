@@ -7,11 +7,11 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from postroom.flow.alert_notices import rules_told
-from postroom.flow.alert_rules import rules_in_order, settings_of
-from postroom.flow.alert_settings import alert_settings
-from postroom.flow.alert_words import name_of_rule, said, steps_of, title_of_alert
-from postroom.flow.reader import translated
+from postroom.flow.alerts.alert_notices import rules_told
+from postroom.flow.alerts.alert_rules import rules_in_order, settings_of
+from postroom.flow.alerts.alert_settings import alert_settings
+from postroom.flow.alerts.alert_words import name_of_rule, said, steps_of, title_of_alert
+from postroom.flow.instance.reader import translated
 from postroom.policy.alert_kinds import KINDS, Kind, Severity
 from postroom.store.models import Alert, AlertNotice, AlertRule, Webhook
 

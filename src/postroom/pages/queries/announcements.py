@@ -8,11 +8,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.flow.alert_words import said
-from postroom.flow.announcement_queue import OUTSIDE, SUPPRESSED
-from postroom.flow.announcements import OPEN, standing, title_of
-from postroom.flow.reader import translated
-from postroom.flow.recipient_domains import not_allowed
+from postroom.flow.alerts.alert_words import said
+from postroom.flow.domains.recipient_domains import not_allowed
+from postroom.flow.instance.reader import translated
+from postroom.flow.notices.announcement_queue import OUTSIDE, SUPPRESSED
+from postroom.flow.notices.announcements import OPEN, standing, title_of
 from postroom.pages import words
 from postroom.store.models import Announcement, AnnouncementRecipient, RecipientGroup
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.flow.reader import told
+from postroom.flow.instance.reader import told
 from postroom.pages import words
 from postroom.store.models import Bounce, Delivery
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from postroom.flow.first_start import CHECKLIST_HIDDEN
+from postroom.flow.users.first_start import CHECKLIST_HIDDEN
 from postroom.pages import words
 from postroom.store.models import ApiToken, Delivery, InstanceValue, ServerTest, SmtpServer, User
 from postroom.terms.outcome import DeliveryState, TestStatus

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from postroom.flow.delivery_rules import rows_in_order
+from postroom.flow.servers.delivery_rules import rows_in_order
 from postroom.store.models import ApiToken, DeliveryRule
 
 from .message_filters import PURPOSES

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from postroom.flow.sample_queue import oldest_waiting
+from postroom.flow.delivery.sample_queue import oldest_waiting
 from postroom.pages import words
 from postroom.store.heartbeat import engine_is_running
 from postroom.store.models import Delivery, SmtpServer

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from postroom.flow.reader import told
+from postroom.flow.instance.reader import told
 from postroom.pages import words
 from postroom.store.models import Attempt, AuditEntry, Delivery, Message
 from postroom.terms.outcome import DeliveryState

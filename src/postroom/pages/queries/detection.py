@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from postroom.diagnosis.domain import Sender, owner_of, receiver_at
-from postroom.flow.read_domain import domain_in
+from postroom.flow.domains.read_domain import domain_in
 from postroom.policy.preset import Preset, preset
 
 from .domain_checks import DomainView, asked_view

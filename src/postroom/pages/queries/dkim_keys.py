@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from postroom.flow.check_domain import latest_check
+from postroom.flow.domains.check_domain import latest_check
 from postroom.pages.states import Look, look_of
 from postroom.store.models import DkimKey
 

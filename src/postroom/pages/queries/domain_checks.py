@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from postroom.diagnosis.domain import Wording, has_words, wording_of
-from postroom.flow.check_domain import TooManyChecks, ask, latest_check
-from postroom.flow.read_domain import domain_in
-from postroom.flow.reader import language
+from postroom.flow.domains.check_domain import TooManyChecks, ask, latest_check
+from postroom.flow.domains.read_domain import domain_in
+from postroom.flow.instance.reader import language
 from postroom.pages.states import Look
 from postroom.store.models import DomainCheck
 

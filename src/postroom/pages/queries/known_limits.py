@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from postroom.flow.reader import language
+from postroom.flow.instance.reader import language
 from postroom.pages import words
 from postroom.policy.preset import preset_of_host
 from postroom.terms.server import Limits, ServerSettings

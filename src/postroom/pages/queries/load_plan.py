@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from postroom.flow.load_plan import LoadPlan, load_plan
+from postroom.flow.subscriptions.load_plan import LoadPlan, load_plan
 from postroom.pages import charts, words
 from postroom.policy.planner import Arrival, Move
 from postroom.policy.planner.plan import Bound

@@ -7,8 +7,9 @@ from typing import Any
 from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
 from django.utils import timezone
 
-from postroom.flow import outbox, resend
-from postroom.flow.reader import told
+from postroom.flow.acceptance import resend
+from postroom.flow.instance.reader import told
+from postroom.flow.messages import outbox
 from postroom.policy.retry import attempts_expected
 from postroom.store.message_filter import ATTENTION
 from postroom.store.models import Delivery, Message, SmtpServer, Suppression

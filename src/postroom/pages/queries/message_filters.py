@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from postroom.flow.reader import cause_title
+from postroom.flow.instance.reader import cause_title
 from postroom.pages import words
 from postroom.store.message_filter import MessageFilter, Order, Place
 from postroom.store.message_list import causes_in_use

@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from postroom.flow.outbox import CAN_RETRY
-from postroom.flow.reader import told
+from postroom.flow.instance.reader import told
+from postroom.flow.messages.outbox import CAN_RETRY
 from postroom.pages import states, words
 from postroom.policy.retry import attempts_expected
 from postroom.store.message_filter import ATTENTION, MessageFilter

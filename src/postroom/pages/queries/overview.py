@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from postroom.flow.sample_queue import oldest_waiting
+from postroom.flow.delivery.sample_queue import oldest_waiting
 from postroom.pages import words
 from postroom.store import tallied
 from postroom.store.ids import id_at

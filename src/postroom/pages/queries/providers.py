@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from postroom.flow.reader import language
+from postroom.flow.instance.reader import language
 from postroom.policy.preset import Group, Preset, PresetText, preset, preset_of_host, presets
 from postroom.store.models import SmtpServer
 from postroom.terms.server import Auth, ServerSettings

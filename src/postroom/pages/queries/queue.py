@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from postroom.flow.queue_state import ServerQueue, queue_state
-from postroom.flow.reader import translated
+from postroom.flow.delivery.queue_state import ServerQueue, queue_state
+from postroom.flow.instance.reader import translated
 from postroom.pages import words
 from postroom.policy.explain_route import limit_words
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.db.models import Count, Q
 
-from postroom.flow.recipient_list import recipients_like
+from postroom.flow.recipients.recipient_list import recipients_like
 from postroom.store.models import Recipient, RecipientGroup, RecipientImport
 
 SHOWN = 50

@@ -8,10 +8,10 @@ from django.db.models import Count
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from postroom.flow.reader import translated
-from postroom.flow.report_sources import newest_report
-from postroom.flow.source_rights import may_keep
-from postroom.flow.source_settings import told_settings
+from postroom.flow.instance.reader import translated
+from postroom.flow.reports.report_sources import newest_report
+from postroom.flow.reports.source_rights import may_keep
+from postroom.flow.reports.source_settings import told_settings
 from postroom.pages.forms.report_source import KINDS
 from postroom.store.models import ReportSource, SourceTry, SqlConnection, StoredReport, User
 from postroom.terms.wording import Wording

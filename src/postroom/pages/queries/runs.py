@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext_lazy
 
-from postroom.flow.run_log import told_line
+from postroom.flow.runs.run_log import told_line
 from postroom.store.models import OutcomeNotice, Run, Subscription
 
 CAUSES = {

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from postroom.flow.instance import site, time_zones
-from postroom.flow.reader import language, translated
-from postroom.flow.schedules import days_off_of
+from postroom.flow.instance.instance import site, time_zones
+from postroom.flow.instance.reader import language, translated
+from postroom.flow.subscriptions.schedules import days_off_of
 from postroom.pages import words
 from postroom.pages.forms.schedule_builder import builder_context
 from postroom.policy.schedule import ScheduleFault, described, instants, notes, parsed

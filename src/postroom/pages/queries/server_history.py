@@ -7,8 +7,8 @@ from datetime import datetime
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from postroom.flow.sandbox_server import ACTOR as AT_FIRST_START
-from postroom.flow.test_result import NIGHTLY
+from postroom.flow.servers.sandbox_server import ACTOR as AT_FIRST_START
+from postroom.flow.servers.test_result import NIGHTLY
 from postroom.pages.forms.smtp_server import LABELS
 from postroom.store.models import ServerTest, SmtpServer, User
 from postroom.terms.outcome import TestStatus

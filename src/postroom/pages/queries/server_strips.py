@@ -8,7 +8,7 @@ from itertools import pairwise
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from postroom.flow.server_order import servers_in_order
+from postroom.flow.servers.server_order import servers_in_order
 from postroom.pages import words
 from postroom.store.models import SmtpServer
 from postroom.store.tallied import Count

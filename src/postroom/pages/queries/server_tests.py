@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.flow.reader import told, told_tries
+from postroom.flow.instance.reader import told, told_tries
 from postroom.pages import words
 from postroom.pages.states import look_of
 from postroom.store.models import ServerTest

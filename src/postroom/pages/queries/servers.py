@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from postroom.flow.server_order import servers_in_order
+from postroom.flow.servers.server_order import servers_in_order
 from postroom.policy.settings_check import SECURITY_NAMES
 from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.outcome import TestStatus

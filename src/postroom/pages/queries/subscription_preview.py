@@ -10,12 +10,12 @@ from django.conf import settings
 from django.http import Http404
 from django.utils.translation import gettext as _
 
-from postroom.flow.instance import site
-from postroom.flow.preview_run import preview_of_run
-from postroom.flow.reader import translated
-from postroom.flow.recipients import Addressed, addressed
-from postroom.flow.subscribers import subscribers_of
-from postroom.flow.subscription_fields import set_fields
+from postroom.flow.instance.instance import site
+from postroom.flow.instance.reader import translated
+from postroom.flow.recipients.recipients import Addressed, addressed
+from postroom.flow.runs.preview_run import preview_of_run
+from postroom.flow.subscriptions.subscribers import subscribers_of
+from postroom.flow.subscriptions.subscription_fields import set_fields
 from postroom.message.template import TemplateFault
 from postroom.pages.queries import sandbox as content_queries
 from postroom.pages.sealed_frame import frame_url

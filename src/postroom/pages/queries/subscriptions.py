@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.flow.left_out import left_out
-from postroom.flow.reader import language
-from postroom.flow.recipients import Addressed, addressed
-from postroom.flow.schedules import schedule_of
-from postroom.flow.test_mode import subscription_test_mode
+from postroom.flow.acceptance.test_mode import subscription_test_mode
+from postroom.flow.instance.reader import language
+from postroom.flow.recipients.left_out import left_out
+from postroom.flow.recipients.recipients import Addressed, addressed
+from postroom.flow.subscriptions.schedules import schedule_of
 from postroom.pages import words
 from postroom.pages.queries.runs import RunLine, line_of
 from postroom.policy.schedule import ScheduleFault, described

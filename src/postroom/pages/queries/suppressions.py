@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.flow.suppression import EVERY_LIST, REASONS
-from postroom.flow.unsubscribe import ACTOR
+from postroom.flow.recipients.suppression import EVERY_LIST, REASONS
+from postroom.flow.recipients.unsubscribe import ACTOR
 from postroom.store.models import Suppression
 from postroom.terms.address import canonical
 

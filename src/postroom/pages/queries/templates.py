@@ -10,12 +10,12 @@ from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from postroom.flow.built_in import TemplateSource
-from postroom.flow.reader import translated
-from postroom.flow.run_plan import DEFAULT_TEMPLATE
-from postroom.flow.template_edit import templates, versions_of
-from postroom.flow.template_preview import TemplatePreview, preview
-from postroom.flow.templates import sources_of
+from postroom.flow.instance.reader import translated
+from postroom.flow.runs.run_plan import DEFAULT_TEMPLATE
+from postroom.flow.templates.built_in import TemplateSource
+from postroom.flow.templates.template_edit import templates, versions_of
+from postroom.flow.templates.template_preview import TemplatePreview, preview
+from postroom.flow.templates.templates import sources_of
 from postroom.message.template import TemplateFault
 from postroom.pages.sealed_frame import frame_url
 from postroom.store.drafts import Drafts

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from postroom.flow.reader import cause_title
+from postroom.flow.instance.reader import cause_title
 from postroom.pages import words
 from postroom.store.models import Delivery, SmtpServer
 from postroom.store.tallied import CauseCount

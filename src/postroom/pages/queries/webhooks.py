@@ -10,8 +10,8 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from postroom.flow.reader import translated
-from postroom.flow.webhooks import shown_url
+from postroom.flow.instance.reader import translated
+from postroom.flow.webhooks.webhooks import shown_url
 from postroom.pages import words
 from postroom.store.models import Webhook, WebhookDelivery
 from postroom.terms.event import EventKind

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from postroom.flow.check_domain import FRESH
+from postroom.flow.domains.check_domain import FRESH
 from postroom.pages.queries.domain_checks import SENDER_PARTS, stored_view
 from postroom.store.models import User
 from postroom.terms.server import ServerSettings

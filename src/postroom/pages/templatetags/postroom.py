@@ -12,7 +12,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from postroom.flow import reader
+from postroom.flow.instance import reader
 from postroom.pages import states, words
 
 register = template.Library()

@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from postroom.flow.first_start import change_password, password_problem
-from postroom.flow.instance import LANGUAGES, time_zones
+from postroom.flow.instance.instance import LANGUAGES, time_zones
+from postroom.flow.users.first_start import change_password, password_problem
 from postroom.pages import sign_in_limit
 from postroom.pages.access import person
 from postroom.pages.frame import SHORTCUTS_COOKIE, THEME_COOKIE

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from postroom.flow.alert_rules import (
+from postroom.flow.alerts.alert_rules import (
     NAME_CHARACTERS,
     add_rule,
     change_rule,
@@ -22,11 +22,11 @@ from postroom.flow.alert_rules import (
     rules_in_order,
     settings_of,
 )
-from postroom.flow.alert_settings import alert_settings, change_alert_settings
-from postroom.flow.alert_words import name_of_rule
-from postroom.flow.instance import site
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible, SettingsRefused
+from postroom.flow.alerts.alert_settings import alert_settings, change_alert_settings
+from postroom.flow.alerts.alert_words import name_of_rule
+from postroom.flow.instance.instance import site
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
 from postroom.pages.access import administrator_only, person
 from postroom.pages.queries.alerts import kinds_to_add, numbers_of, rule_lines, severities
 from postroom.policy.alert_kinds import KINDS

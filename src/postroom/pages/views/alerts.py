@@ -10,10 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from postroom.flow.alert_conditions.sender_domains import accept_difference
-from postroom.flow.alerts import NOTE_CHARACTERS, acknowledge, open_alerts
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible
+from postroom.flow.alerts.alert_conditions.sender_domains import accept_difference
+from postroom.flow.alerts.alerts import NOTE_CHARACTERS, acknowledge, open_alerts
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible
 from postroom.pages.access import operator_only, person
 from postroom.pages.queries.alerts import Line, history, notices_of, ways
 from postroom.store.models import Alert, User

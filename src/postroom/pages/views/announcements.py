@@ -15,16 +15,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from postroom.flow.accept import Acceptor
-from postroom.flow.announcement_mail import Previewed, previewed, send_test
-from postroom.flow.announcements import announce, draft_announcement, reached, seen_as, stop
-from postroom.flow.instance import LANGUAGES, site
-from postroom.flow.own_text import OwnText
-from postroom.flow.reader import language, translated
-from postroom.flow.recipients import Addressed
-from postroom.flow.refusals import NotPossible, SettingsRefused
-from postroom.flow.request import Person
-from postroom.flow.server_order import servers_in_order
+from postroom.flow.acceptance.accept import Acceptor
+from postroom.flow.instance.instance import LANGUAGES, site
+from postroom.flow.instance.reader import language, translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+from postroom.flow.messages.request import Person
+from postroom.flow.notices.announcement_mail import Previewed, previewed, send_test
+from postroom.flow.notices.announcements import announce, draft_announcement, reached, seen_as, stop
+from postroom.flow.recipients.recipients import Addressed
+from postroom.flow.servers.server_order import servers_in_order
+from postroom.flow.templates.own_text import OwnText
 from postroom.message.template import TemplateFault
 from postroom.pages.access import operator_only, person
 from postroom.pages.forms.announcement import (

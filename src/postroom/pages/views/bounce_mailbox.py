@@ -11,8 +11,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from postroom.flow.bounce_mailbox import MailboxSettings, ask_look, mailbox, remove_mailbox, save_mailbox, settings_of
-from postroom.flow.refusals import SettingsRefused
+from postroom.flow.delivery.bounce_mailbox import (
+    MailboxSettings,
+    ask_look,
+    mailbox,
+    remove_mailbox,
+    save_mailbox,
+    settings_of,
+)
+from postroom.flow.instance.refusals import SettingsRefused
 from postroom.pages.access import administrator_only, person
 from postroom.store.models import BounceMailbox, SmtpServer
 from postroom.terms.limits import IMAPS_PORT

@@ -7,10 +7,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from postroom.flow.branding import FOOTER_CHARACTERS, LOGO_BYTES, branding, change_branding
-from postroom.flow.built_in import built_in
-from postroom.flow.reader import language
-from postroom.flow.refusals import SettingsRefused
+from postroom.flow.instance.branding import FOOTER_CHARACTERS, LOGO_BYTES, branding, change_branding
+from postroom.flow.instance.reader import language
+from postroom.flow.instance.refusals import SettingsRefused
+from postroom.flow.templates.built_in import built_in
 from postroom.pages.access import administrator_only, person
 from postroom.pages.queries.templates import shown_of
 from postroom.terms.problem import FieldError

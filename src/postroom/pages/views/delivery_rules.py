@@ -11,7 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from postroom.flow.delivery_rules import (
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+from postroom.flow.servers.delivery_rules import (
     ATTEMPTS,
     NAME_CHARACTERS,
     add_rule,
@@ -21,9 +23,7 @@ from postroom.flow.delivery_rules import (
     remove_rule,
     rule_json,
 )
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible, SettingsRefused
-from postroom.flow.server_order import servers_in_order
+from postroom.flow.servers.server_order import servers_in_order
 from postroom.pages.access import administrator_only, person
 from postroom.pages.queries.delivery_rules import rule_rows
 from postroom.pages.queries.message_filters import PURPOSES

@@ -10,10 +10,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from postroom.flow.check_domain import TooManyChecks, ask
-from postroom.flow.dkim_keys import activate_key, create_key, delete_key, retire_key
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible, SettingsRefused
+from postroom.flow.domains.check_domain import TooManyChecks, ask
+from postroom.flow.domains.dkim_keys import activate_key, create_key, delete_key, retire_key
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
 from postroom.pages.access import administrator_only, person
 from postroom.pages.queries.dkim_keys import key_view, key_views
 from postroom.store.models import DkimKey

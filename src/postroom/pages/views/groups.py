@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from postroom.flow import recipient_groups as flow
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible, SettingsRefused
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+from postroom.flow.recipients import recipient_groups as flow
 from postroom.pages import words
 from postroom.pages.access import operator_only, person
 from postroom.pages.queries.recipients import group_rows, recipient_page

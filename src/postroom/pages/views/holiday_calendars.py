@@ -11,7 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from postroom.flow.holiday_calendars import (
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+from postroom.flow.subscriptions.holiday_calendars import (
     NAME_CHARACTERS,
     add_calendar,
     calendar_json,
@@ -19,8 +21,6 @@ from postroom.flow.holiday_calendars import (
     put_back,
     remove_calendar,
 )
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible, SettingsRefused
 from postroom.pages.access import operator_only, person
 from postroom.pages.countries import country_meant
 from postroom.pages.queries.holiday_calendars import calendar_rows, coming_days, country_choices

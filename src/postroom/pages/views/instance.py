@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from postroom.flow.instance import LANGUAGES, NAME_CHARACTERS, SiteRefused, change_site, site, time_zones
+from postroom.flow.instance.instance import LANGUAGES, NAME_CHARACTERS, SiteRefused, change_site, site, time_zones
 from postroom.pages.access import administrator_only, person
 from postroom.pages.queries.smtp_door import smtp_door
 from postroom.terms.problem import FieldError

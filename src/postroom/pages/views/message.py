@@ -12,7 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from postroom.flow import configure, outbox, reader, resend
+from postroom.flow.acceptance import resend
+from postroom.flow.instance import reader
+from postroom.flow.messages import outbox
+from postroom.flow.servers import configure
 from postroom.pages.access import operator_only, person
 from postroom.pages.confidential import closes_confidential_messages
 from postroom.pages.queries import sandbox as content_queries

@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from postroom.flow import outbox, resend
+from postroom.flow.acceptance import resend
+from postroom.flow.messages import outbox
 from postroom.pages.access import operator_only, person
 from postroom.pages.queries import message_detail
 from postroom.pages.queries import messages as queries

@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from postroom.flow.first_start import hide_checklist
+from postroom.flow.users.first_start import hide_checklist
 from postroom.pages.access import administrator_only, person
 from postroom.pages.queries import checklist
 from postroom.pages.queries import overview as queries

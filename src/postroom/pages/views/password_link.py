@@ -12,9 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from postroom.flow.account_links import ask_reset, link_of, set_password
-from postroom.flow.people import PersonRefused
-from postroom.flow.refusals import NotPossible
+from postroom.flow.instance.refusals import NotPossible
+from postroom.flow.users.account_links import ask_reset, link_of, set_password
+from postroom.flow.users.people import PersonRefused
 from postroom.pages import sign_in_limit
 from postroom.terms.address import AddressProblem, parse_address
 

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from postroom.flow.queue_hold import hold_waiting, holds, release_hold
-from postroom.flow.waiting_mail import try_waiting_now
+from postroom.flow.delivery.queue_hold import hold_waiting, holds, release_hold
+from postroom.flow.servers.waiting_mail import try_waiting_now
 from postroom.pages import words
 from postroom.pages.access import operator_only, person
 from postroom.pages.queries.messages import names_of

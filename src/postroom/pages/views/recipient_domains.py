@@ -8,8 +8,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from postroom.flow.recipient_domains import allow_only, allowed_domains
-from postroom.flow.refusals import SettingsRefused
+from postroom.flow.domains.recipient_domains import allow_only, allowed_domains
+from postroom.flow.instance.refusals import SettingsRefused
 from postroom.pages.access import administrator_only, person
 
 _CHARACTERS = 60_000

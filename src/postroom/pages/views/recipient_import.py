@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from postroom.flow.reader import translated
-from postroom.flow.recipient_export import csv_parts
-from postroom.flow.recipient_file import FILE_BYTES, FileRefused
-from postroom.flow.recipient_import import take, undo
-from postroom.flow.recipient_plan import Fate, Plan, planned
-from postroom.flow.refusals import NotPossible
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible
+from postroom.flow.recipients.recipient_export import csv_parts
+from postroom.flow.recipients.recipient_file import FILE_BYTES, FileRefused
+from postroom.flow.recipients.recipient_import import take, undo
+from postroom.flow.recipients.recipient_plan import Fate, Plan, planned
 from postroom.pages import words
 from postroom.pages.access import operator_only, person
 from postroom.pages.queries.recipients import newest_imports

@@ -10,11 +10,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from postroom.flow.instance import site, time_zones
-from postroom.flow.reader import translated
-from postroom.flow.recipient_book import add_recipient, change_recipient, put_back_recipients, remove_recipients
-from postroom.flow.recipient_domains import allowed_domains
-from postroom.flow.refusals import NotPossible, SettingsRefused
+from postroom.flow.domains.recipient_domains import allowed_domains
+from postroom.flow.instance.instance import site, time_zones
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+from postroom.flow.recipients.recipient_book import (
+    add_recipient,
+    change_recipient,
+    put_back_recipients,
+    remove_recipients,
+)
 from postroom.pages.access import operator_only, person
 from postroom.pages.forms.recipient import EMPTY, LABELS, shown_recipient, typed_recipient
 from postroom.pages.queries.recipients import recipient_page

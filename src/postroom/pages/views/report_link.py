@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from postroom.flow.report_link import linked_report, note_fetch
-from postroom.flow.stored_report import report_content
+from postroom.flow.reports.report_link import linked_report, note_fetch
+from postroom.flow.reports.stored_report import report_content
 from postroom.pages import guess_limit
 from postroom.store.blobs import DamagedBlob
 from postroom.store.models import StoredReport

@@ -13,11 +13,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible, SettingsRefused
-from postroom.flow.report_sources import add_source, change_source, remove_source
-from postroom.flow.source_rights import kinds_for, may_keep, may_keep_sources
-from postroom.flow.try_source import ask_try, latest_try
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+from postroom.flow.reports.report_sources import add_source, change_source, remove_source
+from postroom.flow.reports.source_rights import kinds_for, may_keep, may_keep_sources
+from postroom.flow.reports.try_source import ask_try, latest_try
 from postroom.pages.access import operator_only, person
 from postroom.pages.forms.report_source import KINDS, SourceForm, source_choices
 from postroom.pages.queries.report_sources import connection_rows, source_rows, try_state

@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from postroom.flow.explain_route import Question, question_of, route_of_delivery, route_of_question
-from postroom.flow.reader import translated
-from postroom.flow.sending_server import ServerRefused
+from postroom.flow.acceptance.explain_route import Question, question_of, route_of_delivery, route_of_question
+from postroom.flow.acceptance.sending_server import ServerRefused
+from postroom.flow.instance.reader import translated
 from postroom.pages.queries.message_filters import PURPOSES
 from postroom.policy.explain_route import Route
 from postroom.store.models import ApiToken, Delivery, Message

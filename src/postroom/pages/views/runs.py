@@ -10,13 +10,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible
-from postroom.flow.run_control import retry_missing
-from postroom.flow.run_control import stop as stop_run
-from postroom.flow.run_log import log_text, told_log
-from postroom.flow.run_progress import progress, run_recipients, standing
-from postroom.flow.told_of_run import told_of_run
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible
+from postroom.flow.runs.run_control import retry_missing
+from postroom.flow.runs.run_control import stop as stop_run
+from postroom.flow.runs.run_log import log_text, told_log
+from postroom.flow.runs.run_progress import progress, run_recipients, standing
+from postroom.flow.runs.told_of_run import told_of_run
 from postroom.pages import words
 from postroom.pages.access import operator_only, person
 from postroom.pages.queries.report_sources import source_address

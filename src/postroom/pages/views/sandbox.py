@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from postroom.flow.unsubscribe import link_of
+from postroom.flow.recipients.unsubscribe import link_of
 from postroom.pages.confidential import closes_confidential_catches
 from postroom.pages.queries import sandbox as queries
 from postroom.pages.sealed_frame import download, frame_url, sealed

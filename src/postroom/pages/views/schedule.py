@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from postroom.flow.reader import language
+from postroom.flow.instance.reader import language
 from postroom.pages.forms.schedule_builder import builder_context, chosen_of, words_of
 from postroom.pages.queries.schedule import schedule_context
 

@@ -7,9 +7,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible
-from postroom.flow.server_order import move_server, servers_in_order
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible
+from postroom.flow.servers.server_order import move_server, servers_in_order
 from postroom.pages.access import administrator_only, person
 from postroom.store.models import SmtpServer
 

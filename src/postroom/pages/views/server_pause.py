@@ -11,9 +11,9 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from postroom.flow.reader import translated
-from postroom.flow.refusals import SettingsRefused
-from postroom.flow.server_pause import REASON_CHARACTERS, pause_server, resume_server
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import SettingsRefused
+from postroom.flow.servers.server_pause import REASON_CHARACTERS, pause_server, resume_server
 from postroom.pages.access import administrator_only, person
 from postroom.store.models import SmtpServer
 

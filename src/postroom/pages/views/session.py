@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from postroom.flow.first_start import needs_administrator
+from postroom.flow.users.first_start import needs_administrator
 from postroom.pages import sign_in_limit
 
 _WRONG = gettext_lazy("E-mail address and password do not match an account. Check both.")

@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from postroom.flow.first_start import SetupRefused, create_administrator, needs_administrator
-from postroom.flow.instance import time_zones
-from postroom.flow.reader import language
+from postroom.flow.instance.instance import time_zones
+from postroom.flow.instance.reader import language
+from postroom.flow.users.first_start import SetupRefused, create_administrator, needs_administrator
 from postroom.pages import sign_in_limit
 
 _FIELDS = ("code", "name", "email", "time_zone")

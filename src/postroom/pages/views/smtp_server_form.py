@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from postroom.flow import configure
+from postroom.flow.servers import configure
 from postroom.pages.access import administrator_only, person
 from postroom.pages.forms.smtp_server import ServerForm, suggestion_words
 from postroom.pages.queries.providers import Chosen, chosen, free_name, further, recognised, tiles

@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from postroom.flow import configure
-from postroom.flow.check_server import check_all
-from postroom.flow.instance import site
-from postroom.flow.reader import translated
-from postroom.flow.server_order import set_default
-from postroom.flow.server_pause import set_enabled
+from postroom.flow.instance.instance import site
+from postroom.flow.instance.reader import translated
+from postroom.flow.servers import configure
+from postroom.flow.servers.check_server import check_all
+from postroom.flow.servers.server_order import set_default
+from postroom.flow.servers.server_pause import set_enabled
 from postroom.pages.access import administrator_only, person
 from postroom.pages.queries.server_traffic import mail_of_default
 from postroom.pages.queries.servers import ServerRow, server_rows, unsaved_test

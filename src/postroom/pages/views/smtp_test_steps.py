@@ -11,10 +11,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from postroom.flow import configure
-from postroom.flow.arrival import note_arrival
-from postroom.flow.reader import translated
-from postroom.flow.waiting_mail import try_waiting_now
+from postroom.flow.instance.reader import translated
+from postroom.flow.probes.arrival import note_arrival
+from postroom.flow.servers import configure
+from postroom.flow.servers.waiting_mail import try_waiting_now
 from postroom.pages import words
 from postroom.pages.access import administrator_only, operator_only, person
 from postroom.pages.queries.known_limits import known_limits, limits_with

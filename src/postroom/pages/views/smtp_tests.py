@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from postroom.flow.retain import TESTS_KEPT
-from postroom.flow.test_log import log_text
-from postroom.flow.waiting_mail import COUNTED, count_waiting
+from postroom.flow.instance.retain import TESTS_KEPT
+from postroom.flow.probes.test_log import log_text
+from postroom.flow.servers.waiting_mail import COUNTED, count_waiting
 from postroom.pages.access import person
 from postroom.pages.forms.smtp_server import LABELS, setting_words
 from postroom.pages.queries.known_limits import known_limits

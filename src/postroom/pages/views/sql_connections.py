@@ -14,11 +14,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible, SettingsRefused
-from postroom.flow.source_settings import TLS
-from postroom.flow.sql_connections import add_connection, change_connection, remove_connection
-from postroom.flow.try_source import ask_try, latest_try
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+from postroom.flow.reports.source_settings import TLS
+from postroom.flow.reports.sql_connections import add_connection, change_connection, remove_connection
+from postroom.flow.reports.try_source import ask_try, latest_try
 from postroom.pages.access import administrator_only, person
 from postroom.pages.forms.report_source import NEW_SOURCE_PREFIX
 from postroom.pages.queries.report_sources import CONNECTION_KINDS, try_state

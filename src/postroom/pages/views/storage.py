@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from postroom.flow.retention import MOST_DAYS, RetentionRefused, change_retention, retention
-from postroom.flow.storage_use import storage_use
+from postroom.flow.instance.retention import MOST_DAYS, RetentionRefused, change_retention, retention
+from postroom.flow.instance.storage_use import storage_use
 from postroom.pages.access import administrator_only, person
 from postroom.terms.problem import FieldError
 

@@ -11,15 +11,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from postroom.flow.ask_run import send_to
-from postroom.flow.instance import LANGUAGES
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible, SettingsRefused
-from postroom.flow.report_sources import add_source, newest_report, sources
-from postroom.flow.server_order import servers_in_order
-from postroom.flow.subscribe import add_subscription, change_subscription
-from postroom.flow.subscribers import subscribers_of
-from postroom.flow.subscription_values import subscription_values
+from postroom.flow.instance.instance import LANGUAGES
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+from postroom.flow.reports.report_sources import add_source, newest_report, sources
+from postroom.flow.runs.ask_run import send_to
+from postroom.flow.servers.server_order import servers_in_order
+from postroom.flow.subscriptions.subscribe import add_subscription, change_subscription
+from postroom.flow.subscriptions.subscribers import subscribers_of
+from postroom.flow.subscriptions.subscription_values import subscription_values
 from postroom.pages.access import operator_only, person
 from postroom.pages.forms.report_source import NEW_SOURCE_PREFIX, SourceForm, source_choices
 from postroom.pages.forms.subscription import NEW_SOURCE, VALUE_OPERATORS, VALUE_ROWS, SubscriptionForm

@@ -11,13 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from postroom.flow.ask_run import run_now, send_to
-from postroom.flow.left_out import who_left
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible, SettingsRefused
-from postroom.flow.subscribe import pause_subscription, remove_subscription, resume_subscription
-from postroom.flow.subscription_values import subscription_values
-from postroom.flow.test_mode import clear_for_subscription, set_for_subscription
+from postroom.flow.acceptance.test_mode import clear_for_subscription, set_for_subscription
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+from postroom.flow.recipients.left_out import who_left
+from postroom.flow.runs.ask_run import run_now, send_to
+from postroom.flow.subscriptions.subscribe import pause_subscription, remove_subscription, resume_subscription
+from postroom.flow.subscriptions.subscription_values import subscription_values
 from postroom.pages import words
 from postroom.pages.access import operator_only, person
 from postroom.pages.forms.subscription import SubscriptionForm

@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from postroom.flow.reader import translated
-from postroom.flow.refusals import SettingsRefused
-from postroom.flow.suppression import EVERY_LIST, checked_entry, release, suppress
-from postroom.flow.suppression_csv import FILE_BYTES, CsvRefused, csv_parts, import_csv
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import SettingsRefused
+from postroom.flow.recipients.suppression import EVERY_LIST, checked_entry, release, suppress
+from postroom.flow.recipients.suppression_csv import FILE_BYTES, CsvRefused, csv_parts, import_csv
 from postroom.pages import words
 from postroom.pages.access import operator_only, person
 from postroom.pages.queries.suppressions import line_of, suppressed

@@ -11,14 +11,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from postroom.flow.account_mail import ACCOUNT_TEMPLATES
-from postroom.flow.hand_in import handed_in
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible, SettingsRefused
-from postroom.flow.request import Person
-from postroom.flow.template_edit import change_template, new_template, remove_template, use_version
-from postroom.flow.template_preview import TemplatePreview
-from postroom.flow.templates import attachments_of, sources_of
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+from postroom.flow.messages.request import Person
+from postroom.flow.notices.account_mail import ACCOUNT_TEMPLATES
+from postroom.flow.notices.hand_in import handed_in
+from postroom.flow.templates.template_edit import change_template, new_template, remove_template, use_version
+from postroom.flow.templates.template_preview import TemplatePreview
+from postroom.flow.templates.templates import attachments_of, sources_of
 from postroom.pages.access import administrator_only, operator_only, person
 from postroom.pages.forms.template import TemplateForm
 from postroom.pages.queries.templates import (

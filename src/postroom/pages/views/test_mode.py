@@ -11,9 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible, SettingsRefused
-from postroom.flow.test_mode import (
+from postroom.flow.acceptance.test_mode import (
     LONGEST,
     USUAL,
     clear_for_server,
@@ -23,6 +21,8 @@ from postroom.flow.test_mode import (
     set_for_site,
     site_test_mode,
 )
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
 from postroom.pages.access import administrator_only, person
 from postroom.store.models import SmtpServer
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from postroom.flow.tokens import create_token, revoke_token
+from postroom.flow.users.tokens import create_token, revoke_token
 from postroom.pages import shown_once
 from postroom.pages.access import administrator_only, person
 from postroom.pages.queries.smtp_door import smtp_door

@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from postroom.flow.unsubscribe import ONE_CLICK, leave, link_of
+from postroom.flow.recipients.unsubscribe import ONE_CLICK, leave, link_of
 
 
 @csrf_exempt  # the signed token in the address is what allows it; mail programs have no cookie (RFC 8058 section 3.2)

@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from postroom.flow.account_links import INVITED_FOR, address_of, invited_again, invited_user
-from postroom.flow.instance import LANGUAGES
-from postroom.flow.people import PersonRefused, change_user, created_user, new_password, reset_password
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible
+from postroom.flow.instance.instance import LANGUAGES
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible
+from postroom.flow.users.account_links import INVITED_FOR, address_of, invited_again, invited_user
+from postroom.flow.users.people import PersonRefused, change_user, created_user, new_password, reset_password
 from postroom.pages import shown_once
 from postroom.pages.access import administrator_only, person
 from postroom.store.models import AccountLink, User

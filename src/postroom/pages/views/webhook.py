@@ -14,11 +14,11 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible
-from postroom.flow.webhook_history import replay_delivery, replay_since
-from postroom.flow.webhook_send import send_test
-from postroom.flow.webhooks import BOTH_SIGN, pause_webhook, remove_webhook, renew_secret, resume_webhook
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible
+from postroom.flow.webhooks.webhook_history import replay_delivery, replay_since
+from postroom.flow.webhooks.webhook_send import send_test
+from postroom.flow.webhooks.webhooks import BOTH_SIGN, pause_webhook, remove_webhook, renew_secret, resume_webhook
 from postroom.pages import shown_once, words
 from postroom.pages.access import View, administrator_only, person
 from postroom.pages.queries.webhooks import attempts_of, delivery_view, history_of, pretty, webhook_view

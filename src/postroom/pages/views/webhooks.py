@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from postroom.flow.reader import translated
-from postroom.flow.refusals import NotPossible, SettingsRefused
-from postroom.flow.webhooks import NAME_CHARACTERS, URL_CHARACTERS, add_webhook, change_webhook
+from postroom.flow.instance.reader import translated
+from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+from postroom.flow.webhooks.webhooks import NAME_CHARACTERS, URL_CHARACTERS, add_webhook, change_webhook
 from postroom.pages import shown_once
 from postroom.pages.access import administrator_only, person
 from postroom.pages.queries.message_filters import PURPOSES

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from postroom.flow.accept import Acceptor, previewed
-from postroom.flow.ready import Ready
-from postroom.flow.request import Person
+from postroom.flow.acceptance.accept import Acceptor, previewed
+from postroom.flow.acceptance.ready import Ready
+from postroom.flow.messages.request import Person
 from postroom.pages.access import operator_only, person
 from postroom.pages.forms.write_message import WriteForm, labels
 from postroom.pages.queries import sandbox as content_queries

@@ -1,0 +1,1 @@
+"""What Postroom writes to people at somebody's wish: announcements, invitations, notifications."""

@@ -1,0 +1,1 @@
+"""Tests of a server: a delivery with a notebook, its stages and its log."""

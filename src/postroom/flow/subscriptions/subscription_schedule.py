@@ -1,0 +1,33 @@
+"""When a subscription is due next, as its schedule, its calendar and a pause say."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from postroom.policy.schedule import ScheduleFault
+from postroom.store.models import Subscription
+from postroom.terms.problem import FieldError
+
+from ..instance.refusals import SettingsRefused
+from .schedules import checked, next_instant
+
+
+def set_schedule(row: Subscription, values: Mapping[str, Any], problems: list[FieldError]) -> bool:
+    """Take over the schedule where it is given; whether anything that `next_at` depends on may have changed."""
+    if "schedule" in values:
+        try:
+            row.schedule = checked(values["schedule"] or {})
+        except SettingsRefused as refused:
+            problems += refused.problems
+    return "schedule" in values or "calendar" in values
+
+
+def next_at(row: Subscription, now: datetime) -> datetime | None:
+    """The next nominal instant later than `now`; None while it is paused, and where there is none."""
+    if row.paused_at is not None:
+        return None
+    try:
+        return next_instant(row.schedule, row.calendar, now)
+    except ScheduleFault:
+        # It was checked when it was saved; the page tells what no longer reads, and nothing runs meanwhile.
+        return None

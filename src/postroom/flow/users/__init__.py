@@ -1,0 +1,1 @@
+"""Who may use Postroom: people, their first sign-in and links to passwords, and tokens of API clients."""
