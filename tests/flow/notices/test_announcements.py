@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.utils.translation import override
 
-from postroom.flow.acceptance.accept import Accepted, Acceptor
+from postroom.flow.acceptance import accept
+from postroom.flow.acceptance.accept import Acceptor
 from postroom.flow.domains.recipient_domains import allow_only
 from postroom.flow.instance.branding import change_branding
 from postroom.flow.instance.refusals import NotPossible, SettingsRefused
@@ -28,6 +29,8 @@ from postroom.pages.queries.announcements import view_of
 from postroom.store.blobs import Blobs
 from postroom.store.models import Announcement, Delivery, Message, Recipient, User
 from postroom.store.outbox import open_outbox
+from postroom.store.queue import NewMessage
+from postroom.store.queue_sqlite import SqliteQueue
 from postroom.terms.problem import Problem
 from postroom.terms.server import Security, ServerSettings
 from postroom.terms.wording import worded
@@ -111,22 +114,23 @@ def test_d8_whoever_is_interrupted_goes_on_with_nobody_left_out_and_nobody_twice
     """A kill after each message of a group, before anything of it is noted."""
     monkeypatch.setattr(announcement_queue, "GROUP", 4)
     row = announced(addresses=[f"p{n:02}@example.org" for n in range(10)])
-    real, left = Acceptor._one_enqueued, 0
+    monkeypatch.setattr(accept, "COMMITTED_AT_ONCE", 1)
+    real, left = SqliteQueue.enqueue_all, 0
 
-    async def dying(self: Acceptor, *words: Any) -> Accepted:
+    async def dying(self: SqliteQueue, messages: Sequence[NewMessage]) -> Any:
         nonlocal left
         left -= 1
         if left < 0:
             raise asyncio.CancelledError
-        return await real(self, *words)
+        return await real(self, messages)
 
-    monkeypatch.setattr(Acceptor, "_one_enqueued", dying)
+    monkeypatch.setattr(SqliteQueue, "enqueue_all", dying)
     for lives in range(1, 4):
         left = lives
         with pytest.raises(asyncio.CancelledError):
             finished(acceptor, row)
     assert 0 < Message.objects.count() < 10
-    monkeypatch.setattr(Acceptor, "_one_enqueued", real)
+    monkeypatch.setattr(SqliteQueue, "enqueue_all", real)
     row = finished(acceptor, row)
     assert (row.state, row.queued) == ("done", 10)
     assert sorted(recipients_of_messages()) == [f"p{n:02}@example.org" for n in range(10)]
