@@ -28,7 +28,8 @@ FRENCH = {"Accept-Language": "fr-CH, fr;q=0.9, en;q=0.8"}
 # Words that no French sentence has, with their neighbours: for texts that were never handed to gettext.
 # IS is Iceland.
 ENGLISH = re.compile(
-    r"(?:\S+ ){0,3}\b(?-i:(?!IS\b))(?:the|and|of|is|are|with|from|this|that|was|has|have|will|its|when|which)\b(?: \S+){0,3}",
+    r"(?:\S+ ){0,3}\b(?-i:(?!IS\b))"
+    r"(?:the|and|of|is|are|with|from|this|that|was|has|have|will|its|when|which)\b(?: \S+){0,3}",
     re.IGNORECASE,
 )
 GERMAN = {"Accept-Language": "de-DE, de;q=0.9"}
