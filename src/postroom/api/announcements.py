@@ -71,7 +71,7 @@ class AnnouncementIn(Strict):
     server: Annotated[StrictStr, Field(max_length=100, description="Name or id of an SMTP server.")] = ""
 
 
-class PreviewIn(AnnouncementIn):
+class AnnouncementPreviewIn(AnnouncementIn):
     """An announcement, and whose message of it to show."""
 
     recipient: Annotated[StrictStr, Field(max_length=320, description=(
@@ -109,7 +109,7 @@ class AnnouncementFilter(Schema):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
-class RecipientOut(Schema):
+class AnnouncementRecipientOut(Schema):
     """`state`: waiting, queued (`message` is its id), left-out or failed; `reason` says why."""
 
     position: int
@@ -120,14 +120,14 @@ class RecipientOut(Schema):
     message: str | None
 
 
-class Recipients(Schema):
+class AnnouncementRecipients(Schema):
     """`next_after` continues the list, null at its end."""
 
-    recipients: list[RecipientOut]
+    recipients: list[AnnouncementRecipientOut]
     next_after: int | None
 
 
-class RecipientFilter(Schema):
+class AnnouncementRecipientFilter(Schema):
     state: Literal["waiting", "queued", "left-out", "failed"] | None = None
     after: Annotated[int, Field(ge=-1, le=2**31 - 1)] = -1
     limit: Annotated[int, Field(ge=1, le=1_000)] = 100
@@ -170,7 +170,7 @@ def create_announcement(request: HttpRequest, body: AnnouncementIn) -> Status[di
 
 
 @router.post("/announcements/preview", auth=READING, response=Preview, summary="See what a recipient would get")
-def preview_announcement(request: HttpRequest, body: PreviewIn) -> dict[str, Any]:
+def preview_announcement(request: HttpRequest, body: AnnouncementPreviewIn) -> dict[str, Any]:
     draft = draft_announcement(body.model_dump(exclude={"recipient"}))
     draft.sender_name = token_of(request).name
     people = reached(draft)
@@ -192,13 +192,13 @@ def get_announcement(request: HttpRequest, announcement_id: Id) -> dict[str, Any
 
 
 @router.get(
-    "/announcements/{announcement_id}/recipients", auth=READING, response=Recipients,
+    "/announcements/{announcement_id}/recipients", auth=READING, response=AnnouncementRecipients,
     summary="Who gets it, and who does not and why",
 )
 def list_announcement_recipients(
-    request: HttpRequest, announcement_id: Id, query: Query[RecipientFilter]
+    request: HttpRequest, announcement_id: Id, query: Query[AnnouncementRecipientFilter]
 ) -> dict[str, Any]:
-    refuse_unknown_query(request, RecipientFilter)
+    refuse_unknown_query(request, AnnouncementRecipientFilter)
     row = get_object_or_404(Announcement, pk=announcement_id)
     rows = row.recipients.filter(position__gt=query.after).order_by("position")
     found = list((rows.filter(_STATES[query.state]) if query.state else rows)[: query.limit + 1])
