@@ -38,6 +38,10 @@ def judge(operator: str, value: str, *cells: Any) -> ColumnJudge:
         ("is", "yesterday", "2026-11-22", True), ("is", "yesterday", datetime(2026, 11, 21, 23, 30, tzinfo=UTC), True),
         ("above", "2026-11-22 12:00", datetime(2026, 11, 22, 11, 1, tzinfo=UTC), True),
         ("above", "2026-11-22 12:00", "2026-11-22", False),
+        ("above", "today", "9999-12-31 23:59:59+00:00", True),
+        ("above", "today", datetime(9999, 12, 31, 23, 59, tzinfo=UTC), True),
+        ("above", "0", "1e-05", True), ("below", "0", "-2.5E+07", True), ("above", "2 %", "1e1 %", True),
+        ("above", "1000", "1.234", False),
         ("is", "Open", " open ", True), ("is-not", "done", "open", True), ("is-not", "done", "Done", False),
         ("contains", "late", "very LATE indeed", True), ("contains", "5", 1.5, True),
         ("contains", "1,234", "of 1,234", True), ("contains", "late", None, False),
@@ -74,6 +78,17 @@ def test_a_column_of_words_is_no_column_without_such_a_row() -> None:
     with pytest.raises(ValueFault, match="number"):
         judge("below", "5", "n/a", "").refuse_unreadable()
     judge("below", "5", "", None).refuse_unreadable()
+
+
+@pytest.mark.parametrize("other", ["0,5", "1.234.567", "12.345,60", "€ 7,25", "3,5 %"])
+def test_a_point_that_may_divide_thousands_is_no_guess_where_another_row_has_decimals_after_a_comma(other: str) -> None:
+    value = "1000 %" if "%" in other else "1000"
+    doubtful = "1.234 %" if "%" in other else "1.234"
+    for cells in ((doubtful, other), (other, doubtful)):
+        with pytest.raises(ValueFault, match=r"1\.234.*two ways"):
+            judge("above", value, *cells).refuse_unreadable()
+    judge("above", value, doubtful, doubtful).refuse_unreadable()
+    judge("above", value, other, other).refuse_unreadable()
 
 
 def test_a_condition_is_stored_as_it_is_read() -> None:

@@ -99,6 +99,7 @@ class ColumnJudge:
         if self._operator.orders and self._kind is Kind.TEXT:
             raise ValueFault(_NO_ORDER)
         self.hits = self.readable = self.unreadable = 0
+        self._has_decimal_commas, self._doubtful = False, ""
 
     def look(self, cell: Any) -> None:
         """Raises ValueFault for a cell of another kind than the value, or one that can be read in two ways."""
@@ -112,13 +113,27 @@ class ColumnJudge:
             self.hits += self._operator is Operator.IS_NOT
             return
         found = self._alike(kind, found)
+        self._note_marks(cell)
         self.readable += 1
         self.hits += _compared(found, self._operator, self._wanted)
 
     def refuse_unreadable(self) -> None:
-        """Raises ValueFault where the column has something in it, and nothing that could be compared."""
+        """Raises ValueFault where the column has something in it, and nothing that could be compared, or where its
+        rows are at odds about what a point in a number means."""
+        if self._has_decimal_commas and self._doubtful:
+            raise ValueFault(worded(
+                "The number {number} can be read in two ways, since other rows have a comma before their decimals. "
+                "Write numbers without a point between thousands.", number=self._doubtful,
+            ))
         if self.unreadable and not self.readable:
             raise ValueFault(_OF_KIND[self._kind])
+
+    def _note_marks(self, cell: Any) -> None:
+        """1.234 is a little more than one, unless the numbers of other rows have their decimals after a comma."""
+        if isinstance(cell, str) and ("." in cell or "," in cell):
+            bare = _bare(plain(cell).strip())
+            self._has_decimal_commas |= bool(_DECIMAL_COMMA.match(bare))
+            self._doubtful = self._doubtful or (bare if _POINT_EITHER_WAY.match(bare) else "")
 
     def _fits_text(self, text: str) -> bool:
         if self._operator is Operator.CONTAINS:
@@ -203,19 +218,26 @@ def _date_of(text: str, zone: tzinfo | None) -> tuple[Kind, Any]:
 
 
 def _in_zone(at: datetime, zone: tzinfo | None) -> datetime:
-    return at.replace(tzinfo=zone) if at.tzinfo is None else at.astimezone(zone)
+    if at.tzinfo is None:
+        return at.replace(tzinfo=zone)
+    try:
+        return at.astimezone(zone)
+    except OverflowError:  # the last day there is, which many take for "never ends", or the first
+        return at
 
 
 # Blanks and apostrophes only divide thousands; a point or a comma may do that or begin the decimals.
 _GROUPS = re.compile(r"(?<=\d)[ \u00a0\u202f'\u2019](?=\d{3}(?!\d))")
-_NUMBER = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?\Z", re.ASCII)
+# Databases write very small and very large numbers with an exponent.
+_NUMBER = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?\Z", re.ASCII)
 _EITHER_WAY = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}\Z", re.ASCII)
+_POINT_EITHER_WAY = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}\Z", re.ASCII)
+# 0,5 and 1.234,50 and 1.234.567
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d+,\d+|\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,})\Z", re.ASCII)
 
 
 def _number_of(text: str) -> tuple[Kind, Decimal | None]:
-    is_percent = text.endswith("%")
-    bare = "".join(c for c in text.removesuffix("%") if unicodedata.category(c) != "Sc").strip().replace("\u2212", "-")
-    bare = _GROUPS.sub("", bare)
+    is_percent, bare = text.endswith("%"), _bare(text)
     if _EITHER_WAY.match(bare):
         raise ValueFault(worded(
             "The number {number} can be read in two ways. Write numbers without a comma between thousands.",
@@ -225,6 +247,12 @@ def _number_of(text: str) -> tuple[Kind, Decimal | None]:
     if not _NUMBER.match(bare):
         return Kind.TEXT, None
     return (Kind.PERCENT, Decimal(bare) / 100) if is_percent else (Kind.NUMBER, Decimal(bare))
+
+
+def _bare(text: str) -> str:
+    """A number without sign of percentage or money, and without what can only divide thousands."""
+    kept = "".join(c for c in text.removesuffix("%") if unicodedata.category(c) != "Sc")
+    return _GROUPS.sub("", kept.strip().replace("\u2212", "-"))
 
 
 def _with_point(bare: str) -> str:

@@ -47,18 +47,34 @@ def test_a_report_is_sent_where_its_rows_have_what_is_asked_for_and_not_otherwis
 
 
 def test_a_percentage_of_a_workbook_is_compared_as_it_is_shown(runner: Runner, source: ReportSource) -> None:
+    pushed(source, NOW, workbook_of("0.0%", 0.964, 0.949), "rates.xlsx")
+    assert ran(runner, source, BELOW).state == STATE.SUCCESS
+    assert ran_again(runner, BELOW | {"value": "94 %"}).state == STATE.SKIPPED
+
+
+@pytest.mark.parametrize("shown", ['0.0"%"', "0.0\\%"])
+def test_a_percent_sign_that_a_workbook_only_shows_makes_no_hundredth_of_a_number(
+    runner: Runner, source: ReportSource, shown: str
+) -> None:
+    pushed(source, NOW, workbook_of(shown, 96.4, 94.9), "rates.xlsx")
+    run = ran(runner, source, BELOW)
+    problem: Any = run.problem
+    assert run.state == STATE.ERROR
+    assert "numbers without %" in problem["text"]
+    assert ran_again(runner, BELOW | {"value": "95"}).state == STATE.SUCCESS
+
+
+def workbook_of(number_format: str, *rates: float) -> bytes:
     workbook = openpyxl.Workbook()
     sheet = workbook.active
     assert sheet is not None
-    for row in (("Depot", "On-time rate"), ("North", 0.964), ("South", 0.949)):
-        sheet.append(row)
-    for cell in ("B2", "B3"):
-        sheet[cell].number_format = "0.0%"
+    sheet.append(("Depot", "On-time rate"))
+    for number, rate in enumerate(rates, 2):
+        sheet.append((f"Depot {number}", rate))
+        sheet[f"B{number}"].number_format = number_format
     octets = io.BytesIO()
     workbook.save(octets)
-    pushed(source, NOW, octets.getvalue(), "rates.xlsx")
-    assert ran(runner, source, BELOW).state == STATE.SUCCESS
-    assert ran_again(runner, BELOW | {"value": "94 %"}).state == STATE.SKIPPED
+    return octets.getvalue()
 
 
 def ran_again(runner: Runner, condition: dict[str, str]) -> Run:

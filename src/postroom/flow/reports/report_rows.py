@@ -5,6 +5,7 @@ What a file says of itself is data: a workbook that unpacks into more than a rep
 
 import csv
 import io
+import re
 import tempfile
 import zipfile
 import zlib
@@ -32,6 +33,8 @@ _TEXTS, _TEXTS_BYTES = "xl/sharedstrings.xml", 64 * 1024 * 1024
 _LINE_CHARACTERS = 1024 * 1024
 _BUFFER_BYTES = 256 * 1024
 _DELIMITERS = ",;\t|"
+# Of a number format, what is shown as it stands: 95 under 0"%" looks like 95%, and is no 0.95.
+_LITERAL = re.compile(r'"[^"]*"|\\.|[_*].')
 # What the readers of workbooks raise for parts that are torn, missing or no XML.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, LookupError, ValueError, TypeError, AttributeError, SyntaxError, OSError)
 
@@ -203,7 +206,7 @@ def _sheet_rows(workbook: Any, marks_percent: bool) -> Iterator[Sequence[Any]]:
 def _marked(cell: Any) -> Any:
     value = cell.value
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Percent(value) if is_number and "%" in (cell.number_format or "") else value
+    return Percent(value) if is_number and "%" in _LITERAL.sub("", cell.number_format or "") else value
 
 
 def _refuse_bomb(file: Any) -> None:
