@@ -206,3 +206,18 @@ async def test_a_client_that_leaves_before_the_commit_harms_nobody(
     await asyncio.sleep(0.05)
     assert faults == []
     assert await sync_to_async(Message.objects.count)() == 1
+
+
+async def test_nothing_is_written_to_a_connection_that_was_closed_for_what_came_behind(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvicorn tells only the last request of a connection that it is lost, and uvloop raises for whoever writes."""
+    stored: asyncio.Future[Enqueued] = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(Acceptor, "accepted_at_once", lambda *_: stored)
+    written: list[int] = []
+    monkeypatch.setattr(WebConnection, "_write", lambda _, __, status, *___: written.append(status))
+    await client.say(client.request(HELLO), client.request(HELLO) + b"\0 HTTP\r\n\r\n")
+    assert b" 400 " in await client.reader.readline()
+    stored.set_result(Enqueued("01", ()))
+    await asyncio.sleep(0.05)
+    assert written == []

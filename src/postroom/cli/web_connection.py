@@ -60,7 +60,7 @@ class WebConnection(HttpToolsProtocol):
             answering = self.loop.create_task(door.answer_taken(taken, cycle.send))
             self.tasks.add(answering)
             answering.add_done_callback(self.tasks.discard)
-        elif not cycle.disconnected:
+        elif not (cycle.disconnected or self.transport.is_closing()):
             self._write(cycle, *door.answer_of(taken.result()))
 
     def _write(

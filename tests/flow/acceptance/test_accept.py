@@ -17,7 +17,7 @@ from postroom.store.blobs import Blobs
 from postroom.store.content import INLINE_BYTES, Contents
 from postroom.store.models import Message, SmtpServer
 from postroom.store.outbox import open_outbox
-from postroom.store.queue import Enqueued, NewMessage
+from postroom.store.queue import Enqueued, IdempotencyConflict, NewMessage
 from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.problem import Problem
 from postroom.terms.server import FromPolicy, Security, ServerSettings
@@ -85,6 +85,29 @@ def test_a_commit_that_was_not_confirmed_is_not_a_yes(tmp_path: Path, error: Exc
     problem = refused(Acceptor(RefusingQueue(error), Blobs(tmp_path)))  # type: ignore[arg-type]
     assert (problem.status, problem.slug) == (status, slug)
     assert problem.retry_after_s is not None
+
+
+def test_d6_a_batch_that_broke_off_after_a_part_of_it_is_not_told_that_nothing_was_stored(
+    acceptor: Acceptor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved()
+    monkeypatch.setattr("postroom.flow.acceptance.accept.COMMITTED_AT_ONCE", 2)
+    real = acceptor._queue.enqueue_all
+
+    async def busy_after_two(messages: Sequence[NewMessage]) -> list[Enqueued | IdempotencyConflict]:
+        if await Message.objects.aexists():
+            raise StorageBusy("locked")
+        return await real(messages)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(acceptor._queue, "enqueue_all", busy_after_two)
+        with pytest.raises(Problem) as problem:
+            async_to_sync(acceptor.accept_batch)({"messages": [HELLO] * 3}, None, "k")
+    assert Message.objects.count() == 2
+    assert (problem.value.status, problem.value.slug) == (503, "storage-unknown")
+    again = async_to_sync(acceptor.accept_batch)({"messages": [HELLO] * 3}, None, "k")
+    assert {one.enqueued.id for one in again} == set(Message.objects.values_list("pk", flat=True))
+    assert len(again) == 3
 
 
 @pytest.mark.parametrize(

@@ -173,9 +173,14 @@ class Acceptor:
                         raise answer
                     answers.append(answer)
         except _STORAGE as error:
-            raise storage_problem(error) from error
+            raise storage_problem(_after_a_part(error) if answers else error) from error
         fresh = iter(answers)
         return [Accepted(item if isinstance(item, Enqueued) else next(fresh)) for item in items]
+
+
+def _after_a_part(error: Exception) -> Exception:
+    """What broke a batch off of which a part is stored: nobody may be told that nothing was (D6)."""
+    return StorageUnknown(f"a part was stored: {error}") if isinstance(error, StorageBusy) else error
 
 
 def previewed(body: Any) -> Ready:
