@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pytest
 
+from postroom.flow.domains.recipient_domains import allow_only
 from postroom.flow.users.account_links import INVITED_FOR, address_of
 from postroom.store.models import AccountLink, AuditEntry, User
 
@@ -62,3 +63,14 @@ def test_a_person_who_was_switched_off_is_not_invited(admin: Call) -> None:
     User.objects.create(email="ann@example.org", name="Ann", is_active=False)
     assert admin("post", PATH, ANN).status_code == 422
     assert admin("get", PATH).json() == {"invitations": []}
+
+
+def test_nobody_is_invited_whom_no_mail_may_reach(admin: Call) -> None:
+    allow_only(["example.com"], "ann")
+    answer = admin("post", PATH, ANN)
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, ["email"])
+    assert "Mail to example.org is not allowed" in answer.content.decode()
+    assert not User.objects.exists()
+    assert admin("post", PATH, {**ANN, "email": "ann@example.com"}).status_code == 201
+    allow_only(["example.net"], "ann")
+    assert admin("post", PATH, {**ANN, "email": "ann@example.com"}).status_code == 422

@@ -8,7 +8,8 @@ from django.utils import timezone
 from ninja import Router, Schema, Status
 from pydantic import Field, StrictStr
 
-from postroom.flow.users.account_links import invitations, invited
+from postroom.flow.notices.account_mail import invited_by_mail
+from postroom.flow.users.account_links import invitations
 from postroom.flow.users.first_start import NAME_LENGTH
 from postroom.flow.users.people import PersonRefused
 from postroom.store.models import AccountLink
@@ -63,7 +64,7 @@ def list_invitations(request: HttpRequest) -> dict[str, Any]:
 def invite_user(request: HttpRequest, body: InvitationIn) -> Status[dict[str, Any]]:
     refuse_unknown_query(request)
     try:
-        link, is_new = invited(
+        link, is_new = invited_by_mail(
             body.email, name=body.name, role=body.role, actor=actor_of(request), now=timezone.now()
         )
     except PersonRefused as refused:

@@ -48,11 +48,13 @@ def run(args: argparse.Namespace) -> int:
 def _invited(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.users.account_links import invited
+    from postroom.flow.notices.account_mail import invited_by_mail
     from postroom.flow.users.people import PersonRefused
 
     try:
-        _, is_new = invited(args.email, name=args.name, role=args.role, actor="command line", now=timezone.now())
+        _, is_new = invited_by_mail(
+            args.email, name=args.name, role=args.role, actor="command line", now=timezone.now()
+        )
     except PersonRefused as error:
         print(error, file=sys.stderr)
         return 1

@@ -17,7 +17,7 @@ from postroom.flow.instance import looker
 from postroom.flow.instance.looker import Interval, Looker
 from postroom.store.looker_faults import LookerFault, looker_faults, store_fault
 from postroom.store.models import Alert
-from postroom.store.turn import OnlyTurn
+from postroom.store.turn import OnlyTurn, Turn
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,8 +41,10 @@ class Looks:
 
 
 @asynccontextmanager
-async def looking(look: Callable[[], Awaitable[bool | None]], every_s: float | None = 0.01) -> AsyncIterator[Looker]:
-    working = Looker("scheduler", look, every_s=every_s)
+async def looking(
+    look: Callable[[], Awaitable[bool | None]], every_s: float | None = 0.01, turn: Turn | None = None
+) -> AsyncIterator[Looker]:
+    working = Looker("scheduler", look, every_s=every_s, turn=turn)
     try:
         yield working
     finally:
@@ -96,6 +98,19 @@ async def test_what_lasts_is_noted_once_with_its_beginning_and_forgotten_after_a
 
 async def _none() -> bool:
     return await faults() == []
+
+
+async def test_what_another_engine_noted_while_it_had_the_turn_is_forgotten_by_the_next_good_look_of_this_one() -> None:
+    looks, turn = Looks(), OnlyTurn()
+    async with looking(looks, turn=turn):
+        await until(lambda: looks.number >= 2)
+        turn.is_mine = False
+        await asyncio.sleep(0.05)
+        await sync_to_async(store_fault)("scheduler", timezone.now(), "OSError: the disk of the other machine")
+        await asyncio.sleep(0.05)
+        assert len(await faults()) == 1
+        turn.is_mine = True
+        await until(_none)
 
 
 async def test_a_look_that_does_not_come_back_is_noted_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,8 @@ class Looker:
         overdue = asyncio.get_running_loop().call_later(OVERDUE_S, self._miss)
         try:
             if not self._turn.is_mine:
+                # What is noted meanwhile is of somebody who may not live to forget it.
+                self._fault, self._may_be_noted = None, True
                 self._unsure()
                 return self._every_s
             has_more = await self._look()

@@ -19,11 +19,13 @@ from postroom.terms.address import canonical, written
 from postroom.terms.problem import Problem
 
 from ..acceptance.accept import Acceptor
+from ..domains.recipient_domains import allowed, not_allowed
 from ..instance.instance import LANGUAGES, site
 from ..messages.request import Person
 from ..recipients.recipients import Addressed
 from ..templates.own_text import own_text
-from ..users.account_links import address_of
+from ..users.account_links import address_of, invited
+from ..users.people import PersonRefused
 
 # Marks messages that are shown to nobody here.
 TAG = "account-link"
@@ -44,6 +46,15 @@ def is_confidential(message: Message) -> bool:
 def any_is_confidential(message_ids: Iterable[str]) -> bool:
     """The same, of messages that have one of these Message-IDs (blocking)."""
     return any(is_confidential(row) for row in Message.objects.filter(message_id__in=list(message_ids)[:_AT_ONCE]))
+
+
+def invited_by_mail(email: str, *, name: str, role: str, actor: str, now: datetime) -> tuple[AccountLink, bool]:
+    """As `account_links.invited`, where the mail is the only way to the link. Raises PersonRefused also for an address
+    that no mail may go to."""
+    local_part, _at, domain = email.strip().lower().rpartition("@")
+    if local_part and not allowed(domain):
+        raise PersonRefused(not_allowed(domain), "email")
+    return invited(email, name=name, role=role, actor=actor, now=now)
 
 
 async def queue_account_mail(acceptor: Acceptor, now: datetime) -> int:
