@@ -85,9 +85,9 @@ class MailRoom:
         self._working.add(work)
         work.add_done_callback(self._working.discard)
 
-    def accepted(self, new: NewMessage) -> None:
+    def accepted(self, new: NewMessage, enqueuing: "asyncio.Future[Any]") -> None:
         """A message is on its way into the queue."""
-        self.queued.note(new.client_id or "", len(new.recipients))
+        self.queued.note(new.client_id or "", len(new.recipients), enqueuing)
 
     def note_use(self, client: ApiToken) -> None:
         """Write down that a client was here, at most once a minute."""

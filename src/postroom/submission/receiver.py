@@ -189,7 +189,7 @@ class Receiver:
             return
         self._room.keep(enqueued)
         enqueued.add_done_callback(self._enqueued)
-        self._room.accepted(new)
+        self._room.accepted(new, enqueued)
 
     def _enqueued(self, future: "asyncio.Future[Enqueued]") -> None:
         error = future.exception()

@@ -1,7 +1,9 @@
 """Accepting: composed once, stored before it is queued, and a storage error is never a yes (D1, D4, D5)."""
 
+import asyncio
 import errno
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from asgiref.sync import async_to_sync
 from tests.outbox import octets_of
 
 from postroom.flow.acceptance.accept import Accepted, Acceptor
+from postroom.flow.acceptance.queue_room import QueueLimits, QueueRoom
 from postroom.flow.domains.recipient_domains import allow_only
 from postroom.flow.messages.request import request_digest
 from postroom.flow.servers.configure import save_untested
@@ -142,6 +145,39 @@ def test_the_file_is_synced_before_the_message_is_queued(tmp_path: Path) -> None
 
     accepted(Acceptor(LookingQueue(), Blobs(tmp_path)), LARGE)  # type: ignore[arg-type]
     assert seen[0] > INLINE_BYTES
+
+
+def test_b8_a_small_message_on_its_way_counts_also_where_the_queue_is_counted_before_it_arrives(tmp_path: Path) -> None:
+    saved()
+    now_s = [1_000.0]
+    room = QueueRoom(QueueLimits(10, 1), count=dict, now_s=lambda: now_s[0])
+
+    async def slow_then_next() -> None:
+        outbox = open_outbox()
+        with closing(outbox):
+            acceptor = Acceptor(outbox.queue, Blobs(tmp_path), room=room)
+            with pytest.raises(Problem):  # reads the servers, and counts the queue
+                await acceptor.accept_small({**HELLO, "cc": "bob@example.com"}, None)
+            with waiting_queue(acceptor) as on_its_way:
+                assert acceptor.accepted_at_once(HELLO, None) is on_its_way
+                now_s[0] += 60
+                with pytest.raises(Problem) as problem:
+                    await acceptor.accept(HELLO, None)
+            assert problem.value.slug == "queue-full"
+            on_its_way.set_exception(StorageBusy("locked"))
+            await asyncio.sleep(0)
+            assert (await acceptor.accept(HELLO, None)).enqueued.id
+
+    async_to_sync(slow_then_next)()
+
+
+@contextmanager
+def waiting_queue(acceptor: Acceptor) -> "Iterator[asyncio.Future[Enqueued]]":
+    """What is queued meanwhile, alone, waits for that future."""
+    future: asyncio.Future[Enqueued] = asyncio.get_running_loop().create_future()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(acceptor._queue, "enqueue", lambda _: future)
+        yield future
 
 
 def test_the_command_line_has_keys_of_its_own(acceptor: Acceptor) -> None:

@@ -114,8 +114,9 @@ class Acceptor:
             self._blobs.room.take(size_bytes, deliveries)
         except (Refused, Problem, DatabaseError, OSError):
             return None
-        self._room.note(new.client_key, deliveries)
-        return asyncio.ensure_future(self._queue.enqueue(new))
+        enqueuing = asyncio.ensure_future(self._queue.enqueue(new))
+        self._room.note(new.client_key, deliveries, enqueuing)
+        return enqueuing
 
     async def accept_batch(
         self, body: Any, client: Client, idempotency_key: str | None = None

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -85,16 +86,22 @@ class QueueRoom:
 
     def is_full(self, client_id: str, deliveries: int) -> bool:
         """Whether so many more are too many by what is known, without counting: for doors that can't wait, which ask
-        `check` beside it and `note` what they accepted."""
+        `check` beside it and `note` what they accept."""
         return self._left(client_id) < deliveries
 
     def takes(self, client_id: str, deliveries: int) -> bool:
         """Whether so many more may come without counting first."""
         return not (self._is_worth_counting(client_id, deliveries) or self.is_full(client_id, deliveries))
 
-    def note(self, client_id: str, deliveries: int) -> None:
-        """So many were accepted."""
-        self._since[client_id] += deliveries
+    def note(self, client_id: str, deliveries: int, enqueuing: "asyncio.Future[Any]") -> None:
+        """So many are on their way into the queue, until that future is done: a count meanwhile misses them."""
+        self._coming[client_id] += deliveries
+        enqueuing.add_done_callback(partial(self._arrived, client_id, deliveries))
+
+    def _arrived(self, client_id: str, deliveries: int, enqueued: "asyncio.Future[Any]") -> None:
+        self._coming[client_id] -= deliveries
+        if not enqueued.cancelled() and enqueued.exception() is None:
+            self._since[client_id] += deliveries
 
     def is_due(self, client_id: str, deliveries: int) -> bool:
         """Whether `check` would count now."""
