@@ -1,4 +1,5 @@
-"""Links that were not made here are guesses: an address that came with many of them waits, right links or not (W8).
+"""Links that were not made here are guesses: an address that came with many of them waits (W8). A right link, which
+nobody guesses, is not kept from anybody: behind a proxy all people come from one address.
 
 The counters live in this process's memory. The address is the connection's own, never one that a header claims (W7).
 """
@@ -10,8 +11,8 @@ WINDOW_S = 300
 WRONG_LINKS = 60
 
 
-def may_look(request: HttpRequest) -> bool:
-    """Whether this client may open a link now."""
+def may_guess(request: HttpRequest) -> bool:
+    """Whether a wrong link of this client is looked at now."""
     return bool(cache.get(_key(request), 0) < WRONG_LINKS)
 
 

@@ -28,20 +28,24 @@ _POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 @require_safe
 def report_link(request: HttpRequest, token: str) -> HttpResponseBase:
     """The report as a download; a page that says why where the link is over or none."""
-    if not guess_limit.may_look(request):
-        text = _("Too many links that were not made here came from your network. Wait five minutes, then try again.")
-        answer = _said(request, _("Wait a little"), text, 429)
-        answer["Retry-After"] = str(guess_limit.WINDOW_S)
-        return answer
     linked = linked_report(token, timezone.now())
     if linked is None:
-        guess_limit.note_wrong(request)
-        text = _("This link is not complete, or it was not made here. Use the link in the message as it is.")
-        return _said(request, _("There is no report here"), text, 404)
+        return _guessed(request)
     if linked.report is None:
         text = _("Reports behind links are kept for a limited time. Ask whoever sent you the message for a new one.")
         return _said(request, _("This link has expired"), text, 410)
     return _download(request, token, linked.report)
+
+
+def _guessed(request: HttpRequest) -> HttpResponse:
+    if not guess_limit.may_guess(request):
+        text = _("Too many links that were not made here came from your network. Wait five minutes, then try again.")
+        answer = _said(request, _("Wait a little"), text, 429)
+        answer["Retry-After"] = str(guess_limit.WINDOW_S)
+        return answer
+    guess_limit.note_wrong(request)
+    text = _("This link is not complete, or it was not made here. Use the link in the message as it is.")
+    return _said(request, _("There is no report here"), text, 404)
 
 
 def _download(request: HttpRequest, token: str, report: StoredReport) -> HttpResponseBase:
