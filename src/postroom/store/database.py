@@ -12,11 +12,8 @@ if TYPE_CHECKING:
     import psycopg
 
 SQLITE_FILE = "postroom.sqlite3"
-# What every connection to SQLite does: each commit is synced; every 16 MB of them go to their places, which syncs two
-# files, so that a page that changes again and again goes there once.
-SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON", "PRAGMA wal_autocheckpoint=4000",
-)
+# What every connection to SQLite does; each commit is synced.
+SQLITE_PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON")
 # Who commits something that others may wait for says so here.
 CHANNEL = "postroom"
 # Numbers of advisory locks in the database.
