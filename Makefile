@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 JOBS ?= 2
+# Of tests that wait for others more than they compute: browsers, mail servers, processes that were killed.
+WAITERS ?= 3
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -70,10 +72,10 @@ faults: setup ## diagnose every server at fault of tests/faults, and count the c
 	@POSTROOM_DATA=$$(mktemp -d) $(BIN)/python -m tests.faults
 
 interop: setup ## mail to and from real Postfix and Dovecot, run privately from Debian's packages
-	$(PYTEST) -q -n $(JOBS) -m "interop and not browser" tests/interop tests/bench
+	$(PYTEST) -q -n $(WAITERS) -m "interop and not browser" tests/interop tests/bench
 
 browser: setup ## the pages in a real headless Chromium
-	$(PYTEST) -q -n $(JOBS) --dist loadfile -m browser tests/browser
+	$(PYTEST) -q -n $(WAITERS) --dist loadfile -m browser tests/browser
 
 crash: setup ## kill real processes and count what became of every message
 	$(PYTEST) -q -n $(JOBS) --dist loadfile -m crash tests/crash tests/submission

@@ -56,7 +56,7 @@ def test_a_calendar_is_added_with_its_coming_days(window: Page, run: Run) -> Non
     page.get_by_label("Name").fill("Germany and Sweden")
     page.get_by_label("Public holidays of").fill("Germany\nSE")
     page.get_by_role("button", name="Save calendar").click()
-    expect(page.get_by_role("cell", name="DE, SE")).to_be_visible()
+    expect(page.get_by_role("cell", name="Germany, Sweden")).to_be_visible()
     is_sound(page)
     page.get_by_role("link", name="Germany and Sweden").click()
     expect(page.get_by_text("Second Day of Christmas").first).to_be_visible()
