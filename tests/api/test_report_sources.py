@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from postroom.flow.reports import try_source
 from postroom.flow.reports.source_settings import password_of, secret_of
+from postroom.flow.reports.stored_report import report_blobs, store_report
 from postroom.policy.report_roots import ReportRoots
 from postroom.store.models import AuditEntry, ReportSource, SqlConnection, Subscription
 
@@ -131,11 +132,15 @@ def test_t5_a_secret_in_the_open_is_refused_with_where_it_belongs(
 
 
 def test_t5_a_secret_that_was_taken_in_the_open_before_is_hidden_and_has_to_move(admin: Call) -> None:
-    given = {"url": "https://me:canary-7f3a@a.example/r?token=canary-7f3a", "headers": {"X-Api-Key": "canary-7f3a"}}
+    url = "https://me:canary-7f3a@a.example/r?token=canary-7f3a"
+    given = {"url": url, "headers": {"X-Api-Key": "canary-7f3a"}}
     row = ReportSource.objects.create(name="Web", kind="url", settings=given)
+    blob = report_blobs().put([b"North\r\n"])
+    store_report(row, blob, file_name="r.csv", media_type="", origin=url, now=timezone.now())
     path = f"{SOURCES}/{row.pk}"
     shown = admin("get", path)
     assert "canary" not in shown.content.decode()
+    assert shown.json()["newest_report"]["origin"] == shown.json()["settings"]["url"]
     kept = shown.json()["settings"]
     answer = admin("patch", path, {"settings": {"url": kept["url"], "headers": kept["headers"]}})
     assert {error["field"] for error in answer.json()["errors"]} == {"settings.url", "settings.headers"}

@@ -19,7 +19,7 @@ from postroom.terms.wording import worded
 
 from .query_report import queried
 from .read_file import FilePattern, read_newest
-from .source_settings import FileSettings, UrlSettings, secret_of
+from .source_settings import FileSettings, UrlSettings, secret_of, told_address
 from .stored_report import report_spool, store_report, with_rows
 
 Values = Mapping[str, Any]
@@ -76,7 +76,8 @@ def _from_url(source: ReportSource, values: Values, now: datetime) -> StoredRepo
         given.refuse_other_type(answer.media_type)
         blob = spool.finish()
     name = given.file_name or answer.file_name or f"{source.name}"
-    return store_report(source, blob, file_name=name, media_type=answer.media_type, origin=wanted.url, now=now)
+    origin = told_address(wanted.url)
+    return store_report(source, blob, file_name=name, media_type=answer.media_type, origin=origin, now=now)
 
 
 def _pushed(source: ReportSource, values: Values, now: datetime) -> StoredReport:

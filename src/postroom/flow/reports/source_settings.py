@@ -154,9 +154,21 @@ def told_settings(source: ReportSource) -> dict[str, Any]:
         told["headers"] = {
             name: HIDDEN if is_secret_field(name, value) else value for name, value in told["headers"].items()
         }
-    if told.get("url") and ("@" in (parts := urlsplit(told["url"])).netloc or secret_part(parts)):
-        told["url"] = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{HIDDEN}"
+    if told.get("url"):
+        told["url"] = told_address(str(told["url"]))
     return told
+
+
+def told_address(text: str) -> str:
+    """A web address without what looks like a secret; anything else stays what it is."""
+    if not text.startswith(("https://", "http://")):
+        return text
+    try:
+        parts = urlsplit(text)
+        is_open = "@" not in parts.netloc and not secret_part(parts)
+    except ValueError:
+        return HIDDEN
+    return text if is_open else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{HIDDEN}"
 
 
 def root_folder(name: str) -> Path:

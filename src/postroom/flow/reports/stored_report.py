@@ -17,6 +17,7 @@ from postroom.terms.source_fault import SourceFault, SourceFaultKind
 from postroom.terms.wording import worded
 
 from .report_rows import Counted, NoRows, counted, kind_of
+from .source_settings import told_address
 
 _TYPES = {
     "csv": "text/csv; charset=utf-8", "htm": "text/html", "html": "text/html", "json": "application/json",
@@ -93,6 +94,6 @@ def as_json(report: StoredReport) -> dict[str, Any]:
     """What pages and the API tell of a report."""
     return {
         "id": report.pk, "file_name": report.file_name, "media_type": report.media_type,
-        "size_bytes": report.size_bytes, "row_count": report.row_count, "origin": report.origin,
+        "size_bytes": report.size_bytes, "row_count": report.row_count, "origin": told_address(report.origin),
         "made_at": report.made_at, "sample": report.sample or None,
     }
