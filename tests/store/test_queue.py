@@ -184,13 +184,31 @@ async def test_a_list_is_stored_in_one_commit_with_an_answer_for_each(
         [new_message("01DELETED0000000000000000A", request_digest="two", **key), new_message(server_id)],
         [],
     ]
-    (fresh, replayed), (conflict, last), none = await asyncio.gather(*map(queue.enqueue_all, lists))
-    assert [(a.id, a.replayed) for a in (fresh, replayed, last) if not isinstance(a, IdempotencyConflict)] == [
-        (lists[0][0].id, False), (earlier.id, True), (lists[1][1].id, False)
+    (fresh, replayed), refused, none = await asyncio.gather(*map(queue.enqueue_all, lists))
+    assert [(a.id, a.replayed) for a in (fresh, replayed) if not isinstance(a, IdempotencyConflict)] == [
+        (lists[0][0].id, False), (earlier.id, True)
     ]
-    assert isinstance(conflict, IdempotencyConflict)
+    assert [type(answer) for answer in refused] == [IdempotencyConflict] * 2, "of what is refused nothing is sent"
     assert list(none) == []
-    assert rows(database, "SELECT count(*) FROM store_message") == [(3,)]
+    assert rows(database, "SELECT count(*) FROM store_message") == [(2,)]
+    assert rows(database, "SELECT count(*) FROM store_delivery") == [(2,)]
+
+
+async def test_u4_of_two_batches_with_one_key_that_come_together_nothing_of_the_refused_is_stored(
+    queue: Queue, server_id: str, database: Database
+) -> None:
+    lists = [
+        [
+            new_message(server_id, idempotency_scope="client", idempotency_key=f"k#{n}", request_digest=digest)
+            for n in range(length)
+        ]
+        for digest, length in (("one", 2), ("two", 3), ("one", 2))
+    ]
+    stored, refused, again = await asyncio.gather(*map(queue.enqueue_all, lists))
+    assert [type(answer) for answer in refused] == [IdempotencyConflict] * 3
+    assert [a.id for a in (*stored, *again) if not isinstance(a, IdempotencyConflict)] == [m.id for m in lists[0]] * 2
+    assert rows(database, "SELECT count(*) FROM store_message") == [(2,)]
+    assert rows(database, "SELECT count(*) FROM store_idempotencykey") == [(2,)]
 
 
 async def test_of_a_list_that_names_a_server_that_is_gone_all_is_stored(

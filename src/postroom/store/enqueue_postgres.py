@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 from .content import FrozenContent
@@ -69,14 +68,6 @@ def enqueue(connection: Connection, messages: list[NewMessage]) -> Sequence[Enqu
     asked = {_key_of(new) for new in messages if new.id not in stored} - known.keys()
     answers = known | (_earlier(connection, sorted(asked)) if asked else {})
     return [stored.get(new.id) or _replayed(new, *answers[_key_of(new)]) for new in messages]
-
-
-def enqueue_lists(
-    connection: Connection, lists: list[Sequence[NewMessage]]
-) -> list[list[Enqueued | IdempotencyConflict]]:
-    """As `enqueue`, for several lists at once."""
-    answers = iter(enqueue(connection, [new for messages in lists for new in messages]))
-    return [list(islice(answers, len(messages))) for messages in lists]
 
 
 def _fresh(connection: Connection, messages: list[NewMessage]) -> list[NewMessage]:

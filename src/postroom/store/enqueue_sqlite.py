@@ -4,10 +4,10 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from .content import FrozenContent
+from .enqueue_lists import enqueue_lists
 from .ids import new_id
 from .queue import Enqueued, IdempotencyConflict, NewMessage
 from .rows_sqlite import insert
@@ -57,19 +57,11 @@ def enqueue(connection: sqlite3.Connection, messages: Sequence[NewMessage]) -> l
     return [stored[new.id] if answer is None else _replayed(new, *answer) for new, answer in answers]
 
 
-def enqueue_lists(
-    connection: sqlite3.Connection, lists: Sequence[Sequence[NewMessage]]
-) -> list[list[Enqueued | IdempotencyConflict]]:
-    """As `enqueue`, for several lists at once."""
-    answers = iter(enqueue(connection, [new for messages in lists for new in messages]))
-    return [list(islice(answers, len(messages))) for messages in lists]
-
-
 def enqueue_list(
     connection: sqlite3.Connection, messages: Sequence[NewMessage]
 ) -> list[Enqueued | IdempotencyConflict]:
-    """As `enqueue`; a client or server deleted meanwhile becomes NULL."""
-    return enqueue(connection, [_without_the_gone(connection, new) for new in messages])
+    """All of the list, or nothing where one is a conflict; a client or server deleted meanwhile becomes NULL."""
+    return enqueue_lists(enqueue, connection, [[_without_the_gone(connection, new) for new in messages]])[0]
 
 
 def enqueue_one(connection: sqlite3.Connection, new: NewMessage) -> Enqueued:

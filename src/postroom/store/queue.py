@@ -201,7 +201,8 @@ class Queue(Protocol):
         Raises IdempotencyConflict when the key was used with another request."""
 
     def enqueue_all(self, messages: Sequence[NewMessage]) -> "Awaitable[list[Enqueued | IdempotencyConflict]]":
-        """Store them in one commit, all or none; for each its answer as that of `enqueue`."""
+        """Store them in one commit; for each its answer as that of `enqueue`. Where one of them is a conflict nothing
+        of the list is stored, and each is answered with that."""
 
     async def claim(
         self, server_id: str, *, now: datetime, lease_until: datetime, limit: int, limits: Limits | None = None

@@ -7,6 +7,7 @@ same beside it. Rows are told apart by their state and fence, which every statem
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 from postroom.terms.outcome import DeliveryState
@@ -14,7 +15,8 @@ from postroom.terms.server import Limits
 
 from . import rates_postgres
 from .claim_postgres import REFUSED, WAITING, Left, Wanted, abandoned, claim
-from .enqueue_postgres import enqueue, enqueue_lists
+from .enqueue_lists import enqueue_lists
+from .enqueue_postgres import enqueue
 from .postgresql.texts import json_text, without_nul
 from .queue import Claims, Enqueued, IdempotencyConflict, Lease, NewMessage, Overdue, Settlement
 from .tally import Tally
@@ -195,7 +197,7 @@ def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-ENQUEUE, ENQUEUE_ALL = Kind(enqueue, tells=True), Kind(enqueue_lists, tells=True)
+ENQUEUE, ENQUEUE_ALL = Kind(enqueue, tells=True), Kind(partial(enqueue_lists, enqueue), tells=True)
 CLAIM, MARK, RENEW = Kind(claim), Kind(mark_transacting), Kind(renew)
 SETTLE, EXPIRE, RELEASE = Kind(settle, is_last=True), Kind(expire, is_last=True), Kind(release, tells=True)
 ABANDONED, OVERDUE, LEARN = Kind(abandoned), Kind(overdue), Kind(learn)

@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeVar, cast
 
 from postroom.terms.outcome import WAITING_STATES, DeliveryState
@@ -16,7 +17,8 @@ from postroom.terms.server import Limits
 from . import rates
 from .claim_sqlite import REFUSED, Claiming, Wanted, abandoned
 from .due_sqlite import WAITING
-from .enqueue_sqlite import enqueue, enqueue_list, enqueue_lists, enqueue_one
+from .enqueue_lists import enqueue_lists
+from .enqueue_sqlite import enqueue, enqueue_list, enqueue_one
 from .overdue_sqlite import OverdueLook
 from .queue import Claims, Enqueued, IdempotencyConflict, Lease, NewMessage, Overdue, Settlement
 from .settle_sqlite import Settling, mark_transacting, release, renew
@@ -27,7 +29,7 @@ from .writer_sqlite import GroupWriter, Kind
 T = TypeVar("T")
 
 _ENQUEUE = Kind(write=enqueue, one=enqueue_one, turn=2)
-_ENQUEUE_ALL = Kind(write=enqueue_lists, one=enqueue_list, turn=2)
+_ENQUEUE_ALL = Kind(write=partial(enqueue_lists, enqueue), one=enqueue_list, turn=2)
 _MARK = Kind(write=mark_transacting, one=lambda connection, leases: mark_transacting(connection, [leases])[0])
 
 
