@@ -2,6 +2,7 @@
 
 import multiprocessing
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from postroom.store.activity_days import DayMark, day_marks
 from postroom.store.activity_index import DayIndex, Progress
 from postroom.store.activity_reader import ActivityReader
 from postroom.store.activity_shape import Criteria, Shape
+from postroom.store.write_lock import WriteLock
 
 
 def counted(folder: Path) -> Counter[Shape]:
@@ -86,6 +88,16 @@ def test_the_time_for_catching_up_is_bounded_and_the_rest_comes_later(
     while index.catch_up(0.0).behind_bytes:
         continue
     assert sum(counted(tmp_path).values()) == 300
+
+
+def test_whoever_reads_while_another_process_indexes_waits_for_it_within_bounds(tmp_path: Path) -> None:
+    write(tmp_path, DAY, mixed(20))
+    index = DayIndex(tmp_path, DAY)
+    with ThreadPoolExecutor(1) as others:
+        with WriteLock(index.path):
+            assert others.submit(DayIndex(tmp_path, DAY).catch_up, 0.05).result().behind_bytes > 0
+            waiting = others.submit(DayIndex(tmp_path, DAY).catch_up, 10.0)
+    assert waiting.result().behind_bytes == 0
 
 
 def _catch_up(folder: Path) -> None:

@@ -70,14 +70,15 @@ class DayIndex:
         self._lock = WriteLock(self.path)
 
     def catch_up(self, within_s: float) -> Progress:
-        """Index what was appended, for about that long; where it stands then. Leaves it to others who are at it."""
+        """Index what was appended, for about that long; where it stands then. Others who are at it are waited for as
+        long, and leave less to do."""
         if not self.log.is_file():
             return Progress()
         before = self.progress()
         if before is not None and not before.behind_bytes:
             return before
         try:
-            self._lock.acquire(0.0)
+            self._lock.acquire(within_s)
         except WriteLockTimeout:
             return before or Progress(log_bytes=self.log.stat().st_size)
         try:
