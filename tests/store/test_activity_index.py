@@ -93,10 +93,9 @@ def test_the_time_for_catching_up_is_bounded_and_the_rest_comes_later(
 def test_whoever_reads_while_another_process_indexes_waits_for_it_within_bounds(tmp_path: Path) -> None:
     write(tmp_path, DAY, mixed(20))
     index = DayIndex(tmp_path, DAY)
-    with ThreadPoolExecutor(1) as others:
-        with WriteLock(index.path):
-            assert others.submit(DayIndex(tmp_path, DAY).catch_up, 0.05).result().behind_bytes > 0
-            waiting = others.submit(DayIndex(tmp_path, DAY).catch_up, 10.0)
+    with ThreadPoolExecutor(1) as others, WriteLock(index.path):
+        assert others.submit(DayIndex(tmp_path, DAY).catch_up, 0.05).result().behind_bytes > 0
+        waiting = others.submit(DayIndex(tmp_path, DAY).catch_up, 10.0)
     assert waiting.result().behind_bytes == 0
 
 
