@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 JOBS ?= 2
-# Of tests that wait for others more than they compute: browsers, mail servers, processes that were killed.
+# Of tests that wait for mail servers more than they compute.
 WAITERS ?= 3
 ARGS ?=
 VENV := .venv
@@ -75,7 +75,7 @@ interop: setup ## mail to and from real Postfix and Dovecot, run privately from 
 	$(PYTEST) -q -n $(WAITERS) -m "interop and not browser" tests/interop tests/bench
 
 browser: setup ## the pages in a real headless Chromium
-	$(PYTEST) -q -n $(WAITERS) --dist loadfile -m browser tests/browser
+	$(PYTEST) -q -n $(JOBS) --dist loadfile -m browser tests/browser
 
 crash: setup ## kill real processes and count what became of every message
 	$(PYTEST) -q -n $(JOBS) --dist loadfile -m crash tests/crash tests/submission

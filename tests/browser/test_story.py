@@ -6,7 +6,7 @@ import smtplib
 import socket
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -345,9 +345,10 @@ def test_14_the_passwords_are_in_no_file_and_the_browser_complained_about_nothin
     assert [said for said in story.complaints if not any(part in said for part in expected)] == []
 
 
-def findings_of(page: Page) -> list[object]:
-    """What axe objects to: rule and places."""
-    found = Axe().run(page).response["violations"]
+def findings_of(page: Page, rules: Sequence[str] = ()) -> list[object]:
+    """What axe objects to, by all its rules or by these: rule and places."""
+    options = {"runOnly": list(rules)} if rules else None
+    found = Axe().run(page, options=options).response["violations"]
     return [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
 
 
