@@ -27,7 +27,7 @@ from .processes import DatabaseServer, Role, SinkProcess, eventually
 
 pytestmark = pytest.mark.crash
 # Unless ROUNDS says otherwise.
-USUAL_ROUNDS = {"sqlite": 20, "postgresql": 10}
+USUAL_ROUNDS = {"sqlite": 12, "postgresql": 6}
 # Longer than a lease: a claim whose commit was not confirmed is taken up when its lease is over.
 DRAINED_WITHIN_S = 120.0
 
