@@ -1,6 +1,7 @@
 """Postfix's own test programs: smtp-source, which sends as fast as it can, and smtp-sink, which takes everything."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -39,8 +40,8 @@ class Sink:
         """How many have arrived so far."""
         with self._counter.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - 120))
-            _, found, last = file.read().rpartition(b"mesg=")
-        return int(last.split()[0]) if found else 0
+            whole = re.findall(rb"mesg=(\d+)\r", file.read())  # what is being written ends anywhere
+        return int(whole[-1]) if whole else 0
 
     def arrivals(self, since: int, messages: int, within_s: float) -> Arrivals:
         """Wait until `messages` have come after the first `since`; fails when they don't in time."""
