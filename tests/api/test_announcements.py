@@ -2,7 +2,13 @@
 
 from typing import Any
 
+import pytest
+from django.utils import timezone
+
+from postroom.flow.notices import announcements
+from postroom.flow.notices.announcements import reached
 from postroom.flow.recipients.recipient_groups import add_group
+from postroom.flow.recipients.recipients import Addressed
 from postroom.store.models import Announcement, AuditEntry, Recipient
 from postroom.terms.wording import worded
 
@@ -33,6 +39,24 @@ def test_u4_the_same_key_announces_once_and_another_text_under_it_is_refused(adm
     assert first.json()["id"] == again.json()["id"]
     assert admin("post", PATH, {**NEWS, "text": "On Sunday."}, **key).status_code == 409
     assert Announcement.objects.count() == 1
+
+
+@pytest.mark.parametrize(("text", "status"), [("On Saturday.", 200), ("On Sunday.", 409)])
+def test_u4_two_that_come_at_the_same_time_under_one_key_are_one(
+    admin: Call, monkeypatch: pytest.MonkeyPatch, text: str, status: int
+) -> None:
+    def overtaken(announcement: Announcement) -> list[Addressed]:
+        people = reached(announcement)
+        if not Announcement.objects.exists():
+            Announcement(announcement.pk, texts={"en": {"subject": "Maintenance", "text": "On Saturday."}},
+                         audience=announcement.audience, created_at=timezone.now()).save(force_insert=True)
+        return people
+
+    monkeypatch.setattr(announcements, "reached", overtaken)
+    answer = admin("post", PATH, {**NEWS, "text": text}, **{"Idempotency-Key": "news-1"})
+    assert answer.status_code == status
+    assert Announcement.objects.count() == 1
+    assert not AuditEntry.objects.filter(action="announcement.send").exists()
 
 
 def test_a_preview_shows_what_a_recipient_would_get_and_stores_nothing(reader: Call) -> None:

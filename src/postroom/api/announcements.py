@@ -160,13 +160,11 @@ def create_announcement(request: HttpRequest, body: AnnouncementIn) -> Status[di
     token, draft, key = token_of(request), draft_announcement(body.model_dump()), request.headers.get("Idempotency-Key")
     if key is not None:
         draft.pk = announcement_id(token.pk, checked_key(key))
-        earlier = Announcement.objects.filter(pk=draft.pk).first()
-        if earlier is not None and not is_same(earlier, draft):
-            raise key_conflict()
-        if earlier is not None:
-            return Status(200, _json(earlier))
-    announce(draft, actor=actor_of(request), sender_id=token.pk, sender_name=token.name, now=timezone.now())
-    return Status(202, _json(Announcement.objects.get(pk=draft.pk)))
+    is_new = announce(draft, actor=actor_of(request), sender_id=token.pk, sender_name=token.name, now=timezone.now())
+    row = Announcement.objects.get(pk=draft.pk)
+    if not (is_new or is_same(row, draft)):
+        raise key_conflict()
+    return Status(202 if is_new else 200, _json(row))
 
 
 @router.post("/announcements/preview", auth=READING, response=Preview, summary="See what a recipient would get")

@@ -6,6 +6,7 @@ decides, then the server's, then the subscription's.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -97,20 +98,13 @@ def set_for_server(server_id: str, address: str, until: datetime | None, actor: 
     """Switch it on for what is accepted for this server. Raises SettingsRefused, NotPossible."""
     mode = _checked(Extent.SERVER, address, until, actor, now)
     with transaction.atomic():
-        server = _server(server_id)
-        _store(server, mode)
-        _record(actor, "test-mode.on", server.name, mode)
-    return mode
+        return _switched_on(_server(server_id), mode, actor)
 
 
 def clear_for_server(server_id: str, actor: str) -> None:
     """Switch it off. Raises NotPossible where it is not on."""
     with transaction.atomic():
-        server = _server(server_id)
-        if not server.test_mode:
-            raise _not_on()
-        _store(server, None)
-        _record(actor, "test-mode.off", server.name)
+        _switch_off(_server(server_id), actor)
 
 
 def set_for_subscription(
@@ -119,20 +113,26 @@ def set_for_subscription(
     """Switch it on for the runs that begin from now on. Raises SettingsRefused, NotPossible."""
     mode = _checked(Extent.SUBSCRIPTION, address, until, actor, now)
     with transaction.atomic():
-        subscription = _subscription(subscription_id)
-        _store(subscription, mode)
-        _record(actor, "test-mode.on", subscription.name, mode)
-    return mode
+        return _switched_on(_subscription(subscription_id), mode, actor)
 
 
 def clear_for_subscription(subscription_id: str, actor: str) -> None:
     """Switch it off. Raises NotPossible where it is not on."""
     with transaction.atomic():
-        subscription = _subscription(subscription_id)
-        if not subscription.test_mode:
-            raise _not_on()
-        _store(subscription, None)
-        _record(actor, "test-mode.off", subscription.name)
+        _switch_off(_subscription(subscription_id), actor)
+
+
+def _switched_on(row: SmtpServer | Subscription, mode: TestMode, actor: str) -> TestMode:
+    _store(row, mode.as_json())
+    _record(actor, "test-mode.on", row.name, mode)
+    return mode
+
+
+def _switch_off(row: SmtpServer | Subscription, actor: str) -> None:
+    if not row.test_mode:
+        raise _not_on()
+    _store(row, {})
+    _record(actor, "test-mode.off", row.name)
 
 
 def _checked(extent: Extent, address: str, until: datetime | None, actor: str, now: datetime) -> TestMode:
@@ -154,8 +154,8 @@ def _checked(extent: Extent, address: str, until: datetime | None, actor: str, n
     return TestMode(extent, address, end, actor[:254], language())
 
 
-def _store(row: SmtpServer | Subscription, mode: TestMode | None) -> None:
-    row.test_mode = mode.as_json() if mode is not None else {}
+def _store(row: SmtpServer | Subscription, mode: dict[str, Any]) -> None:
+    row.test_mode = mode
     row.save(update_fields=["test_mode"])
 
 

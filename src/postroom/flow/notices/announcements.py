@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from postroom.store import audit
 from postroom.store.models import Announcement, RecipientGroup, SmtpServer
@@ -51,20 +51,28 @@ def draft_announcement(given: Mapping[str, Any]) -> Announcement:
     return Announcement(texts=texts, audience=audience, can_leave=bool(given.get("can_leave", True)), server=server)
 
 
-def announce(announcement: Announcement, *, actor: str, sender_id: str, sender_name: str, now: datetime) -> None:
-    """Hand it over to the engine. Raises NotPossible where it reaches nobody, SettingsRefused where its text can't be
-    filled in for the first whom it reaches."""
+def announce(announcement: Announcement, *, actor: str, sender_id: str, sender_name: str, now: datetime) -> bool:
+    """Hand it over to the engine; False where that was done before under its id. Raises NotPossible where it reaches
+    nobody, SettingsRefused where its text can't be filled in for the first whom it reaches."""
+    if _is_known(announcement):
+        return False
     people = reached(announcement)
     if not people:
         raise NotPossible(worded("It reaches nobody. Choose other groups, or add recipients first."))
     if problems := _faults_for(announcement, people[0]):
         raise SettingsRefused(*problems)
-    with transaction.atomic():
-        announcement.created_at, announcement.created_by = now, actor[:254]
-        announcement.sender_id, announcement.sender_name = sender_id[:26], sender_name[:150]
-        announcement.save(force_insert=True)
-        told = {"subject": title_of(announcement), "recipients": len(people), "to": announcement.audience}
-        audit.record(actor, "announcement.send", announcement.pk, told)
+    announcement.created_at, announcement.created_by = now, actor[:254]
+    announcement.sender_id, announcement.sender_name = sender_id[:26], sender_name[:150]
+    told = {"subject": title_of(announcement), "recipients": len(people), "to": announcement.audience}
+    try:
+        with transaction.atomic():
+            announcement.save(force_insert=True)
+            audit.record(actor, "announcement.send", announcement.pk, told)
+    except IntegrityError:
+        if _is_known(announcement):  # the same was handed in at the same time
+            return False
+        raise
+    return True
 
 
 def known_of(to: Addressed) -> dict[str, Any]:
@@ -143,6 +151,10 @@ def text_for(announcement: Announcement, language: str) -> Mapping[str, str]:
         if wanted in texts:
             return texts[wanted]
     return next(iter(texts.values()))
+
+
+def _is_known(announcement: Announcement) -> bool:
+    return Announcement.objects.filter(pk=announcement.pk).exists()
 
 
 def _texts(given: Mapping[str, Any], problems: list[FieldError]) -> dict[str, dict[str, str]]:

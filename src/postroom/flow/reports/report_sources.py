@@ -9,17 +9,25 @@ from typing import Any
 from django.db import transaction
 
 from postroom.store import audit
-from postroom.store.ids import new_id
 from postroom.store.models import ReportSource, StoredReport
 from postroom.terms.problem import FieldError
 from postroom.terms.wording import worded
 
 from ..instance.refusals import NotPossible, SettingsRefused
+from .kept_secret import KeptSecret
 from .source_check import checked_name, checked_settings
-from .source_settings import UrlSettings, source_vault, told_settings
+from .source_settings import UrlSettings, told_settings
 
 DESCRIPTION_CHARACTERS = 300
 SECRET_CHARACTERS = 4_000
+_SECRET = KeptSecret(
+    "secret", "sealed_secret", lambda text: len(text) <= SECRET_CHARACTERS and text.isprintable(),
+    invalid=worded("Enter the header's value on one line."),
+    unused=worded("Only a source with a URL has a secret header."),
+    meant_elsewhere=worded(
+        "Enter the secret again: the stored one belongs to the old address and never goes elsewhere."
+    ),
+)
 
 
 def sources() -> list[ReportSource]:
@@ -100,27 +108,9 @@ def _set(row: ReportSource, values: Mapping[str, Any]) -> None:
         settings = {**(row.settings or {}), **(values.get("settings") or {})}
         row.settings, row.connection = checked_settings(row.kind, settings, connection, problems)
         if not problems:
-            _set_secret(row, values.get("secret"), before, problems)
+            _SECRET.set(row, values.get("secret"), (before, _destination(row)), problems)
     if problems:
         raise SettingsRefused(*problems)
-
-
-def _set_secret(row: ReportSource, secret: Any, before: str, problems: list[FieldError]) -> None:
-    """`secret`: None keeps the stored one, "" removes it."""
-    destination = _destination(row)
-    if secret:
-        text = str(secret)
-        if len(text) > SECRET_CHARACTERS or not text.isprintable():
-            problems.append(FieldError("secret", "invalid", worded("Enter the header's value on one line.")))
-        elif not destination:
-            problems.append(FieldError("secret", "unused", worded("Only a source with a URL has a secret header.")))
-        else:
-            row.sealed_secret, row.secret_id = source_vault().seal(text, destination), new_id()
-    elif secret == "" or not destination:
-        row.sealed_secret, row.secret_id = "", ""
-    elif row.sealed_secret and before != destination:
-        text = worded("Enter the secret again: the stored one belongs to the old address and never goes elsewhere.")
-        problems.append(FieldError("secret", "destination-changed", text))
 
 
 def _destination(row: ReportSource) -> str:

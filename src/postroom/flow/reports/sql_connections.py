@@ -9,17 +9,25 @@ from typing import Any
 from django.db import transaction
 
 from postroom.store import audit
-from postroom.store.ids import new_id
 from postroom.store.models import SqlConnection
 from postroom.terms.host_name import host_reading
 from postroom.terms.problem import FieldError
 from postroom.terms.wording import worded
 
 from ..instance.refusals import NotPossible, SettingsRefused
+from .kept_secret import KeptSecret
 from .source_check import RefusedValue, checked_name, checked_root
-from .source_settings import TLS, PostgresqlSettings, SqliteSettings, source_vault
+from .source_settings import TLS, PostgresqlSettings, SqliteSettings
 
 _PASSWORD_CHARACTERS = 1_000
+_PASSWORD = KeptSecret(
+    "password", "sealed_password", lambda text: len(text) <= _PASSWORD_CHARACTERS and "\0" not in text,
+    invalid=worded("This can't be a password."),
+    unused=worded("An SQLite database has no password."),
+    meant_elsewhere=worded(
+        "Enter the password again: the stored one belongs to the old settings and never goes elsewhere."
+    ),
+)
 _HARMLESS = ("", "brackets", "trailing-dot")
 
 
@@ -91,26 +99,9 @@ def _set(row: SqlConnection, values: Mapping[str, Any]) -> None:
     unknown = sorted(set(given) - set(row.settings or {})) if not problems else []
     problems += [FieldError(f"settings.{name}", "unknown", worded("There is no such field here.")) for name in unknown]
     if not problems:
-        _set_password(row, values.get("password"), before, problems)
+        _PASSWORD.set(row, values.get("password"), (before, _destination(row)), problems)
     if problems:
         raise SettingsRefused(*problems)
-
-
-def _set_password(row: SqlConnection, password: Any, before: str, problems: list[FieldError]) -> None:
-    """`password`: None keeps the stored one, "" removes it."""
-    destination = _destination(row)
-    if password and not destination:
-        problems.append(FieldError("password", "unused", worded("An SQLite database has no password.")))
-    elif password:
-        if len(str(password)) > _PASSWORD_CHARACTERS or "\0" in str(password):
-            problems.append(FieldError("password", "invalid", worded("This can't be a password.")))
-            return
-        row.sealed_password, row.secret_id = source_vault().seal(str(password), destination), new_id()
-    elif password == "" or not destination:
-        row.sealed_password, row.secret_id = "", ""
-    elif row.sealed_password and before != destination:
-        text = worded("Enter the password again: the stored one belongs to the old settings and never goes elsewhere.")
-        problems.append(FieldError("password", "destination-changed", text))
 
 
 def _destination(row: SqlConnection) -> str:

@@ -127,8 +127,7 @@ def preview_frame(key: str) -> str:
 def _sent(request: HttpRequest, draft: Announcement) -> HttpResponse:
     user = person(request)
     # The same form handed in twice is one announcement.
-    if not Announcement.objects.filter(pk=draft.pk).exists():
-        announce(draft, actor=user.email, sender_id=user.pk, sender_name=user.name, now=timezone.now())
+    announce(draft, actor=user.email, sender_id=user.pk, sender_name=user.name, now=timezone.now())
     return redirect("pages:announcement", draft.pk)
 
 
