@@ -130,9 +130,13 @@ async def opened(pace: Pace = EASY, *, caps: Caps | None = None, folder: Path | 
         await listening.stop(0.2)
 
 
-def trusting() -> ssl.SSLContext:
+VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+
+
+def trusting(version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
     return context
 
 
@@ -263,13 +267,16 @@ async def test_what_is_sent_while_an_answer_is_due_waits_for_it_in_bounded_memor
         assert [line[:3] for line in heard] == ["250", "250", "250", "354", *["250"] * 91]
 
 
-async def test_starttls_encrypts_and_plain_text_behind_it_ends_the_session(tmp_path: Path) -> None:
+@VERSIONS
+async def test_starttls_encrypts_and_plain_text_behind_it_ends_the_session(
+    tmp_path: Path, version: ssl.TLSVersion
+) -> None:
     async with opened(folder=tmp_path) as door:
         client = await door.client()
         await client.reply()
         await client.say(b"EHLO x\r\n")
         assert (await client.say(b"STARTTLS\r\n"))[0][:3] == "220"
-        await client.writer.start_tls(trusting())
+        await client.writer.start_tls(trusting(version), ssl_handshake_timeout=5)
         assert (await client.say(b"MAIL FROM:<>\r\n"))[0][:3] == "503"
         assert (await client.say(MESSAGE + b"safe\r\n.\r\n", 5))[-1][:3] == "250"
         assert door.keeping.messages == [b"safe\r\n"]
@@ -288,9 +295,10 @@ async def test_p4_what_is_injected_behind_starttls_ends_the_session(tmp_path: Pa
         assert await client.reply() == ""
 
 
-async def test_tls_from_the_first_octet_greets_inside(tmp_path: Path) -> None:
+@VERSIONS
+async def test_tls_from_the_first_octet_greets_inside(tmp_path: Path, version: ssl.TLSVersion) -> None:
     async with opened(folder=tmp_path, tls=True) as door:
-        client = await door.client(ssl=trusting())
+        client = await door.client(ssl=trusting(version), ssl_handshake_timeout=5)
         assert (await client.reply())[:3] == "220"
         assert (await client.say(MESSAGE + b"safe\r\n.\r\n", 5))[-1][:3] == "250"
 

@@ -150,11 +150,11 @@ class Incoming(asyncio.Protocol):
         was_open = tls.is_open
         try:
             plain = tls.decrypted(data)
+            # What TLS says by itself: the handshake, whose end is ours with TLS 1.2, and alerts.
+            self._write(b"")
             if tls.is_open and not was_open:
                 self._since = self._loop.time()
                 self._flush()
-            elif not tls.is_open:
-                self._write(b"")
         except ssl.SSLError:
             self._write_alert()
             self._leave()
