@@ -39,7 +39,7 @@ class UncertainPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a server allows; None means no limit of ours."""
+    """What a server allows; None means no limit of ours, but the usual number of connections and recipients."""
 
     connections: int | None = None
     messages_per_connection: int | None = None
