@@ -47,7 +47,7 @@ COMMANDS = {
     "token": Command("token", "create and revoke tokens of API clients"),
     "user": Command("user", "create and invite users, reset passwords"),
     "migrate": Command("migrate", "make or change the tables of the database, as `run` does at its start"),
-    "serve": Command("serve", "run one role: web, engine or sandbox (`run` starts them)"),
+    "serve": Command("serve", "run one role: web, engine, sandbox or submission (`run` starts them)"),
 }
 
 

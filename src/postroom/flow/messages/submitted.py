@@ -127,7 +127,11 @@ class SubmittedMessage(_Strict):
     priority: Annotated[StrictInt, Field(ge=-10, le=10, description="Higher goes first.")] = 0
     send_at: Time | None = None
     expires_at: Annotated[
-        Time | None, Field(description="Not sent after that; two days after send_at when missing.")
+        Time | None,
+        Field(
+            description="Not sent after that. When missing: one day after send_at for alert, four for communication,"
+            " else two."
+        ),
     ] = None
     server: Annotated[StrictStr | None, Field(max_length=100, description="Name or id of an SMTP server.")] = None
     unsubscribe: Annotated[

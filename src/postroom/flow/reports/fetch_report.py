@@ -1,7 +1,7 @@
 """Fetch a report from its source: whole and stored, or not at all (S7).
 
-Called by engines only: it dials. What comes is written beside the contents of messages as it arrives, and becomes a
-report once its last octet is there.
+It dials, so it is called by engines and by `postroom source try`, never by the web process. What comes is written
+beside the contents of messages as it arrives, and becomes a report once its last octet is there.
 """
 
 from collections.abc import Callable, Mapping
