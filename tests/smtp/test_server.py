@@ -219,7 +219,9 @@ def test_b12_any_octets_are_answered_or_end_the_session(pieces: list[bytes]) -> 
     assert owner.session.held_bytes <= 12_288
 
 
-SMALL = Profile("mx.example", size_bytes=100, recipients=2, line_bytes=100, errors=3, idle_commands=4, auth_tries=2)
+SMALL = Profile(
+    "mx.example", size_bytes=100, recipients=2, line_bytes=100, errors=3, overshoot=7, idle_commands=4, auth_tries=2
+)
 _RCPT = b"RCPT TO:<b@example.org>\r\n"
 BOUNDS: list[tuple[str, bytes, str]] = [
     ("line", b"NOOP " + b"x" * 93 + b"\r\n", "250"),
@@ -230,7 +232,9 @@ BOUNDS: list[tuple[str, bytes, str]] = [
     ("commands + 1", b"NOOP\r\n" * 5 + b"QUIT\r\n", "250 250 250 250 421"),
     ("recipients", HELLO + b"MAIL FROM:<>\r\n" + _RCPT * 2, "250 250 250 250"),
     ("recipients + 1", HELLO + b"MAIL FROM:<>\r\n" + _RCPT * 3, "250 250 250 250 452"),
-    ("recipients far beyond", HELLO + b"MAIL FROM:<>\r\n" + _RCPT * 9, "250 250 250 250" + " 452" * 7),
+    ("overshoot", HELLO + b"MAIL FROM:<>\r\n" + _RCPT * 9 + b"NOOP\r\n", "250 250 250 250" + " 452" * 7 + " 250"),
+    ("overshoot + errors", HELLO + b"MAIL FROM:<>\r\n" + _RCPT * 12 + b"NOOP\r\n",
+     "250 250 250 250" + " 452" * 10 + " 421"),
     ("declared size", HELLO + b"MAIL FROM:<> SIZE=100\r\n", "250 250"),
     ("declared size + 1", HELLO + b"MAIL FROM:<> SIZE=101\r\n", "250 552"),
     ("size", HELLO + ENVELOPE + b"DATA\r\n" + b"x" * 98 + b"\r\n.\r\n", "250 250 250 354 250"),
@@ -351,6 +355,18 @@ def test_a_refused_sender_or_recipient_hears_the_owners_words() -> None:
     owner.feed(HELLO)
     said = owner.feed(b"MAIL FROM:<no@example.com>\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<no@example.org>\r\n")
     assert said.splitlines()[-3:] == ["550 5.7.1 Not you", "250 2.1.0 OK", "550 5.1.1 Nobody"]
+
+
+def test_b3_of_a_refused_recipient_nothing_is_kept_and_whoever_asks_for_ever_is_not_listened_to() -> None:
+    full = b"452 4.5.3 Too many\r\n"
+    owner = Owner(SMALL, refused={f"b@d{n}.example": full for n in range(1, 99)})
+    owner.feed(HELLO, b"MAIL FROM:<>\r\n")
+    told = owner.feed(*(b"RCPT TO:<b@d%d.example> NOTIFY=NEVER ORCPT=rfc822;a\r\n" % n for n in range(8)))
+    assert codes(told) == "250" + " 452" * 7
+    envelope = owner.session.envelope
+    assert envelope is not None
+    assert list(envelope.notify) == list(envelope.orcpt) == envelope.forward_paths == ["b@d0.example"]
+    assert codes(owner.feed(*(b"RCPT TO:<b@d%d.example>\r\n" % n for n in range(8, 99)))) == "452 452 452 421"
 
 
 def test_what_the_extensions_said_of_an_envelope_is_kept() -> None:

@@ -71,6 +71,19 @@ async def test_a_report_is_read_once_however_often_a_stranger_names_its_return_p
     await told(tmp_path, talk)
 
 
+async def test_b3_a_stranger_with_one_return_path_is_not_listened_to_for_ever(tmp_path: Path) -> None:
+    def talk(client: smtplib.SMTP, path: str) -> None:
+        client.ehlo()
+        client.mail("")
+        assert client.rcpt(path)[0] == 250
+        name, wish = path.rpartition("@")[0], "NOTIFY=NEVER ORCPT=rfc822;" + "a" * 400
+        client.send("".join(f"RCPT TO:<{name}@d{n}.example> {wish}\r\n" for n in range(3_000)))
+        heard = [client.getreply()[0] for _ in range(1_021)]
+        assert heard == [452] * 1_020 + [421]
+
+    await told(tmp_path, talk)
+
+
 async def test_of_what_a_stranger_sends_no_more_is_stored_than_is_read(tmp_path: Path) -> None:
     large = REPORT + b"x" * 70 + b"\r\n" + (b"x" * 70 + b"\r\n") * 60_000
     await told(tmp_path, lambda client, path: client.sendmail("", [path], large) and None)

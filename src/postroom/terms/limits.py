@@ -67,12 +67,14 @@ SANDBOX_RECIPIENTS = 1_000
 
 # The doors that take mail over SMTP. RFC 5321 section 4.5.3.1 names what a server must take at least, not where it may
 # stop: line, errors and idle commands stop where Postfix stops (line_length_limit, smtpd_hard_error_limit,
-# smtpd_junk_command_limit), recipients at its smtpd_recipient_limit. 150 MiB is 100 MiB of attachment in base64.
+# smtpd_junk_command_limit), recipients at its smtpd_recipient_limit, and as many more hear 452 before that is an error
+# (smtpd_recipient_overshoot_limit). 150 MiB is 100 MiB of attachment in base64.
 SUBMISSION_LINE_BYTES = 2_048
 SUBMISSION_ERRORS = 20
 SUBMISSION_IDLE_COMMANDS = 100
 SUBMISSION_AUTH_TRIES = 3
 SUBMISSION_RECIPIENTS = 1_000
+SUBMISSION_OVERSHOOT = 1_000
 SUBMISSION_SIZE_BYTES = 157_286_400
 SUBMISSION_HEADER_BYTES = 65_536
 # RFC 5321 section 6.3 counts trace fields to notice loops; 100 is what it suggests at least.

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from postroom.terms.address import AddressProblem, parse_address
 
@@ -24,6 +25,14 @@ class Refusal(Exception):
         self.reply = reply
 
 
+class Recipient(NamedTuple):
+    """One RCPT: its forward-path, and "" for each parameter that it did not have."""
+
+    path: str
+    notify: str = ""
+    orcpt: str = ""
+
+
 @dataclass(slots=True)
 class ReceivedEnvelope:
     """`reverse_path` is "" for the null one, and for a name without a domain, as cron jobs have; that is not
@@ -42,6 +51,15 @@ class ReceivedEnvelope:
     notify: dict[str, str] = field(default_factory=dict)
     orcpt: dict[str, str] = field(default_factory=dict)
 
+    def add(self, recipient: Recipient) -> None:
+        """A recipient who is accepted: of others nothing is kept."""
+        path, notify, orcpt = recipient
+        self.forward_paths.append(path)
+        if notify:
+            self.notify[path] = notify
+        if orcpt:
+            self.orcpt[path] = orcpt
+
 
 def envelope_of(argument: bytes) -> ReceivedEnvelope:
     """The envelope that the argument of MAIL opens. Raises Refusal."""
@@ -55,13 +73,13 @@ def envelope_of(argument: bytes) -> ReceivedEnvelope:
     return envelope
 
 
-def forward_path_of(argument: bytes, envelope: ReceivedEnvelope) -> str:
-    """The address that the argument of RCPT names; its parameters are noted. Raises Refusal."""
+def recipient_of(argument: bytes, is_smtputf8: bool) -> Recipient:
+    """Whom the argument of RCPT names. Raises Refusal."""
     path, parameters = _parsed(_FORWARD, argument, replies.RCPT_SYNTAX)
-    address = address_of(path, envelope.is_smtputf8)
+    recipient = Recipient(address_of(path, is_smtputf8))
     for name, value in parameters:
-        _take_rcpt_parameter(envelope, address, name, value)
-    return address
+        recipient = _with_parameter(recipient, name, value)
+    return recipient
 
 
 def address_of(path: bytes, is_smtputf8: bool) -> str:
@@ -110,16 +128,15 @@ def _take_mail_parameter(envelope: ReceivedEnvelope, name: str, value: str) -> N
             raise Refusal(replies.UNKNOWN_PARAMETER)
 
 
-def _take_rcpt_parameter(envelope: ReceivedEnvelope, address: str, name: str, value: str) -> None:
+def _with_parameter(recipient: Recipient, name: str, value: str) -> Recipient:
     if name == "NOTIFY":
         wanted = value.upper().split(",")
         if wanted != ["NEVER"] and not _NOTIFY.issuperset(wanted):
             raise Refusal(replies.BAD_PARAMETER)
-        envelope.notify[address] = ",".join(wanted)
-    elif name == "ORCPT":
+        return recipient._replace(notify=",".join(wanted))
+    if name == "ORCPT":
         kind, _, original = value.partition(";")
         if not kind or not original or len(value) > _ORCPT_CHARACTERS or not _XTEXT.fullmatch(original):
             raise Refusal(replies.BAD_PARAMETER)
-        envelope.orcpt[address] = value
-    else:
-        raise Refusal(replies.UNKNOWN_PARAMETER)
+        return recipient._replace(orcpt=value)
+    raise Refusal(replies.UNKNOWN_PARAMETER)

@@ -8,13 +8,15 @@ from postroom.terms import limits
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Numbers as in terms/limits; `errors` and `idle_commands` count since the last message that was accepted."""
+    """Numbers as in terms/limits; `errors`, `overshoot` and `idle_commands` count since the last message that was
+    accepted. So many refusals for now (4xx) are no errors; those beyond are."""
 
     host_name: str
     size_bytes: int = limits.SUBMISSION_SIZE_BYTES
     recipients: int = limits.SUBMISSION_RECIPIENTS
     line_bytes: int = limits.SUBMISSION_LINE_BYTES
     errors: int = limits.SUBMISSION_ERRORS
+    overshoot: int = limits.SUBMISSION_OVERSHOOT
     idle_commands: int = limits.SUBMISSION_IDLE_COMMANDS
     auth_tries: int = limits.SUBMISSION_AUTH_TRIES
 

@@ -18,7 +18,7 @@ from postroom.terms.limits import AUTH_LINE_BYTES
 
 from . import replies
 from .content import BareLineEnd, ChunkedContent, DottedContent, NulOctet
-from .envelope import ReceivedEnvelope, Refusal, envelope_of, forward_path_of
+from .envelope import ReceivedEnvelope, Refusal, envelope_of, recipient_of
 from .events import (
     AuthWanted,
     ContentBegins,
@@ -47,8 +47,8 @@ class ServerSession:
 
     __slots__ = (
         "_answer_due", "_auth_tries", "_chunk_left", "_chunks", "_content", "_errors", "_events", "_held",
-        "_idle_commands", "_is_last_chunk", "_judge", "_may_encrypt", "_needs_tls", "_profile", "_sign_in", "_size",
-        "_takes_sign_in", "client_name", "ended", "envelope", "is_encrypted", "is_extended", "is_signed_in",
+        "_idle_commands", "_is_last_chunk", "_judge", "_may_encrypt", "_needs_tls", "_profile", "_put_off", "_sign_in",
+        "_size", "_takes_sign_in", "client_name", "ended", "envelope", "is_encrypted", "is_extended", "is_signed_in",
         "outgoing",
     )
 
@@ -61,7 +61,7 @@ class ServerSession:
         self.is_encrypted = is_encrypted
         self.outgoing: list[bytes] = [replies.greeting(profile.host_name)]
         self.is_signed_in = self.ended = False
-        self._errors = self._idle_commands = self._auth_tries = 0
+        self._errors = self._put_off = self._idle_commands = self._auth_tries = 0
         self._forget_all()
 
     def _forget_all(self) -> None:
@@ -140,7 +140,7 @@ class ServerSession:
         self._answer_due = False
         self._reset()
         if reply.startswith(b"2"):
-            self._errors = self._idle_commands = 0
+            self._errors = self._put_off = self._idle_commands = 0
         self.outgoing.append(reply)
 
     def signed_in(self) -> None:
@@ -299,11 +299,11 @@ class ServerSession:
             return self._refuse(replies.CHUNKS_BEGUN)
         if len(envelope.forward_paths) >= self._profile.recipients:
             return self._refuse(replies.TOO_MANY_RECIPIENTS)
-        path = forward_path_of(argument, envelope)
-        refusal = self._judge.recipient_refusal(path)
+        recipient = recipient_of(argument, envelope.is_smtputf8)
+        refusal = self._judge.recipient_refusal(recipient.path)
         if refusal:
             return self._refuse(refusal)
-        envelope.forward_paths.append(path)
+        envelope.add(recipient)
         self.outgoing.append(replies.RECIPIENT_OK)
         return None
 
@@ -453,10 +453,12 @@ class ServerSession:
     # Refusing and ending.
 
     def _refuse(self, reply: bytes) -> None:
-        """A client that only makes errors is not listened to for long; that we can't is no error of its."""
+        """A client that only makes errors is not listened to for long; that we can't is none, unless it goes on and on."""
         self.outgoing.append(reply)
         if not reply.startswith(b"5"):
-            return
+            self._put_off += 1
+            if self._put_off <= self._profile.overshoot:
+                return
         self._errors += 1
         if self._errors >= self._profile.errors:
             self._end(replies.TOO_MANY_ERRORS, "too many errors")
