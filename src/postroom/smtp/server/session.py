@@ -453,7 +453,7 @@ class ServerSession:
     # Refusing and ending.
 
     def _refuse(self, reply: bytes) -> None:
-        """A client that only makes errors is not listened to for long; that we can't is none, unless it goes on and on."""
+        """Whoever only makes errors is not listened to for long; that we can't is none, unless it goes on and on."""
         self.outgoing.append(reply)
         if not reply.startswith(b"5"):
             self._put_off += 1
