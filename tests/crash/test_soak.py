@@ -11,7 +11,7 @@ MOST_MIB = 4.0
 MOST_DESCRIPTORS = 4.0
 
 
-def test_b14_a_minute_of_steady_load_leaves_memory_and_descriptors_as_they_were() -> None:
+def test_b14_forty_seconds_of_steady_load_leave_memory_and_descriptors_as_they_were() -> None:
     result = soaked(SECONDS, per_second=RATE)
     print(result)
     assert result.accepted > SECONDS * RATE * 0.8

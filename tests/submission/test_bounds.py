@@ -44,7 +44,7 @@ def send_one(door: Submission) -> float:
     return time.monotonic() - begun
 
 
-def test_b1_ten_thousand_slow_clients_do_not_stop_a_good_one(door: Submission) -> None:
+def test_b1_thousands_of_slow_clients_do_not_stop_a_good_one(door: Submission) -> None:
     send_one(door)
     before = memory_bytes(door.process_id)
     slow: list[socket.socket] = []
