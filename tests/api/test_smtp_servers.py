@@ -52,6 +52,14 @@ def test_a_test_tells_what_else_was_tried(admin: Call) -> None:
     assert answer["facts"] == {"size_limit": None}
 
 
+def test_a_test_tells_what_works_and_is_unwise(admin: Call) -> None:
+    facts = {"mechanism": "SCRAM-SHA-256", "tls": None}
+    row = ServerTest.objects.create(settings={}, created_by="x", status="passed", facts=facts)
+    (warning,) = admin("get", f"/api/v1/tests/{row.pk}").json()["warnings"]
+    assert (warning["field"], warning["code"]) == ("security", "scram-without-tls")
+    assert "nothing was encrypted" in warning["text"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_changes_at_once_both_stay(admin: Call) -> None:
     server = created(admin)

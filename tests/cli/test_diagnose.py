@@ -34,9 +34,13 @@ C: AUTH PLAIN *
 S: 535 5.7.8 Error: authentication failed
 C: QUIT
 """
+SIGNING_IN_BY_DIGEST = HEALTHY.replace(
+    "S: 250 mx.norrvik.example\n",
+    "S: 250-mx.norrvik.example\nS: 250 AUTH CRAM-MD5\nC: AUTH CRAM-MD5\nS: 334 PDE+\nC: *\nS: 235 ok\n",
+)
 KEYS = {
     "verdict", "cause", "confidence", "title", "explanation", "fix", "field", "retry", "evidence", "proposal",
-    "consequence", "alternatives", "stages", "server", "transcript", "seconds", "also_tried",
+    "consequence", "alternatives", "stages", "server", "transcript", "seconds", "also_tried", "warnings",
 }
 
 
@@ -68,6 +72,20 @@ async def test_a_passed_test_is_status_0_and_its_json_has_every_key_of_the_contr
     assert answer["cause"] is answer["title"] is answer["fix"] is None
     assert [set(stage) for stage in answer["stages"]] == [{"name", "status", "ms", "detail"}] * 10
     assert any("220 mx.norrvik.example" in line for line in answer["transcript"])
+    assert answer["warnings"] == []
+
+
+async def test_a_sign_in_by_cram_md5_without_tls_passes_with_a_warning() -> None:
+    login = ("--username", "reports@norrvik.example", "--password-stdin")
+    for form in (("--json",), ("--language", "fr")):
+        async with playing(dialog_of("cli", SIGNING_IN_BY_DIGEST)) as server:
+            status, out, _ = await ran(*asked(server.port, *login, *form), said=PASSWORD + "\n")
+        assert status == 0
+        if "--json" in form:
+            (warning,) = json.loads(out)["warnings"]
+            assert (warning["field"], warning["code"]) == ("security", "cram-md5-without-tls")
+        else:
+            assert "Avertissement: L’identification a utilisé CRAM-MD5" in out
 
 
 async def test_a_failed_test_is_status_1_and_shows_no_password_in_any_output() -> None:

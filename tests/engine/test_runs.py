@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.template.loader import render_to_string
 
-from postroom.api.smtp_servers import server_json
 from postroom.engine import held_octets
 from postroom.engine.held_octets import HeldOctets
 from postroom.engine.lane import Lane
+from postroom.flow.servers.server_values import server_values
 from postroom.store.models import Attempt, SmtpServer
 from postroom.store.queue import Lease
 from postroom.terms.server import Limits
@@ -159,10 +159,10 @@ async def test_what_a_server_does_not_bear_is_shown_as_long_as_its_settings_stay
         await outbox.open_lane(server_id)
         await outbox.until("sent")
     row = await SmtpServer.objects.aget()
-    shown = server_json(row)["distrusted"]
+    shown = server_values(row)["distrusted"]
     assert (shown["pipelining"], shown["chunking"]) == ("envelope", True)
     page = render_to_string("pages/parts/server_distrusted.html", {"distrusted": row.distrusted})
     assert "each one waits for the end of the one before" in page
     assert "bad sequence of commands" in page
     row.settings = row.settings | {"ehlo_name": "other.example"}
-    assert server_json(row)["distrusted"] is None
+    assert server_values(row)["distrusted"] is None

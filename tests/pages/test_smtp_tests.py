@@ -343,6 +343,22 @@ def test_encryption_has_a_verdict_in_words(
     assert words in card
 
 
+@pytest.mark.parametrize(("status", "spoken", "words"), [
+    ("passed", "en", "The sign-in used CRAM-MD5 and nothing was encrypted."),
+    ("passed", "fr", "L’identification a utilisé CRAM-MD5 et rien n’a été chiffré."),
+    ("failed", "en", "The sign-in used CRAM-MD5 and nothing was encrypted."),
+])
+def test_a_sign_in_that_hid_nothing_but_the_password_is_warned_about(
+    page: Client, relay: SmtpServer, status: str, spoken: str, words: str
+) -> None:
+    test = finished(relay, status, finding=finding_with(), facts={"tls": None, "mechanism": "CRAM-MD5"})
+    text = page.get(f"/smtp-tests/{test.pk}", headers={"Accept-Language": spoken}).content.decode()
+    assert text.count(words) == 1
+    ServerTest.objects.update(facts={"tls": {"version": "TLS 1.3"}, "mechanism": "CRAM-MD5"})
+    text = page.get(f"/smtp-tests/{test.pk}", headers={"Accept-Language": spoken}).content.decode()
+    assert words not in text
+
+
 def test_no_detail_of_a_passed_stage_is_cut_off(page: Client, relay: SmtpServer) -> None:
     reply = "250 2.0.0 Ok: queued as " + "4711ABCD" * 20
     stages = [

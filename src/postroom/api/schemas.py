@@ -17,7 +17,7 @@ class Strict(Schema):
 
 
 class LimitsIn(Strict):
-    """What a server allows; null means no limit."""
+    """What a server allows; null means no limit, but 4 for connections and 100 for recipients of a message."""
 
     connections: Count = None
     messages_per_connection: Count = None
@@ -164,6 +164,14 @@ class TriedOut(Schema):
     text: str
 
 
+class SessionWarningOut(Schema):
+    """What the session of a test did that works and is still unwise; a change of `field` would end it."""
+
+    field: str
+    code: str
+    text: str
+
+
 class TestOut(Schema):
     __test__ = False
 
@@ -176,6 +184,7 @@ class TestOut(Schema):
     server: str | None
     facts: dict[str, Any]
     also_tried: list[TriedOut]
+    warnings: list[SessionWarningOut]
     created_at: datetime
     finished_at: datetime | None
 

@@ -8,11 +8,10 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 from pydantic import Field
 
-from postroom.flow.instance.reader import told, told_tries
 from postroom.flow.servers import configure
 from postroom.flow.servers.server_order import move_server, servers_in_order, set_default
 from postroom.flow.servers.server_pause import pause_server, resume_server, set_enabled
-from postroom.policy.settings_check import warnings_of
+from postroom.flow.servers.server_values import server_values, values_of_test
 from postroom.store.models import ServerTest, SmtpServer
 from postroom.terms.problem import FieldError, invalid_fields
 from postroom.terms.server import ServerSettings
@@ -31,7 +30,7 @@ _BESIDE = ("password", "enabled", "is_default", "position", "use_unverified", "r
 @router.get("/smtp-servers", auth=READING, response=Servers, summary="List SMTP servers")
 def list_servers(request: HttpRequest) -> dict[str, Any]:
     refuse_unknown_query(request)
-    return {"smtp_servers": [server_json(row) for row in servers_in_order()]}
+    return {"smtp_servers": [server_values(row) for row in servers_in_order()]}
 
 
 @router.post(
@@ -50,7 +49,7 @@ def create_server(request: HttpRequest, body: ServerIn) -> Status[dict[str, Any]
             actor=actor,
         )
         _switch(row, {"enabled": body.enabled, "is_default": body.is_default, "position": body.position}, actor)
-    return Status(201, server_json(_server(row.pk)))
+    return Status(201, server_values(_server(row.pk)))
 
 
 @router.post(
@@ -73,7 +72,7 @@ def start_test(request: HttpRequest, body: TestIn) -> Status[dict[str, Any]]:
 @router.get("/smtp-servers/{server_id}", auth=READING, response=ServerOut, summary="One SMTP server")
 def get_server(request: HttpRequest, server_id: Id) -> dict[str, Any]:
     refuse_unknown_query(request)
-    return server_json(_server(server_id))
+    return server_values(_server(server_id))
 
 
 @router.patch(
@@ -99,7 +98,7 @@ def change_server(request: HttpRequest, server_id: Id, body: ServerIn) -> dict[s
                 actor=actor,
             )
         _switch(row, given, actor)
-    return server_json(_server(server_id))
+    return server_values(_server(server_id))
 
 
 @router.delete("/smtp-servers/{server_id}", auth=ADMINISTERING, response={204: None}, summary="Remove a server")
@@ -123,7 +122,7 @@ def start_saved_test(request: HttpRequest, server_id: Id, body: SendIn | None = 
 def pause(request: HttpRequest, server_id: Id, body: PauseIn | None = None) -> dict[str, Any]:
     until, reason = (body.until, body.reason) if body else (None, "")
     pause_server(_server(server_id), until=until, reason=reason, actor=actor_of(request))
-    return server_json(_server(server_id))
+    return server_values(_server(server_id))
 
 
 @router.post(
@@ -131,13 +130,13 @@ def pause(request: HttpRequest, server_id: Id, body: PauseIn | None = None) -> d
 )
 def resume(request: HttpRequest, server_id: Id) -> dict[str, Any]:
     resume_server(_server(server_id), actor_of(request))
-    return server_json(_server(server_id))
+    return server_values(_server(server_id))
 
 
 @router.get("/tests/{test_id}", auth=READING, response=TestOut, tags=["Tests"], summary="How a test goes")
 def get_test(request: HttpRequest, test_id: Id) -> dict[str, Any]:
     refuse_unknown_query(request)
-    return _test_json(_test(test_id))
+    return values_of_test(_test(test_id))
 
 
 @router.get(
@@ -156,33 +155,7 @@ def get_log(request: HttpRequest, test_id: Id) -> HttpResponse:
 @router.post("/tests/{test_id}/stop", auth=ADMINISTERING, response=TestOut, tags=["Tests"], summary="Stop a test")
 def stop_test(request: HttpRequest, test_id: Id) -> dict[str, Any]:
     configure.stop_test(_test(test_id), actor_of(request))
-    return _test_json(_test(test_id))
-
-
-def server_json(row: SmtpServer) -> dict[str, Any]:
-    """A server as `ServerOut`: no password, only whether there is one (T5)."""
-    settings = row.typed_settings
-    return {
-        **settings.as_json(),
-        "id": row.pk,
-        "state": row.state,
-        "verified_at": row.verified_at if row.is_verified else None,
-        "has_password": bool(row.sealed_password),
-        "enabled": row.enabled,
-        "is_default": row.is_default,
-        "position": row.position,
-        "use_unverified": row.use_unverified,
-        "reason": row.unverified_reason,
-        "failing_since": row.failing_since,
-        "paused_at": row.paused_at,
-        "paused_until": row.paused_until,
-        "pause_reason": row.pause_reason,
-        "checked_at": row.checked_at,
-        "certificate_expires_at": row.certificate_expires_at,
-        "distrusted": row.distrusted,
-        "finding": told(row.failing_finding) or None if row.failing_since else None,
-        "warnings": [{"field": w.field, "code": w.code, "text": w.text} for w in warnings_of(settings)],
-    }
+    return values_of_test(_test(test_id))
 
 
 def _settings_of(given: dict[str, Any]) -> dict[str, Any]:
@@ -218,19 +191,3 @@ def _server(server_id: str) -> SmtpServer:
 
 def _test(test_id: str) -> ServerTest:
     return get_object_or_404(ServerTest, pk=test_id)
-
-
-def _test_json(row: ServerTest) -> dict[str, Any]:
-    return {
-        "id": row.pk,
-        "status": row.status,
-        "stages": row.stages,
-        "finding": told(row.finding) or None,
-        "log_url": f"/api/v1/tests/{row.pk}/log",
-        "send": row.send,
-        "server": row.server_id,
-        "facts": {name: value for name, value in row.facts.items() if name != "also_tried"},
-        "also_tried": told_tries(row.facts),
-        "created_at": row.created_at,
-        "finished_at": row.finished_at,
-    }

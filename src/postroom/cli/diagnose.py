@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from postroom.diagnosis.also_tried import told
+from postroom.diagnosis.session_warnings import warnings_in
 from postroom.flow.probes.probe import ProbeReport, probe
 from postroom.net.own_name import own_name
 from postroom.terms.outcome import TestStatus
 from postroom.terms.server import Auth, Security, ServerSettings
 
-from .finding_text import finding_text, tried_text
+from .stage_table import told_test
 
 _FINDING_FIELDS = (
     "cause", "confidence", "title", "explanation", "fix", "field", "retry", "evidence", "proposal", "consequence",
@@ -61,7 +62,11 @@ async def _tested(args: argparse.Namespace, settings: ServerSettings, password: 
         language=args.language,
     )
     tried = told(report.facts.pop("also_tried", ()), args.language)
-    answer = _as_json(report, tried) if args.json else _as_text(report, tried, args.language)
+    warnings = warnings_in(report.facts, args.language)
+    answer = _as_json(report, tried, warnings) if args.json else told_test(
+        report.stages, report.finding.as_json() if report.finding else None, seconds=report.seconds, tried=tried,
+        warnings=warnings, language=args.language,
+    )
     print(answer, flush=True)
     status = 0 if report.status is TestStatus.PASSED else 1
     if any(thread.name.startswith("asyncio_") for thread in threading.enumerate()) and _resolver_hangs(report):
@@ -109,7 +114,7 @@ def _settings(args: argparse.Namespace) -> ServerSettings:
     )
 
 
-def _as_json(report: ProbeReport, tried: list[dict[str, Any]]) -> str:
+def _as_json(report: ProbeReport, tried: list[dict[str, Any]], warnings: list[dict[str, str]]) -> str:
     finding = report.finding.as_json() if report.finding else {}
     answer = {
         "verdict": "success" if report.status is TestStatus.PASSED else "failure",
@@ -119,27 +124,6 @@ def _as_json(report: ProbeReport, tried: list[dict[str, Any]]) -> str:
         "transcript": report.transcript,
         "seconds": report.seconds,
         "also_tried": tried,
+        "warnings": warnings,
     }
     return json.dumps(answer, ensure_ascii=False)
-
-
-_SIGNS = {"passed": "ok", "failed": "FAILED", "not-reached": "-", "not-needed": "not needed"}
-
-
-def _as_text(report: ProbeReport, tried: list[dict[str, Any]], language: str) -> str:
-    lines = []
-    for stage in report.stages:
-        took = f"{stage['ms']:>7} ms" if stage["ms"] is not None else " " * 10
-        sign = _SIGNS.get(stage["status"], stage["status"])
-        lines.append(f"{stage['name']:<13} {sign:<10} {took}  {stage['detail']}".rstrip())
-    lines.append("")
-    lines.append(_passed(report) if report.finding is None else finding_text(report.finding, language))
-    if tried:
-        lines.append(tried_text(tried, language))
-    return "\n".join(lines)
-
-
-def _passed(report: ProbeReport) -> str:
-    sent = any(stage["name"] == "message" and stage["status"] == "passed" for stage in report.stages)
-    what = "The server accepted the test mail. Accepted is not yet delivered: look into the mailbox."
-    return f"Passed in {report.seconds:.1f} s. {what if sent else 'The connection works; no mail was sent.'}"

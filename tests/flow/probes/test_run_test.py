@@ -49,3 +49,6 @@ def test_the_log_of_a_test_tells_what_else_was_tried() -> None:
     text = log_text(test)
     assert "Also tried, without credentials:\n- 127.0.0.1:465: Nothing listens there" in text
     assert text.endswith("\n  0.100 S: 220 mx\n")
+    assert "Warning:" not in text
+    test.facts = {"mechanism": "SCRAM-SHA-256", "tls": None}
+    assert "\nWarning: The sign-in used SCRAM-SHA-256 and nothing was encrypted." in log_text(test)

@@ -25,7 +25,8 @@ Symptom = tuple[str, Patterns, Patterns]
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """`words` maps language to the words that stand in for values that are not known ("host" to "the host").
-    `consequences` are of proposed changes, `looks` tell what a look showed; both map a name to language to text."""
+    `consequences` are of proposed changes, `looks` tell what a look showed, `warnings`
+    what is unwise though it works; each maps a name to language to text."""
 
     causes: Mapping[str, Cause]
     rules: tuple[Rule, ...]
@@ -34,6 +35,7 @@ class Catalogue:
     symptoms: tuple[Symptom, ...]
     consequences: Mapping[str, Mapping[str, str]]
     looks: Mapping[str, Mapping[str, str]]
+    warnings: Mapping[str, Mapping[str, str]]
 
     def provider(self, slug: str) -> Provider | None:
         return next((p for p in self.providers if p.slug == slug), None)
@@ -59,7 +61,7 @@ def catalogue() -> Catalogue:
     for rule in rules:
         _check_rule(rule, causes, {p.slug for p in providers})
     ways = _toml(folder / "ways.toml")
-    return Catalogue(causes, rules, providers, words, symptoms, ways["consequence"], ways["look"])
+    return Catalogue(causes, rules, providers, words, symptoms, ways["consequence"], ways["look"], ways["warning"])
 
 
 def _toml(file: Traversable) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 
 from postroom.diagnosis import also_tried
 from postroom.diagnosis.retelling import retold, title_of
+from postroom.diagnosis.session_warnings import warnings_in
 from postroom.message.test_mail import Voice
 from postroom.store.models import User
 from postroom.terms.wording import Wording
@@ -45,6 +46,11 @@ def told(stored: Mapping[str, Any] | None) -> dict[str, Any]:
 def told_tries(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What a test looked at beside, in the active language: place, ok, text."""
     return also_tried.told(facts.get("also_tried", ()), language())
+
+
+def told_warnings(facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What is unwise of a session that worked, in the active language: field, code, text."""
+    return warnings_in(facts, language())
 
 
 def voice_for(email: str) -> Voice:

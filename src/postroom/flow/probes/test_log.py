@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from postroom.store.models import ServerTest
 
-from ..instance.reader import told, told_tries
+from ..instance.reader import told, told_tries, told_warnings
 
 
 def log_text(test: ServerTest) -> str:
@@ -18,6 +18,7 @@ def log_text(test: ServerTest) -> str:
         f"{settings.host} port {settings.port}, {settings.security}, started"
         f" {began_at.astimezone(UTC).isoformat(timespec='seconds')}",
         "", *(_stage(stage) for stage in test.stages), *_finding(test), *_tried(test),
+        *_warnings(test),
     ]
     return "\n".join([*lines, "", *(str(line) for line in test.transcript), ""])
 
@@ -38,3 +39,8 @@ def _finding(test: ServerTest) -> list[str]:
 def _tried(test: ServerTest) -> list[str]:
     lines = [f"{'+' if line['ok'] else '-'} {line['place']}: {line['text']}" for line in told_tries(test.facts)]
     return ["", f"{_('Also tried, without credentials')}:", *lines] if lines else []
+
+
+def _warnings(test: ServerTest) -> list[str]:
+    texts = [warning["text"] for warning in told_warnings(test.facts)]
+    return ["", *(f"{_('Warning')}: {text}" for text in texts)] if texts else []

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from postroom.flow.instance.reader import told_warnings
 from postroom.flow.instance.retain import TESTS_KEPT
 from postroom.flow.probes.test_log import log_text
 from postroom.flow.servers.waiting_mail import COUNTED, count_waiting
@@ -72,6 +73,7 @@ def _context(request: HttpRequest, test: ServerTest) -> dict[str, Any]:
         "view": view,
         "settings": view.settings,
         "setting_rows": _setting_rows(test),
+        "warnings": told_warnings(test.facts) if test.is_over else [],
         "proposal": proposal_of(test, view.finding) if test.status == TestStatus.FAILED else None,
         "asks_for_sign_in": asks_for_sign_in(test),
         "colleague_link": colleague_link(test, view.finding) if view.finding else "",
