@@ -96,6 +96,9 @@ class Arriving:
         if isinstance(error, Exception):
             self._fault, self._pieces, self._waiting_bytes = error, [], 0
         self._write_on()
+        self._read_on()
+
+    def _read_on(self) -> None:
         if self._is_held and self._waiting_bytes <= _LOW_BYTES:
             self._is_held = False
             self._go_on()
@@ -126,7 +129,8 @@ class Arriving:
 
     def drop(self) -> None:
         """Forget the content; its file goes once nobody writes it any more."""
-        self._is_dropped, self._pieces = True, []
+        self._is_dropped, self._pieces, self._waiting_bytes = True, [], 0
+        self._read_on()
         if self._head is not None:
             self._dropping = asyncio.ensure_future(self._forget())
 
