@@ -9,6 +9,9 @@ import pytest
 from tests.dialogs.player import dialog_of, playing
 from tests.outbox import add_server
 
+from postroom.engine import cooldown, sessions
+from postroom.engine.lane import Lane
+from postroom.store.models import SmtpServer
 from postroom.terms.server import Security, ServerSettings
 
 from .conftest import Outbox
@@ -77,3 +80,28 @@ async def test_b9_eight_black_holes_leave_the_99th_percentile_of_a_good_server_a
         await asyncio.sleep(1.0)
         beside_s = [await slowest_s(outbox, good, server_id, f"beside{n}") for n in range(ROUNDS)]
     assert min(beside_s) <= alone_s + SLACK_S
+
+
+@pytest.mark.parametrize("refused_visit", [0, 2])
+async def test_b9_a_lane_whose_further_slots_wait_for_other_lanes_delivers_with_its_own(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, refused_visit: int
+) -> None:
+    monkeypatch.setattr(sessions, "IDLE_S", 0.05)
+    monkeypatch.setattr(cooldown, "cooldown_s", lambda *_args, **_more: 0.2)
+
+    def answer(visit: Visit, line: str) -> str | None:
+        return "421 4.3.2 not now" if line == "greeting" and visit.number == refused_visit else None
+
+    async with Peer(answer) as good:
+        server_id = await outbox.server(good.port)
+        row = await SmtpServer.objects.aget(pk=server_id)
+        all_taken = asyncio.Semaphore(0)
+        outbox.lane = Lane(row, outbox.queue, outbox.courier, outbox.settler, all_taken, tuple)
+        for batch in range(3):
+            for number in range(8):
+                await outbox.submit(server_id, f"r{batch}.{number}@example.org")
+            outbox.lane.nudge()
+            await outbox.until("sent")
+            await asyncio.sleep(0.15)
+            assert outbox.lane.sessions.count == 0
+        assert good.most_open == 1

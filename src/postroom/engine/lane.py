@@ -4,7 +4,7 @@ One task feeds the lane from the queue, a few at a time, so that little is under
 (slot.py) is a task with a session of its own that takes one group after the other. A fault of the server as a whole
 gives back what was not tried, and leaves the server alone for a while; other lanes do not notice (B9). Afterwards,
 while it is still marked failing, one message at a time tries it; what is due besides moves to the server that takes
-over. The first slot of a lane is its own; only further ones are counted among those that all lanes share.
+over. The first slot of a lane is its own; only further ones are counted among those that all lanes share (slots.py).
 """
 
 import asyncio
@@ -38,6 +38,7 @@ from .passing_on import PassingOn
 from .sessions import Sessions
 from .settlements import Settlements
 from .slot import STORAGE_PAUSE_S, Slot
+from .slots import Slots
 
 LEASE = timedelta(seconds=60)
 CONNECTIONS = 4
@@ -71,7 +72,7 @@ class Lane:
         self._held_octets = held_octets or HeldOctets()
         self.server = Outgoing.of(row)
         self.courier = courier
-        self._queue, self._settler, self._all_slots = queue, settler, slots
+        self._queue, self._settler = queue, settler
         self._standings = standings
         self.manners = Manners.from_json(row.manners, datetime.now(UTC), self.server.key)
         self.sessions = Sessions(courier)
@@ -79,8 +80,7 @@ class Lane:
         self.marks = Marks(courier, self.pending)
         self.settlements = Settlements(courier, standings, self.forget)
         self._held: dict[str, Lease] = {}
-        self._slots: set[asyncio.Task[None]] = set()
-        self._own_slot: asyncio.Task[None] | None = None
+        self._slots = Slots(slots, self._work, self._slot_ended)
         self._asides: set[asyncio.Task[None]] = set()
         self._cooldown = Cooldown()
         self._passing_on = PassingOn(settler)
@@ -143,13 +143,13 @@ class Lane:
         self.is_stopping = True
         self._nudge.set()
         await self._feeder
-        if self._slots:
-            await asyncio.wait(self._slots, timeout=within_s)
+        if self._slots.tasks:
+            await asyncio.wait(self._slots.tasks, timeout=within_s)
         await self._give_back()  # what a slot put back when it could not be sent just now
-        for slot in self._slots:
+        for slot in self._slots.tasks:
             slot.cancel()
         ends_s = time.monotonic() + within_s
-        while at_work := self._slots | self._asides | self.settlements.tasks | self.sessions.closing:
+        while at_work := self._slots.tasks | self._asides | self.settlements.tasks | self.sessions.closing:
             left_s = ends_s - time.monotonic()
             if left_s <= 0:
                 break
@@ -280,24 +280,13 @@ class Lane:
 
     def start_slots(self) -> None:
         """As many as what waits can use, and as may be open."""
-        for _ in range(min(self.limit - len(self._slots), len(self.pending))):
-            slot = asyncio.create_task(self._work())
-            if self._own_slot is None:
-                self._own_slot = slot
-            self._slots.add(slot)
-            slot.add_done_callback(self._slot_ended)
+        self._slots.start(len(self.pending), self.limit)
 
     async def _work(self) -> None:
-        if asyncio.current_task() is self._own_slot:
-            await Slot(self).work()
-            return
-        async with self._all_slots:
+        if not self.is_crowded:
             await Slot(self).work()
 
     def _slot_ended(self, slot: "asyncio.Task[None]") -> None:
-        self._slots.discard(slot)
-        if slot is self._own_slot:
-            self._own_slot = None
         if not slot.cancelled() and (error := slot.exception()) is not None:
             _log.error("a delivery slot failed", server=self.server.name.name, exc_info=error)
             self._cooldown.rest(FAULT_PAUSE_S)  # else it fails again at once, as often as the processor allows
@@ -308,8 +297,8 @@ class Lane:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether there are more slots than sessions may be open."""
-        return len(self._slots) > self.limit
+        """Whether more slots are at work than sessions may be open."""
+        return self._slots.at_work > self.limit
 
     # What slots tell.
 
