@@ -1,5 +1,6 @@
 """Report sources and connections through the API: kept, tried, and their secrets never told."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,15 @@ def test_a_try_waits_for_the_engine_and_tells_what_came(admin: Call, folder: Pat
     try_source.run_try(row)
     told = admin("get", f"/api/v1/source-tries/{second['id']}").json()
     assert (told["state"], told["fault"]["kind"]) == ("failed", "missing")
+
+
+@pytest.mark.parametrize("bad", ["half \ud800", "a\0b"])
+def test_a_try_takes_no_parameter_that_no_database_keeps(admin: Call, bad: str) -> None:
+    source = ReportSource.objects.create(name="Sales", kind=ReportSource.Kind.PUSHED)
+    for parameters in ({"region": bad}, {bad: "north"}):
+        answer = admin("post", f"{SOURCES}/{source.pk}/try", json.dumps({"parameters": parameters}))
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"].startswith("parameters.")
 
 
 def test_one_try_of_a_source_waits_at_a_time_and_old_ones_go(admin: Call) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import email
 import email.policy
+import json
 from typing import Any
 
 import httpx
@@ -124,6 +125,12 @@ async def test_everything_that_may_be_said_of_a_message_is_kept(client: httpx.As
         ({"server": "nowhere"}, "server"),
         ({"tags": "a"}, "tags"),
         ({"metadata": {"a": {"b": 1}}}, "metadata.a"),
+        ({"metadata": {"a": "half \ud800"}}, "metadata.a"),
+        ({"metadata": {"a": "nul \0"}}, "metadata.a"),
+        ({"metadata": {"a\0b": 1}}, "metadata.a\0b.[key]"),
+        ({"tags": ["monthly", "a\0b"]}, "tags.1"),
+        ({"tags": ["half \udfff"]}, "tags.0"),
+        ({"text": "half \ud800"}, "text"),
         ({"from": "nobody"}, "from"),
         ({"to": [f"r{n}@example.com" for n in range(1001)]}, "to"),
         ({"to": [f"r{n}@example.com" for n in range(600)], "cc": [f"c{n}@example.com" for n in range(600)]}, "to"),
@@ -132,7 +139,8 @@ async def test_everything_that_may_be_said_of_a_message_is_kept(client: httpx.As
 async def test_a_field_that_can_t_be_taken_is_named(
     client: httpx.AsyncClient, changes: dict[str, Any], field: str
 ) -> None:
-    answer = await client.post(MESSAGES, json={**HELLO, **changes})
+    octets = json.dumps({**HELLO, **changes}).encode()
+    answer = await client.post(MESSAGES, content=octets, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert [error["field"] for error in answer.json()["errors"]] == [field]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from ninja import Schema
 from pydantic import Field, StrictInt, StrictStr
 
-from postroom.flow.messages.submitted import PlainValue
+from postroom.flow.messages.submitted import PlainName, PlainValue
 
 from .schemas import Strict
 
@@ -27,7 +27,9 @@ class SourceSettingsIn(Strict):
     ] = ""
     fresh_within_s: Annotated[_Seconds, Field(description="How old the file may be; 0 for any age.")] = 0
     url: Annotated[StrictStr, Field(max_length=2_000)] = ""
-    headers: Annotated[dict[StrictStr, StrictStr], Field(max_length=20)] = Field(default_factory=dict)
+    headers: Annotated[dict[StrictStr, Annotated[StrictStr, Field(max_length=1_000)]], Field(max_length=20)] = Field(
+        default_factory=dict
+    )
     timeout_s: Annotated[StrictInt, Field(ge=1, le=900)] = 60
     secret_header: Annotated[StrictStr, Field(max_length=76)] = "Authorization"
     expects: Annotated[StrictStr, Field(max_length=200, description="Media type that has to come.")] = ""
@@ -83,7 +85,7 @@ class Sources(Schema):
 class TryIn(Strict):
     """What the query, the address or the pattern of the source takes by name."""
 
-    parameters: Annotated[dict[StrictStr, PlainValue], Field(max_length=50)] = Field(default_factory=dict)
+    parameters: Annotated[dict[PlainName, PlainValue], Field(max_length=50)] = Field(default_factory=dict)
 
 
 class FaultOut(Schema):

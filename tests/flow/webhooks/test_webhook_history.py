@@ -1,12 +1,18 @@
 """What webhooks were told is kept for a while, told again in bounds, and forgotten."""
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.db import DataError, OperationalError, connection
+from structlog.testing import capture_logs
 
 from postroom.flow.instance.retention import change_retention
 from postroom.flow.webhooks import webhook_attempt, webhook_history, webhook_send
 from postroom.flow.webhooks.webhook_attempt import Outcome, next_delivery, settle, stop_overfull, webhooks_with_work
+from postroom.flow.webhooks.webhook_events import body_of
 from postroom.flow.webhooks.webhook_history import forget_old, replay_since
 from postroom.flow.webhooks.webhook_send import distribute, send_event, send_test
 from postroom.flow.webhooks.webhooks import add_webhook, pause_webhook
@@ -124,3 +130,48 @@ def test_d9_an_event_that_cannot_be_read_stops_no_other() -> None:
     assert distribute(NOW) == 4
     assert WebhookDelivery.objects.get().event_count == 2
     assert Event.objects.count() == 0
+
+
+@pytest.mark.usefixtures("webhook")
+def test_d9_half_a_character_that_an_older_version_took_reaches_the_webhook_as_a_mark() -> None:
+    facts = {"alert": "1", "kind": "queue-old", "about": "half \ud800", "severity": "warning", "server": "", "link": ""}
+    if connection.vendor == "sqlite":
+        Event.objects.create(kind="alert.opened", at=NOW, subject="1", facts=facts)
+        assert distribute(NOW) == 1
+        assert '"about":"half ?"' in WebhookDelivery.objects.get().body
+    assert json.loads(body_of([facts])) == {"events": [{**facts, "about": "half ?"}]}
+
+
+@pytest.mark.usefixtures("webhook")
+@pytest.mark.parametrize("fault", [DataError("too long"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates")])
+def test_d9_an_event_that_cannot_be_stored_as_a_request_is_set_aside_and_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def body(events: Sequence[Any]) -> str:
+        if any(event["data"]["alert"]["about"] == "bad" for event in events):
+            raise fault
+        return body_of(events)
+
+    monkeypatch.setattr(webhook_send, "body_of", body)
+    for about in ("one", "bad", "two"):
+        facts = {"alert": "1", "kind": "queue-old", "about": about, "severity": "warning", "server": "", "link": ""}
+        Event.objects.create(kind="alert.opened", at=NOW, subject="1", facts=facts)
+    with capture_logs() as logs:
+        assert distribute(NOW) == 3
+    told_of = [json.loads(row.body)["events"][0]["data"]["alert"]["about"] for row in WebhookDelivery.objects.all()]
+    assert sorted(told_of) == ["one", "two"]
+    assert Event.objects.count() == 0
+    assert [entry["log_level"] for entry in logs] == ["error"]
+
+
+@pytest.mark.usefixtures("webhook")
+def test_while_the_database_does_not_answer_no_event_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    def body(_: Sequence[Any]) -> str:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(webhook_send, "body_of", body)
+    facts = {"alert": "1", "kind": "queue-old", "about": "", "severity": "warning", "server": "", "link": ""}
+    Event.objects.create(kind="alert.opened", at=NOW, subject="1", facts=facts)
+    with pytest.raises(OperationalError):
+        distribute(NOW)
+    assert Event.objects.count() == 1

@@ -2,10 +2,12 @@
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,6 +27,9 @@ RECIPIENTS = 1_000
 ATTACHMENTS = 100
 BATCH = 1_000
 _BLOCK_CHARACTERS = 1024 * 1024
+# What no text of PostgreSQL holds, and no UTF-8: NUL, and halves of characters, which JSON can write as escapes.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_VALUE_CHARACTERS = 1_000
 
 
 def _aware_time(value: object) -> datetime:
@@ -68,21 +73,28 @@ def _listed(value: object) -> list[str]:
     return entries
 
 
+def _storable(text: str) -> str:
+    if _UNSTORABLE.search(text):
+        raise ValueError("leave out the character NUL and halves of characters (lone surrogates)")
+    return text
+
+
 def _plain_value(value: object) -> str | int | float | bool | None:
     if value is not None and not isinstance(value, str | int | float):
         raise ValueError("enter text, a number, true or false")
-    if len(str(value)) > 1_000:
-        raise ValueError("shorten it to at most 1000 characters")
-    return value
+    if len(str(value)) > _VALUE_CHARACTERS:
+        raise ValueError(f"shorten it to at most {_VALUE_CHARACTERS} characters")
+    return _storable(value) if isinstance(value, str) else value
 
 
 Time = Annotated[datetime, BeforeValidator(_aware_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 Octets = Annotated[bytes, BeforeValidator(_octets), WithJsonSchema({"type": "string", "format": "byte"})]
 _TEXT_OR_TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": RECIPIENTS}]}
 Mailboxes = Annotated[list[str], BeforeValidator(_listed), WithJsonSchema(_TEXT_OR_TEXTS)]
-_PLAIN = {"type": ["string", "number", "boolean", "null"]}
+_PLAIN = {"type": ["string", "number", "boolean", "null"], "maxLength": _VALUE_CHARACTERS}
 PlainValue = Annotated[str | int | float | bool | None, PlainValidator(_plain_value), WithJsonSchema(_PLAIN)]
-Label = Annotated[StrictStr, Field(min_length=1, max_length=100)]
+PlainName = Annotated[StrictStr, AfterValidator(_storable)]
+Label = Annotated[PlainName, Field(min_length=1, max_length=100)]
 
 
 class _Strict(BaseModel):

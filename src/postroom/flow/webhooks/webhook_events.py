@@ -29,8 +29,10 @@ def event_json(kind: EventKind, at: datetime, data: Facts, id_: str = "") -> dic
 
 
 def body_of(events: Sequence[Facts]) -> str:
-    """The body of a request that tells of these events."""
-    return json.dumps({"events": list(events)}, ensure_ascii=False, separators=(",", ":"))
+    """The body of a request that tells of these events. Halves of characters, which JSON can hold and UTF-8 can't, are
+    replaced."""
+    text = json.dumps({"events": list(events)}, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode()
 
 
 def told(events: Sequence[Event]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import DataError, transaction
 
 from postroom.policy.webhook_filter import WebhookFilter
 from postroom.policy.webhooks import GIVE_UP_AFTER
@@ -49,8 +49,26 @@ def distribute(now: datetime) -> int:
     An event leaves its table in the commit that makes the requests, so that each webhook hears of it once."""
     if not Event.objects.exists():
         return 0
+    ids = list(Event.objects.order_by("pk").values_list("pk", flat=True)[:EVENTS_AT_ONCE])
+    _distribute(ids, now)
+    return len(ids)
+
+
+def _distribute(ids: Sequence[int], now: datetime) -> None:
+    """Make requests of these events. One of which none can be made is removed all the same, and stops no other (D9)."""
+    try:
+        _make_requests(ids, now)
+    except (DataError, LookupError, TypeError, ValueError) as error:
+        if len(ids) > 1:
+            for id_ in ids:
+                _distribute([id_], now)
+            return
+        _log.error("no request can be made of an event, and nobody is told of it", number=ids[0], error=repr(error))
+        Event.objects.filter(pk__in=ids).delete()
+
+
+def _make_requests(ids: Sequence[int], now: datetime) -> None:
     with transaction.atomic():
-        ids = list(Event.objects.order_by("pk").values_list("pk", flat=True)[:EVENTS_AT_ONCE])
         webhooks = Webhook.objects.filter(paused_for="")
         all_told = _told(ids) if webhooks else []
         WebhookDelivery.objects.bulk_create(
@@ -59,7 +77,6 @@ def distribute(now: datetime) -> int:
             for some in _requests(list(filter(_filter_of(webhook).lets_pass, all_told)))
         )
         Event.objects.filter(pk__in=ids).delete()
-    return len(ids)
 
 
 def _filter_of(webhook: Webhook) -> WebhookFilter:
