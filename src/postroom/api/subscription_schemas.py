@@ -66,7 +66,13 @@ class IterationIn(Strict):
     fact about a recipient, such as region, that has to equal it. One of them."""
 
     column: Annotated[StrictStr, Field(max_length=100)]
-    to: Annotated[dict[StrictStr, list[Address]] | None, Field(max_length=fields.ITERATION_VALUES)] = None
+    to: Annotated[
+        dict[
+            Annotated[StrictStr, Field(max_length=200)],
+            Annotated[list[Address], Field(max_length=fields.NOTICE_ADDRESSES)],
+        ] | None,
+        Field(max_length=fields.ITERATION_VALUES),
+    ] = None
     value: Annotated[StrictStr | None, Field(max_length=100)] = None
 
 
