@@ -57,8 +57,7 @@ class Life:
             if not self._remembers("accepted", f"key{number} "):
                 enqueued = await until_it_works(lambda number=number: self._accepted(number))
                 self._remember("accepted", f"key{number} {enqueued.id} {' '.join(r for _, r in enqueued.deliveries)}")
-        lost = await until_it_works(lambda: self._queue.abandoned(datetime.now(UTC), lease_over=False))
-        await self._settler.settle_abandoned(lost, lambda _: self._server)
+        await until_it_works(lambda: self._settler.settle_abandoned(lambda _: self._server, lease_over=False))
         while claimed := (await until_it_works(self._claimed)):
             for each in claimed:
                 await self._send(each)

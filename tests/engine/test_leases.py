@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from postroom.store.models import Attempt
+from postroom.flow.delivery.settle import NOBODY
+from postroom.store.models import Attempt, Delivery
 from postroom.store.queue import Claims
 from postroom.terms.server import Limits
 
@@ -52,8 +53,7 @@ async def test_what_breaks_while_a_server_at_fault_is_left_alone_leaves_nothing_
 async def test_u10_what_another_engine_has_taken_over_as_untried_does_not_leave_here_any_more(outbox: Outbox) -> None:
     async def answer(_: Visit, line: str) -> str | None:
         if line == "DATA" and not peer.taken and await Attempt.objects.acount():
-            lost = await outbox.queue.abandoned(datetime.now(UTC), lease_over=False)
-            await outbox.queue.release([claimed.lease for claimed in lost.claimed], datetime.now(UTC))
+            await outbox.settler.settle_abandoned(lambda _: NOBODY, lease_over=False)
             outbox.queue.claim = nothing  # type: ignore[method-assign]
         return None
 
@@ -68,6 +68,30 @@ async def test_u10_what_another_engine_has_taken_over_as_untried_does_not_leave_
         assert await eventually(lambda: bool(peer.visits) and not lane.leases)
     assert peer.taken == []
     assert outbox.states() == [("ann@example.org", "queued")]
+
+
+async def test_u10_what_begins_to_leave_while_another_engine_takes_it_for_untried_is_counted_uncertain(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that stood still wakes between another one's look at what was abandoned and its commit."""
+    server_id = await outbox.server(2525)
+    await outbox.submit(server_id, "ann@example.org", purpose="report")
+    now = datetime.now(UTC)
+    (claimed,) = (await outbox.queue.claim(server_id, now=now, lease_until=now, limit=1)).claimed
+    look = outbox.queue.abandoned
+
+    async def looked_and_woke(*given: Any, **named: Any) -> Claims:
+        found = await look(*given, **named)
+        assert await outbox.queue.mark_transacting([claimed.lease]) == [True]
+        return found
+
+    monkeypatch.setattr(outbox.queue, "abandoned", looked_and_woke)
+    await outbox.settler.settle_abandoned(lambda _: NOBODY, lease_over=True)
+    assert outbox.states() == [("ann@example.org", "sending")]
+    await outbox.settler.settle_abandoned(lambda _: NOBODY, lease_over=True)
+    assert outbox.states() == [("ann@example.org", "held")]
+    assert (await Delivery.objects.aget()).uncertain_count == 1
+    assert (await Attempt.objects.aget()).outcome == "uncertain"
 
 
 async def test_a_fault_of_ours_in_a_session_is_not_repeated_without_a_pause(

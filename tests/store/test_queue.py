@@ -120,6 +120,34 @@ async def test_released_deliveries_are_due_again_and_count_no_attempt(
     assert again.lease.fence == claimed.lease.fence + 1
 
 
+async def test_u10_what_was_abandoned_untried_is_given_back_unless_it_was_marked_or_renewed_meanwhile(
+    queue: Queue, server_id: str, database: Database
+) -> None:
+    await queue.enqueue(new_message(server_id, "left@example.org", "kept@example.org", "untried@example.org"))
+    later = LEASE_END + timedelta(seconds=1)
+    await claimed_by(queue, server_id)
+    left, kept, untried = (c.lease for c in (await queue.abandoned(later, lease_over=True)).claimed)
+    assert await queue.mark_transacting([left]) == [True]
+    await queue.renew([kept], later + timedelta(seconds=60))
+    await queue.take_back([left, kept, untried], later, lease_over=True)
+    await queue.take_back([], later, lease_over=True)
+    assert rows(database, "SELECT recipient, state, attempt_count FROM store_delivery ORDER BY id") == [
+        ("left@example.org", "sending", 1), ("kept@example.org", "sending", 1), ("untried@example.org", "queued", 0)
+    ]
+    assert await queue.mark_transacting([kept, untried]) == [True, False]
+
+
+async def test_u1_of_a_delivery_whose_attempt_is_gone_nobody_knows_that_nothing_has_left(
+    queue: Queue, server_id: str, database: Database
+) -> None:
+    await queue.enqueue(new_message(server_id))
+    await claimed_by(queue, server_id)
+    rows(database, "DELETE FROM store_attempt")
+    (found,) = (await queue.abandoned(NOW, lease_over=False)).claimed
+    assert found.transacting
+    assert await queue.settle([Settlement(found.lease, DeliveryState.HELD, NOW, uncertain=True)]) == [True]
+
+
 async def test_claims_take_the_urgent_first_and_leave_what_is_not_due(queue: Queue, server_id: str) -> None:
     await queue.enqueue(new_message(server_id, "slow@example.org", priority=-1))
     await queue.enqueue(new_message(server_id, "later@example.org", send_at=NOW + timedelta(hours=1)))

@@ -20,6 +20,7 @@ from postroom.store.writer_postgres import Connection
 from postroom.terms.outcome import DeliveryState
 
 LEASE_END = NOW + timedelta(seconds=60)
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 STORED = "SELECT count(*) FROM store_message"
 
 
@@ -62,6 +63,22 @@ async def test_d7_an_engine_takes_up_its_own_leases_at_once_and_those_of_others_
         assert (await again.abandoned(NOW, lease_over=True)).claimed == ()
         assert (await again.abandoned(NOW, lease_over=False)).claimed == (lease,)
         assert (await other.abandoned(LEASE_END + timedelta(seconds=1), lease_over=False)).claimed == (lease,)
+
+
+async def test_u10_whoever_takes_back_waits_for_a_mark_that_is_being_made(database: str) -> None:
+    server_id = add_server(database)
+    async with opened(database, "mail1/1", "mail2/1") as (first, other):
+        await first.enqueue(new_message(server_id))
+        (mine,) = await claimed(first, server_id)
+        with psycopg.connect(database) as marking:
+            marking.execute("UPDATE store_attempt SET stage = 'message'")
+            later = LEASE_END + timedelta(seconds=1)
+            taking = asyncio.create_task(other.take_back([mine.lease], later, lease_over=True))
+            assert await asyncio.to_thread(eventually, lambda: rows(database, WAITING) != [])
+        await taking
+        (found,) = (await other.abandoned(later, lease_over=True)).claimed
+        assert found.transacting
+        assert rows(database, "SELECT count(*) FROM store_attempt") == [(1,)]
 
 
 async def test_u5_engines_that_claim_at_the_same_time_share_what_waits(database: str) -> None:

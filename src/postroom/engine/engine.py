@@ -95,8 +95,7 @@ class Engine:
         await sync_to_async(self._clock.measure)()
         servers, _ = await sync_to_async(_servers)()
         self._servers = {server.pk: Outgoing.of(server).name for server in servers}
-        abandoned = await self._queue.abandoned(self._clock.now(), lease_over=False)
-        await self._settler.settle_abandoned(abandoned, self._server_name)
+        await self._settler.settle_abandoned(self._server_name, lease_over=False)
         await self._take_turn()
 
     async def run(self) -> None:
@@ -182,8 +181,7 @@ class Engine:
         held = [lease for lane in self._lanes.values() for lease in lane.leases]
         if held:
             await self._queue.renew(held, now + LEASE)
-        abandoned = await self._queue.abandoned(now, lease_over=True)
-        await self._settler.settle_abandoned(abandoned, self._server_name)
+        await self._settler.settle_abandoned(self._server_name, lease_over=True)
         while self._turn.is_mine and await self._settler.settle_overdue(self._server_name) == OVERDUE_AT_ONCE:
             continue
 

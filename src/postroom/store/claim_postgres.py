@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from postroom.terms.limits import RECIPIENTS_PER_TRANSACTION
-from postroom.terms.outcome import WAITING_STATES, Stage
+from postroom.terms.outcome import WAITING_STATES
 from postroom.terms.server import Limits
 
 from . import rates_postgres
@@ -74,13 +74,13 @@ _LEASE = (
     f" {_TRIED.format(first=1)}, {SUPPRESSED_POSTGRESQL}, {_MESSAGE} FROM d JOIN store_message m ON m.id = d.message_id"
     " LEFT JOIN store_content c ON c.id = m.content_id ORDER BY d.place"
 )
+LEFT_BEHIND = "(d.lease_until IS NULL OR d.lease_until < %s OR d.lease_holder = %s)"
 _ABANDONED = (
     "SELECT d.id, d.recipient, d.server_id, d.fence, d.attempt_count, d.uncertain_count, COALESCE(a.id, ''), a.stage,"
     f" '', '', {_MESSAGE} FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
     " LEFT JOIN store_content c ON c.id = m.content_id"
     " LEFT JOIN store_attempt a ON a.delivery_id = d.id AND a.number = d.attempt_count AND a.ended_at IS NULL"
-    " WHERE d.state = 'sending' AND (d.lease_until IS NULL OR d.lease_until < %s OR d.lease_holder = %s)"
-    " ORDER BY d.id"
+    f" WHERE d.state = 'sending' AND {LEFT_BEHIND} ORDER BY d.id"
 )
 
 
@@ -192,8 +192,8 @@ def _claims(rows: Iterable[Sequence[Any]]) -> Claims:
         lease = Lease(row[0], row[6], row[3])
         try:
             message, tried = _message(row[10:]), tuple((row[8] or "").split())
-            was_begun = row[7] == Stage.MESSAGE
-            claimed.append(Claimed(lease, row[1], row[2], row[4], row[5], message, was_begun, tried, row[9] or ""))
+            may_have_left = row[7] != ""
+            claimed.append(Claimed(lease, row[1], row[2], row[4], row[5], message, may_have_left, tried, row[9] or ""))
         except (ValueError, TypeError) as error:
             damaged.append(Damaged(lease, str(row[1]), str(row[2]), f"the stored row can't be read: {error}"))
     return Claims(tuple(claimed), tuple(damaged))

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 from postroom.terms.limits import RECIPIENTS_PER_TRANSACTION
-from postroom.terms.outcome import Stage
 from postroom.terms.server import Limits
 
 from . import rates
@@ -69,12 +68,13 @@ _DAMAGED = (
     "SELECT d.id, CAST(d.recipient AS BLOB), d.server_id, s.name, d.fence + 1, d.attempt_count + 1"
     " FROM store_delivery d JOIN store_smtpserver s ON s.id = d.server_id WHERE d.rowid = ?"
 )
+LEFT_BEHIND = "(? IS NULL OR d.lease_until IS NULL OR d.lease_until < ?)"
 _ABANDONED = (
     "SELECT d.id, d.recipient, d.server_id, d.fence, d.attempt_count, d.uncertain_count, a.id, a.stage,"
     f" {_MESSAGE_COLUMNS}, c.octets FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
     " LEFT JOIN store_content c ON c.id = m.content_id"
     " LEFT JOIN store_attempt a ON a.delivery_id = d.id AND a.number = d.attempt_count AND a.ended_at IS NULL"
-    " WHERE d.state = 'sending' AND (? IS NULL OR d.lease_until IS NULL OR d.lease_until < ?) ORDER BY d.rowid"
+    f" WHERE d.state = 'sending' AND {LEFT_BEHIND} ORDER BY d.rowid"
 )
 _UNREADABLE = "the stored row can't be read"
 
@@ -242,6 +242,6 @@ def abandoned(connection: sqlite3.Connection, lease_until: datetime | None) -> C
         if isinstance(message, str):
             damaged.append(Damaged(lease, recipient, server_id or "", f"{_UNREADABLE}: {message}"))
         else:
-            was_begun = stage == Stage.MESSAGE
-            claimed.append(Claimed(lease, recipient, server_id or "", attempts, uncertain, message, was_begun))
+            may_have_left = stage != ""
+            claimed.append(Claimed(lease, recipient, server_id or "", attempts, uncertain, message, may_have_left))
     return Claims(tuple(claimed), tuple(damaged))

@@ -114,10 +114,10 @@ class QueuedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery under lease. `attempt_count` counts this attempt; `transacting` tells that content may have left;
-    `tried` are the servers of the attempts just before, from each of which the delivery moved on at once, and those
-    that refused its sender or content before. `suppressed` is why its recipient gets no mail: where it is not "",
-    nothing may be sent (S8)."""
+    """A delivery under lease. `attempt_count` counts this attempt; `transacting` tells that content may have left: it
+    was marked, or its attempt is gone. `tried` are the servers of the attempts just before, from each of which the
+    delivery moved on at once, and those that refused its sender or content before. `suppressed` is why its recipient
+    gets no mail: where it is not "", nothing may be sent (S8)."""
 
     lease: Lease
     recipient: str
@@ -226,6 +226,10 @@ class Queue(Protocol):
     ) -> None:
         """Give back what was claimed and never tried; no attempt is counted. With `messages`, so many no longer count
         against the rates of the server's `limits`; there may be no leases then."""
+
+    async def take_back(self, leases: Sequence[Lease], now: datetime, *, lease_over: bool) -> None:
+        """As `release`, of what `abandoned` found with the same `lease_over`, and of which nothing may have left. What
+        was marked or renewed meanwhile stays *sending*: whoever had it is awake (U10)."""
 
     async def learn(self, server_id: str, sent: Sequence[tuple[datetime, int]], now: datetime) -> None:
         """Count against a server's limit per day what is known to have left: (time, messages), however often told."""

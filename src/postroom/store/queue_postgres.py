@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from operator import itemgetter
 from typing import Any, cast
 
 from postroom.terms.outcome import DeliveryState
 from postroom.terms.server import Limits
 
 from . import rates_postgres
-from .claim_postgres import REFUSED, WAITING, Left, Wanted, abandoned, claim
+from .claim_postgres import LEFT_BEHIND, REFUSED, WAITING, Left, Wanted, abandoned, claim
 from .enqueue_lists import enqueue_lists
 from .enqueue_postgres import enqueue
 from .postgresql.texts import json_text, without_nul
@@ -36,6 +37,13 @@ _RELEASE = (
     " FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::timestamptz[]) AS given(id, fence, attempt_id, at)"
     " WHERE d.id = given.id AND d.fence = given.fence AND d.state = 'sending' RETURNING given.attempt_id)"
     " DELETE FROM store_attempt a USING taken WHERE a.id = taken.attempt_id AND a.ended_at IS NULL"
+)
+# Locks what it finds, in the order of `_SETTLE`: a mark that is under way is waited for, and none is made any more.
+_UNTRIED = (
+    "SELECT given.place FROM unnest(%s::text[], %s::bigint[], %s::text[]) WITH ORDINALITY"
+    " AS given(id, fence, attempt_id, place)"
+    " JOIN store_delivery d ON d.id = given.id AND d.fence = given.fence AND d.state = 'sending'"
+    f" JOIN store_attempt a ON a.id = given.attempt_id AND a.stage = '' WHERE {LEFT_BEHIND} FOR UPDATE OF d, a"
 )
 # Columns of a settlement in the order of `_row`, with their types.
 _SETTLEMENT = (
@@ -128,6 +136,14 @@ def release(connection: Connection, asked: list[Released]) -> Sequence[None]:
     return [None] * len(asked)
 
 
+def take_back(connection: Connection, asked: list[tuple[Sequence[Lease], Left]]) -> Sequence[None]:
+    for leases, left in filter(itemgetter(0), asked):
+        given = _columns([(lease.delivery_id, lease.fence, lease.attempt_id) for lease in leases])
+        untried = connection.execute(_UNTRIED, (*given, left.now, left.holder)).fetchall()
+        release(connection, [Released([leases[place - 1] for (place,) in untried], left.now)])
+    return [None] * len(asked)
+
+
 def learn(connection: Connection, asked: list[tuple[str, Sequence[tuple[datetime, int]], datetime]]) -> Sequence[None]:
     for server_id, sent, now in sorted(asked, key=lambda each: each[0]):
         rates_postgres.learn(connection, server_id, sent, now)
@@ -199,7 +215,8 @@ def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
 
 ENQUEUE, ENQUEUE_ALL = Kind(enqueue, tells=True), Kind(partial(enqueue_lists, enqueue), tells=True)
 CLAIM, MARK, RENEW = Kind(claim), Kind(mark_transacting), Kind(renew)
-SETTLE, EXPIRE, RELEASE = Kind(settle, is_last=True), Kind(expire, is_last=True), Kind(release, tells=True)
+SETTLE, EXPIRE = Kind(settle, is_last=True), Kind(expire, is_last=True)
+RELEASE, TAKE_BACK = Kind(release, tells=True), Kind(take_back, tells=True, is_last=True)
 ABANDONED, OVERDUE, LEARN = Kind(abandoned), Kind(overdue), Kind(learn)
 ASSIGN, PASS_ON = Kind(assign, tells=True), Kind(pass_on, tells=True)
 
@@ -241,11 +258,17 @@ class PostgresQueue:
     ) -> None:
         await self._writer.post(RELEASE, Released(leases, now, server_id, limits, messages))
 
+    async def take_back(self, leases: Sequence[Lease], now: datetime, *, lease_over: bool) -> None:
+        await self._writer.post(TAKE_BACK, (leases, self._left(now, lease_over)))
+
     async def learn(self, server_id: str, sent: Sequence[tuple[datetime, int]], now: datetime) -> None:
         await self._writer.post(LEARN, (server_id, sent, now))
 
     async def abandoned(self, now: datetime, *, lease_over: bool) -> Claims:
-        return cast(Claims, await self._writer.post(ABANDONED, Left(now, None if lease_over else self._holder)))
+        return cast(Claims, await self._writer.post(ABANDONED, self._left(now, lease_over)))
+
+    def _left(self, now: datetime, lease_over: bool) -> Left:
+        return Left(now, None if lease_over else self._holder)
 
     async def overdue(self, now: datetime, limit: int) -> list[Overdue]:
         return cast(list[Overdue], await self._writer.post(OVERDUE, (now, limit)))

@@ -21,7 +21,7 @@ from .enqueue_lists import enqueue_lists
 from .enqueue_sqlite import enqueue, enqueue_list, enqueue_one
 from .overdue_sqlite import OverdueLook
 from .queue import Claims, Enqueued, IdempotencyConflict, Lease, NewMessage, Overdue, Settlement
-from .settle_sqlite import Settling, mark_transacting, release, renew
+from .settle_sqlite import Settling, mark_transacting, release, renew, take_back
 from .tally import Tally
 from .times_sqlite import text_of
 from .writer_sqlite import GroupWriter, Kind
@@ -100,6 +100,9 @@ class SqliteQueue:
             rates.refund(connection, server_id, limits, messages)
 
         await self._done(work)
+
+    async def take_back(self, leases: Sequence[Lease], now: datetime, *, lease_over: bool) -> None:
+        await self._done(lambda c: take_back(c, leases, now, now if lease_over else None))
 
     async def learn(self, server_id: str, sent: Sequence[tuple[datetime, int]], now: datetime) -> None:
         await self._done(lambda c: rates.learn(c, server_id, sent, now))

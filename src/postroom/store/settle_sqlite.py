@@ -11,6 +11,7 @@ from datetime import datetime
 
 from postroom.terms.outcome import DeliveryState, Outcome
 
+from .claim_sqlite import LEFT_BEHIND
 from .queue import Lease, Settlement
 from .rows_sqlite import update
 from .tally import Tally
@@ -49,6 +50,10 @@ _ENDED_ATTEMPT = (
     " WHERE store_attempt.id = given.id AND ended_at IS NULL",
 )
 
+_UNTRIED = (
+    "SELECT 1 FROM store_delivery d CROSS JOIN store_attempt a WHERE d.id = ? AND a.id = ? AND a.stage = ''"
+    f" AND {LEFT_BEHIND}"
+)
 _OPEN = "WHERE id IN (SELECT value FROM json_each(?)) AND ended_at IS NULL"
 
 
@@ -149,3 +154,14 @@ def release(connection: sqlite3.Connection, leases: Sequence[Lease], now: dateti
         if taken:
             connection.execute("DELETE FROM store_attempt WHERE id = ? AND ended_at IS NULL", (lease.attempt_id,))
 
+
+
+def take_back(
+    connection: sqlite3.Connection, leases: Sequence[Lease], now: datetime, lease_until: datetime | None
+) -> None:
+    """Of leases that were over at that time, or of any, those under which nothing may have left."""
+    until = None if lease_until is None else text_of(lease_until)
+    release(connection, [
+        lease for lease in leases
+        if connection.execute(_UNTRIED, (lease.delivery_id, lease.attempt_id, until, until)).fetchone()
+    ], now)

@@ -19,7 +19,7 @@ from postroom.policy.outcome import Decision, decision, uncertain_policy
 from postroom.policy.retry import backoff_s, next_due
 from postroom.smtp.text import printable
 from postroom.store.activity_log import ActivityLog
-from postroom.store.queue import Claimed, Claims, Damaged, Lease, Overdue, Queue, Settlement
+from postroom.store.queue import Claimed, Damaged, Lease, Overdue, Queue, Settlement
 from postroom.store.writer import StorageBusy, StorageUnknown
 from postroom.terms.envelope import RecipientResult
 from postroom.terms.finding import Finding
@@ -190,12 +190,15 @@ class Settler:
             finding=finding.as_stored(), through=server.id,
         )
 
-    async def settle_abandoned(self, claims: Claims, servers: Callable[[str], ServerName]) -> None:
-        """End the attempts of a process that is gone; deliveries return to the queue or are held (D7, U1).
+    async def settle_abandoned(self, servers: Callable[[str], ServerName], *, lease_over: bool) -> None:
+        """End the attempts of a process that is gone, as `Queue.abandoned` finds them; deliveries return to the queue
+        or are held (D7, U1).
 
         The message may have left, so the attempt is uncertain; only where nothing can have left it is not. The mark
-        that tells is made for deliveries that would be held."""
+        that tells is made for deliveries that would be held, and is looked at again when they return. Raises
+        StorageBusy, StorageUnknown."""
         now = self._now()
+        claims = await self._queue.abandoned(now, lease_over=lease_over)
         endings, untried = [], []
         for claimed in claims.claimed:
             server = servers(claimed.server_id)
@@ -206,7 +209,7 @@ class Settler:
             endings.append(self._loss(server, claimed, policy, now))
         await self._commit(endings)
         if untried:
-            await _stored(lambda: self._queue.release(untried, now))
+            await _stored(lambda: self._queue.take_back(untried, now, lease_over=lease_over))
         for row in claims.damaged:
             await self.hold_damaged(servers(row.server_id), [row])
 
