@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from postroom.flow.acceptance.queue_room import QueueLimits, QueueRoom
 from postroom.store.activity_log import ActivityLog
 from postroom.store.blobs import Blobs
 from postroom.store.models import ApiToken, Attempt, AuditEntry, Delivery, Message
@@ -149,6 +150,16 @@ def test_a_message_is_resent_as_a_new_one_of_the_same_client(make: Make, sender:
     assert sender("post", f"{URL}/{document['id']}/resend").status_code == 409
     assert sender("post", f"{URL}/{own.pk}/resend", {"recipients": "some"}).status_code == 422
     assert reader("post", f"{URL}/{own.pk}/resend").status_code == 403
+
+
+def test_b8_a_full_queue_takes_no_resent_message(make: Make, sender: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = QueueRoom(QueueLimits(0, 0))
+    monkeypatch.setattr("postroom.flow.acceptance.resend.queue_room", lambda: room)
+    blob = Blobs(Path(settings.DATA_DIR) / "blobs").put([b"Subject: x\r\n\r\n"])
+    own = make("sent", client="Sender", content_digest=blob.digest, content_size=blob.size_bytes)
+    answer = sender("post", f"{URL}/{own.pk}/resend")
+    assert (answer.status_code, answer.json()["type"]) == (429, "/api/docs#problem-queue-full")
+    assert int(answer["Retry-After"]) > 0
 
 
 def test_activity_of_a_day_is_filtered(reader: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

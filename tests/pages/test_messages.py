@@ -14,6 +14,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
+from postroom.flow.acceptance.queue_room import QueueLimits, QueueRoom
 from postroom.store.blobs import Blobs
 from postroom.store.ids import id_at
 from postroom.store.models import ApiToken, Attempt, AuditEntry, Delivery, Message, SmtpServer, User
@@ -230,6 +231,22 @@ def test_resending_several_asks_first_and_says_which(page: Client, relay: SmtpSe
     assert Message.objects.count() == 2
     page.post("/messages/bulk", {**form, "confirmed": "1"})
     assert Message.objects.get(resend_of=sent).client_name == "Marta Keller"
+    assert Message.objects.count() == 3
+
+
+def test_b8_who_resends_into_a_full_queue_hears_why_and_what_was_sent(
+    page: Client, relay: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = QueueRoom(QueueLimits(1, 1))
+    monkeypatch.setattr("postroom.flow.acceptance.resend.queue_room", lambda: room)
+    rows = [message(relay, "sent") for _ in range(2)]
+    form = {"do": "resend", "m": [row.pk for row in rows], "confirmed": "1"}
+    text = page.post("/messages/bulk", form, follow=True).content.decode()
+    assert "1 message is sent again." in text
+    assert "Send it again when some have left." in text
+    assert "its state allows" not in text
+    text = page.post(f"/messages/{rows[0].pk}/resend", {"to": "all"}, follow=True).content.decode()
+    assert "Send it again when some have left." in text
     assert Message.objects.count() == 3
 
 

@@ -11,9 +11,12 @@ import pytest
 from structlog.testing import capture_logs
 from tests.submission.opening import opened_door
 
+from postroom.flow.acceptance.fresh import Fresh
 from postroom.flow.acceptance.queue_room import QueueLimits, QueueRoom
+from postroom.flow.users.tokens import client_of_digest
 from postroom.store import storage_room
 from postroom.store.ids import new_id
+from postroom.store.models import ApiToken
 from postroom.store.outbox import open_outbox
 from postroom.store.queue import Enqueued, IdempotencyConflict, NewMessage
 from postroom.store.writer import StorageBusy, StorageUnknown
@@ -48,7 +51,7 @@ class Failing:
         return
 
 
-def answers(port: int, *mails: bytes) -> list[tuple[str, int, str]]:
+def answers(port: int, *mails: bytes, recipients: int = 1) -> list[tuple[str, int, str]]:
     """The command at which each message ended, and the reply's code and enhanced code; in one session."""
     found = []
     with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
@@ -58,7 +61,8 @@ def answers(port: int, *mails: bytes) -> list[tuple[str, int, str]]:
             code, text = client.mail("app@host.example", [f"SIZE={len(mail)}"])
             where = "MAIL"
             if code == 250:
-                client.rcpt("ann@example.org")
+                for n in range(recipients):
+                    client.rcpt(f"ann{n or ''}@example.org")
                 where, (code, text) = "DATA", client.data(mail)
             found.append((where, code, text.decode().partition(" ")[0]))
     return found
@@ -124,6 +128,35 @@ async def test_b8_a_full_queue_is_told_before_data(tmp_path: Path) -> None:
         await asyncio.to_thread(answers, door.port, MAIL)
         told = await asyncio.to_thread(answers, door.port, MAIL, MAIL)
         assert told == [("DATA", 250, "2.0.0"), ("MAIL", 452, "4.3.1")]
+
+
+@pytest.mark.parametrize("mail", [MAIL, LARGE], ids=["small", "large"])
+async def test_b8_a_message_for_more_than_fit_is_told_after_its_end(tmp_path: Path, mail: bytes) -> None:
+    """Whoever was not read within the last second, and how many recipients follow, is not known at MAIL."""
+    outbox = Failing()
+    async with opened_door(outbox, tmp_path) as door:  # type: ignore[arg-type]
+        counted = {(await ApiToken.objects.aget()).pk: 8}
+        door.room.queued = QueueRoom(QueueLimits(100, 10), count=lambda: counted)
+        await door.room.queued.check("", 1)
+        told = await asyncio.to_thread(answers, door.port, mail, mail, recipients=3)
+        assert (told, outbox.taken) == ([("DATA", 452, "4.3.1")] * 2, [])
+        assert await asyncio.to_thread(answers, door.port, mail, recipients=2) == [("DATA", 250, "2.0.0")]
+
+
+async def test_b8_a_queue_that_has_left_is_counted_again(tmp_path: Path) -> None:
+    outbox = Failing()
+    async with opened_door(outbox, tmp_path) as door:  # type: ignore[arg-type]
+        counted = {(await ApiToken.objects.aget()).pk: 10}
+        now_s = 1_000.0
+        door.room.queued = QueueRoom(QueueLimits(100, 10), count=lambda: dict(counted), now_s=lambda: now_s)
+        await door.room.queued.check("", 1)
+        assert await asyncio.to_thread(answers, door.port, MAIL) == [("DATA", 452, "4.3.1")]
+        counted.clear()
+        now_s += 10
+        door.room.clients = Fresh(client_of_digest)
+        assert await asyncio.to_thread(answers, door.port, MAIL) == [("DATA", 452, "4.3.1")]
+        door.room.clients = Fresh(client_of_digest)
+        assert await asyncio.to_thread(answers, door.port, MAIL) == [("DATA", 250, "2.0.0")]
 
 
 async def test_without_a_server_mail_is_put_off_and_a_closed_door_comes_back(tmp_path: Path) -> None:

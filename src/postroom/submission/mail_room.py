@@ -55,17 +55,21 @@ class MailRoom:
         return DIGEST if address in self.house.trusted else None
 
     def has_room(self, client_id: str, size_bytes: int) -> bool:
-        """Whether disk and queue take one more message of that size. The queue is counted beside it where that is due:
-        a client is not kept waiting for it."""
-        if self.queued.is_due(client_id, 1) and not self._counting:
-            self._counting = True
-            self.keep(asyncio.ensure_future(self._count(client_id)))
-        return self.storage.is_there(size_bytes) and not self.queued.is_full(client_id, 1)
+        """Whether disk and queue take one more message of that size."""
+        return self.queue_takes(client_id, 1) and self.storage.is_there(size_bytes)
 
-    async def _count(self, client_id: str) -> None:
+    def queue_takes(self, client_id: str, deliveries: int) -> bool:
+        """Whether the queue takes so many more. It is counted beside it where that is due: a client is not kept waiting
+        for it."""
+        if self.queued.is_due(client_id, deliveries) and not self._counting:
+            self._counting = True
+            self.keep(asyncio.ensure_future(self._count(client_id, deliveries)))
+        return not self.queued.is_full(client_id, deliveries)
+
+    async def _count(self, client_id: str, deliveries: int) -> None:
         try:
             with contextlib.suppress(Problem):  # that it is full is known from now on
-                await self.queued.check(client_id, 1)
+                await self.queued.check(client_id, deliveries)
         finally:
             self._counting = False
 

@@ -156,6 +156,10 @@ class Receiver:
 
     def _accept(self, envelope: ReceivedEnvelope, arrived: Arrived, client: ApiToken, current: Current) -> None:
         room, recipients = self._room, tuple(dict.fromkeys(envelope.forward_paths))
+        # At MAIL it was asked about one, and not about the client where it had not been read lately.
+        if not room.queue_takes(client.pk, len(recipients)):
+            self._incoming.answer(replies.NO_ROOM)
+            return
         arrival = Arrival(
             envelope, recipients, client, self._origin(), arrived.octets, arrived.body, arrived.is_body_ascii
         )

@@ -7,11 +7,14 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from postroom.flow.acceptance.queue_room import QueueLimits, QueueRoom
 from postroom.flow.acceptance.resend import Hand, Recipients, resend, resend_each
 from postroom.flow.messages import outbox
 from postroom.flow.servers.configure import NotPossible
+from postroom.store import storage_room
 from postroom.store.blobs import Blobs
 from postroom.store.models import AuditEntry, Delivery, Message, SmtpServer
+from postroom.terms.problem import Problem
 from postroom.terms.server import ServerSettings
 
 HAND = Hand("marta@norrvik.example", "Marta Keller")
@@ -82,7 +85,7 @@ def test_what_still_waits_or_has_lost_its_content_is_not_resent(message: Message
     message.refresh_from_db()
     with pytest.raises(NotPossible, match="can't be sent again"):
         resend(message, HAND)
-    assert resend_each([message], HAND) == []
+    assert resend_each([message], HAND) == ([], None)
     assert Message.objects.count() == 1
 
 
@@ -97,6 +100,27 @@ def test_without_its_server_it_leaves_through_the_one_that_routing_names(message
     SmtpServer.objects.filter(pk=message.server.pk).update(enabled=False)
     message.refresh_from_db()
     assert resend(message, HAND).server == other
+
+
+def test_b8_what_does_not_fit_into_the_queue_is_not_resent(
+    message: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = QueueRoom(QueueLimits(in_all=5, per_client=9))
+    monkeypatch.setattr("postroom.flow.acceptance.resend.queue_room", lambda: room)
+    made, refusal = resend_each([message, message], HAND)
+    assert (len(made), refusal and refusal.slug) == (1, "queue-full")
+    with pytest.raises(Problem) as refused:
+        resend(message, HAND, Recipients.FAILED)
+    assert (refused.value.status, refused.value.slug) == (429, "queue-full")
+    assert (Message.objects.count(), Delivery.objects.count()) == (2, 8)
+
+
+def test_d5_nothing_is_resent_while_the_disk_is_full(message: Message, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_room.StorageRoom, "_look", lambda _: storage_room.RESERVE_BYTES + 1)
+    with pytest.raises(Problem) as refused:
+        resend(message, HAND)
+    assert (refused.value.status, refused.value.slug) == (507, "storage-full")
+    assert Message.objects.count() == 1
 
 
 def test_undoing_a_cancelling_has_each_delivery_wait_as_before_for_when_it_was_due(message: Message) -> None:

@@ -9,9 +9,9 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -70,6 +70,9 @@ class QueueRoom:
                 await asyncio.get_running_loop().run_in_executor(self._executor, self._recount)
             finally:
                 self._lock.release()
+        self._refuse_beyond(client_id, deliveries)
+
+    def _refuse_beyond(self, client_id: str, deliveries: int) -> None:
         if self._left(client_id) < deliveries:
             raise self._full(client_id, deliveries)
 
@@ -77,6 +80,23 @@ class QueueRoom:
     async def taken(self, client_id: str, deliveries: int) -> AsyncIterator[None]:
         """Room for so many more, which are queued meanwhile. Raises Problem as `check`."""
         await self.check(client_id, deliveries)
+        with self._on_their_way(client_id, deliveries):
+            yield
+
+    @contextmanager
+    def taken_in_thread(self, client_id: str, deliveries: int) -> Iterator[None]:
+        """As `taken`, for whoever may block."""
+        if self._is_worth_counting(client_id, deliveries) and self._lock.acquire(blocking=False):
+            try:
+                self._recount()
+            finally:
+                self._lock.release()
+        self._refuse_beyond(client_id, deliveries)
+        with self._on_their_way(client_id, deliveries):
+            yield
+
+    @contextmanager
+    def _on_their_way(self, client_id: str, deliveries: int) -> Iterator[None]:
         self._coming[client_id] += deliveries
         try:
             yield

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -22,11 +23,15 @@ from postroom.store import audit
 from postroom.store.blobs import Blobs, DamagedBlob
 from postroom.store.content import Contents
 from postroom.store.models import ApiToken, Content, Delivery, Message, SmtpServer
+from postroom.store.storage_room import DELIVERY_BYTES
 from postroom.terms.outcome import DeliveryState
+from postroom.terms.problem import Problem
 from postroom.terms.wording import worded
 
 from ..domains.recipient_domains import allowed_domains, not_allowed
+from ..messages.storage_problem import storage_problem
 from ..servers.configure import NotPossible
+from .queue_room import queue_room
 from .test_mode import deciding, server_test_mode, site_test_mode
 
 CAN_RESEND = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.CANCELLED)
@@ -49,16 +54,22 @@ class Hand:
 
 
 def resend(message: Message, hand: Hand, recipients: Recipients = Recipients.ALL) -> Message:
-    """The new message. Raises NotPossible where no recipient fits or the content is gone."""
+    """The new message. Raises NotPossible where no recipient fits or the content is gone, Problem where queue or disk
+    have no room for it."""
     states = CAN_RESEND if recipients is Recipients.ALL else (DeliveryState.FAILED,)
-    contents = Contents(_blobs())
+    blobs, number = _blobs(), message.deliveries.filter(state__in=states).count()
+    contents = Contents(blobs)
     try:
         content = message.frozen_content
         contents.renew(content)
         contents.open(content, message.content_digest, message.content_size)
     except DamagedBlob as damage:
         raise _gone(str(damage)) from damage
-    with transaction.atomic():
+    try:
+        blobs.room.take(number * DELIVERY_BYTES)
+    except OSError as error:
+        raise storage_problem(error) from error
+    with queue_room().taken_in_thread(hand.client.pk if hand.client else "", number), transaction.atomic():
         # A file that was renewed stays; a row may have been swept since it was read.
         if message.content_id is not None and not Content.objects.filter(pk=message.content_id).exists():
             raise _gone("its content was removed just now")
@@ -77,15 +88,24 @@ def resend(message: Message, hand: Hand, recipients: Recipients = Recipients.ALL
     return again
 
 
-def resend_each(messages: Sequence[Message], hand: Hand, recipients: Recipients = Recipients.ALL) -> list[Message]:
-    """The new messages of those that can be resent."""
-    made = []
+class Resent(NamedTuple):
+    """The new messages, and why there was no room for the rest."""
+
+    made: list[Message]
+    refusal: Problem | None = None
+
+
+def resend_each(messages: Sequence[Message], hand: Hand, recipients: Recipients = Recipients.ALL) -> Resent:
+    """Those that can be resent, until there is no room for more."""
+    made: list[Message] = []
     for message in messages:
         try:
             made.append(resend(message, hand, recipients))
         except NotPossible:
             continue
-    return made
+        except Problem as refusal:
+            return Resent(made, refusal)
+    return Resent(made)
 
 
 def _copy_of(message: Message, hand: Hand, now: datetime) -> Message:

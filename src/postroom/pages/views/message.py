@@ -25,6 +25,7 @@ from postroom.store import audit
 from postroom.store.blobs import Blobs, DamagedBlob
 from postroom.store.content import Contents
 from postroom.store.models import Message
+from postroom.terms.problem import Problem
 
 from .messages import back_of, cancelled, hand_of, may_operate, undo_of
 
@@ -77,8 +78,9 @@ def send_again(request: HttpRequest, message_id: str) -> HttpResponse:
     chosen = resend.Recipients.FAILED if request.POST.get("to") == "failed" else resend.Recipients.ALL
     try:
         again = resend.resend(found, hand_of(request), chosen)
-    except configure.NotPossible as reason:
-        notices.error(request, reader.translated(reason.args[0]))
+    except (configure.NotPossible, Problem) as refused:
+        why = refused.detail if isinstance(refused, Problem) else refused.args[0]
+        notices.error(request, reader.translated(why))
         return redirect(_back(request, found))
     number = again.deliveries.count()
     text = ngettext("Handed over again for %(n)s recipient.", "Handed over again for %(n)s recipients.", number)

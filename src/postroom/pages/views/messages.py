@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from postroom.flow.acceptance import resend
+from postroom.flow.instance import reader
 from postroom.flow.messages import outbox
 from postroom.pages.access import operator_only, person
 from postroom.pages.queries import message_detail
@@ -63,9 +64,11 @@ def bulk(request: HttpRequest) -> HttpResponse:
         case "cancel":
             cancelled(request, ids)
         case "resend" if request.POST.get("confirmed"):
-            made = resend.resend_each(list(Message.objects.filter(pk__in=ids)), hand_of(request))
+            made, refusal = resend.resend_each(list(Message.objects.filter(pk__in=ids)), hand_of(request))
             said = ngettext("%(n)s message is sent again.", "%(n)s messages are sent again.", len(made))
-            _say(request, len(made), said, len(ids))
+            _say(request, len(made), said, len(ids) if refusal is None else len(made))
+            if refusal is not None:
+                notices.error(request, reader.translated(refusal.detail))
         case "resend":
             return _resend_question(request, ids, back)
     return redirect(back)
