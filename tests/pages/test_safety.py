@@ -6,11 +6,13 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern
+from django.urls import URLPattern, resolve
 from django.utils import timezone
 
 from postroom.pages.urls import urlpatterns
-from postroom.store.models import Attempt, Delivery, Message, ServerTest, SmtpServer, User
+from postroom.store.models import Attempt, Delivery, Message, ServerTest, SmtpServer, Template, User
+
+from .conftest import PASSWORD
 
 OPEN = {
     "subscription-preview-frame",
@@ -26,6 +28,7 @@ CHANGING = [
     ("/smtp-servers/{server}/pause", {}), ("/smtp-servers/{server}/resume", {}),
     ("/smtp-servers/{server}/test-mode", {"address": "a@b.example"}), ("/test-mode", {"address": "a@b.example"}),
     ("/smtp-servers/new", {}), ("/smtp-servers/{server}", {}), ("/tokens", {"name": "x", "scope": "admin"}),
+    ("/tokens/X/revoke", {}),
     ("/smtp-tests/{test}/stop", {}), ("/smtp-tests/{test}/again", {}), ("/smtp-tests/{test}/save", {}),
     ("/smtp-tests/{test}/save-untested", {"reason": "x"}), ("/messages/{message}/retry", {}),
     ("/smtp-tests/{test}/apply", {}), ("/smtp-tests/{test}/arrived", {"arrived": "yes"}),
@@ -35,8 +38,9 @@ CHANGING = [
     ("/domain-checks/recipient", {}),
     ("/dkim-keys", {"domain": "x.example", "algorithm": "rsa"}), ("/dkim-keys/X/check", {}),
     ("/dkim-keys/X/activate", {}), ("/dkim-keys/X/retire", {}), ("/dkim-keys/X/remove", {}),
-    ("/delivery-rules/new", {}), ("/delivery-rules/X/move", {"to": "0"}), ("/delivery-rules/X/remove", {}),
-    ("/delivery-rules/undo", {"removal": "X"}), ("/queue/hold", {}), ("/queue/release", {"hold": "X"}),
+    ("/delivery-rules/new", {}), ("/delivery-rules/X", {}), ("/delivery-rules/X/move", {"to": "0"}),
+    ("/delivery-rules/X/remove", {}), ("/delivery-rules/undo", {"removal": "X"}), ("/queue/hold", {}),
+    ("/queue/release", {"hold": "X"}),
     ("/queue/try-now", {}),
     ("/holiday-calendars/new", {"name": "x"}), ("/holiday-calendars/X", {"name": "x"}),
     ("/holiday-calendars/X/remove", {}), ("/holiday-calendars/undo", {"removal": "X"}),
@@ -60,8 +64,8 @@ CHANGING = [
     ("/suppressions", {"address": "a@b.example"}), ("/suppressions/import", {}),
     ("/suppressions/X/remove", {"why": "x"}), ("/bounce-mailbox", {"host": "x"}), ("/bounce-mailbox/look", {}),
     ("/bounce-mailbox/remove", {}),
-    ("/templates/new", {"name": "x"}), ("/templates/preview", {}), ("/templates/X/use", {"version": "1"}),
-    ("/templates/X/remove", {}), ("/templates/branding", {"accent": "#111111"}),
+    ("/templates/new", {"name": "x"}), ("/templates/X", {}), ("/templates/preview", {}),
+    ("/templates/X/use", {"version": "1"}), ("/templates/X/remove", {}), ("/templates/branding", {"accent": "#111111"}),
     ("/instance", {"name": "x", "language": "fr", "time_zone": "UTC"}),
     ("/webhooks/new", {"name": "x"}), ("/webhooks/X/edit", {"name": "x"}), ("/webhooks/X/test", {}),
     ("/webhooks/X/pause", {}), ("/webhooks/X/resume", {}), ("/webhooks/X/secret", {}), ("/webhooks/X/replay", {}),
@@ -71,7 +75,16 @@ CHANGING = [
     ("/users/x/invite", {}),
     ("/announcements/new", {"do": "preview"}), ("/announcements/X/stop", {}),
 ]
-
+# What everybody who is signed in changes of themselves.
+PERSONAL = {
+    "/account/password": {"password": PASSWORD, "new_password": "another horse of another colour"},
+    "/account/region": {"language": "fr", "time_zone": "Europe/Paris"},
+    "/appearance": {"theme": "dark"},
+}
+# What needs no sign-in: it is how one comes in or out, or is of this browser alone.
+BEFORE_SIGN_IN = ("/setup", "/login", "/logout", "/language", "/forgot-password", "/set-password/X")
+# By the token in the address alone: a mail program that asks in one click has no form (RFC 8058).
+WITHOUT_A_FORM = ("/unsubscribe/X",)
 
 OPERATORS = {
     "/alerts/X/acknowledge", "/alerts/X/accept",
@@ -85,7 +98,7 @@ OPERATORS = {
     "/domain-checks/inbox-outlook", "/domain-checks/recipient", "/suppressions", "/suppressions/import",
     "/suppressions/X/remove", "/queue/hold", "/queue/release", "/queue/try-now",
     "/holiday-calendars/new", "/holiday-calendars/X", "/holiday-calendars/X/remove", "/holiday-calendars/undo",
-    "/templates/new", "/templates/preview", "/templates/X/use", "/templates/X/remove",
+    "/templates/new", "/templates/X", "/templates/preview", "/templates/X/use", "/templates/X/remove",
     "/recipients", "/recipients/X", "/recipients/X/remove", "/recipients/undo", "/recipients/import",
     "/recipients/imports/X/undo", "/groups", "/groups/X", "/groups/X/join", "/groups/X/leave/X", "/groups/X/remove",
     "/groups/undo",
@@ -114,6 +127,11 @@ def patterns() -> Iterator[URLPattern]:
     for pattern in urlpatterns:
         assert isinstance(pattern, URLPattern)
         yield pattern
+
+
+def address_of(pattern: URLPattern) -> str:
+    """With something in each of its places."""
+    return "/" + re.sub(r"<int:\w+>", "1", re.sub(r"<str:\w+>", "X", str(pattern.pattern)))
 
 
 @pytest.fixture
@@ -152,7 +170,7 @@ def message(relay: SmtpServer) -> Message:
 @pytest.mark.usefixtures("administrator")
 def test_every_address_is_closed_to_strangers_unless_it_is_named_open(client: Client) -> None:
     for pattern in patterns():
-        path = "/" + re.sub(r"<int:\w+>", "1", re.sub(r"<str:\w+>", "X", str(pattern.pattern)))
+        path = address_of(pattern)
         answers = [client.get(path), client.post(path)]
         if pattern.name in OPEN:
             assert all("/login?next=" not in answer.get("Location", "") for answer in answers), path
@@ -160,6 +178,52 @@ def test_every_address_is_closed_to_strangers_unless_it_is_named_open(client: Cl
             assert all(answer["Location"].startswith("/login?next=") for answer in answers), path
 
 
+def test_w1_every_address_that_takes_a_post_has_its_place_in_a_matrix(administrator: User) -> None:
+    taking = set()
+    for pattern in patterns():
+        client = Client(raise_request_exception=False)
+        client.force_login(administrator)
+        if client.post(address_of(pattern)).status_code != 405:
+            taking.add(pattern.name)
+    changing = {resolve(path.format(server="X", test="X", message="X")).url_name for path, _ in CHANGING}
+    free = {resolve(path).url_name for path in (*PERSONAL, *BEFORE_SIGN_IN, *WITHOUT_A_FORM)}
+    assert not changing & free
+    assert taking == changing | free
+
+
+@pytest.mark.parametrize(("path", "values"), PERSONAL.items())
+def test_w1_what_everybody_may_change_is_of_themselves_alone(
+    administrator: User, viewer: User, path: str, values: dict[str, str]
+) -> None:
+    assert Client().post(path, values)["Location"].startswith("/login?next=")
+    others = list(User.objects.exclude(pk=viewer.pk).values())
+    client = Client()
+    client.force_login(viewer)
+    assert client.post(path, {**values, "user": administrator.pk, "email": administrator.email}).status_code == 302
+    assert list(User.objects.exclude(pk=viewer.pk).values()) == others
+    changed = User.objects.get(pk=viewer.pk)
+    assert (changed.role, changed.email) == (viewer.role, viewer.email)
+    assert changed.language == values.get("language", viewer.language)
+    assert changed.check_password(values.get("new_password", PASSWORD))
+
+
+@pytest.mark.parametrize("path", [*PERSONAL, *BEFORE_SIGN_IN])
+def test_w2_what_is_of_oneself_or_before_the_sign_in_needs_the_forms_token_too(viewer: User, path: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    if path in PERSONAL:
+        client.force_login(viewer)
+    answer = client.post(path, PERSONAL.get(path, {"next": "/"}))
+    assert answer.status_code == 403
+    assert "Nothing was changed" in answer.content.decode()
+
+
+@pytest.fixture
+def _template() -> None:
+    """Who may change a template depends on which it is."""
+    Template.objects.create(pk="X", name="figures", title="Figures")
+
+
+@pytest.mark.usefixtures("_template")
 @pytest.mark.parametrize(("path", "values"), CHANGING)
 def test_a_viewer_changes_nothing(
     viewer: User, relay: SmtpServer, test_row: ServerTest, message: Message, path: str, values: dict[str, str]
@@ -170,6 +234,7 @@ def test_a_viewer_changes_nothing(
     assert answer.status_code == 403
 
 
+@pytest.mark.usefixtures("_template")
 @pytest.mark.parametrize(("path", "values"), CHANGING)
 def test_an_operator_changes_messages_and_nothing_else(
     viewer: User, relay: SmtpServer, test_row: ServerTest, message: Message, path: str, values: dict[str, str]
