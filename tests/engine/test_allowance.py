@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from postroom.engine import cooldown
 from postroom.engine.allowance import Allowance, Held
+from postroom.policy.rate import AT_ONCE
 from postroom.policy.throttle import STEP_S
 from postroom.store.models import Attempt, Delivery, SendRate
 from postroom.terms.envelope import RecipientResult
@@ -42,11 +43,12 @@ def test_a_limit_that_lets_nothing_through_is_known_until_it_does() -> None:
     allowance = clocks.allowance()
     allowance.claimed(1, Held("messages_per_minute", clocks.wall + timedelta(seconds=2)))
     assert allowance.held is not None
-    assert allowance.wait_s == pytest.approx(2)
+    assert allowance.next_look_s() == pytest.approx(2)
     assert not allowance.is_day_spent
     clocks.go_on(2)
     assert allowance.held is None
-    assert allowance.wait_s is None
+    assert allowance.next_look_s() == 0, "or nobody looks again where it ended before the first question"
+    assert allowance.next_look_s() is None
     allowance.claimed(1, Held("messages_per_day", clocks.wall + timedelta(days=1)))
     assert allowance.is_day_spent
     allowance.given_back()
@@ -182,3 +184,29 @@ async def test_b10_ten_thousand_that_are_due_at_once_leave_at_the_servers_rate(o
         assert 10 <= len(peer.taken) <= most
     row = await SendRate.objects.aget()
     assert row.arrival_us > 0
+
+
+async def test_b10_no_more_is_claimed_while_a_server_with_a_rate_stalls_than_it_may_get_at_once(
+    outbox: Outbox,
+) -> None:
+    """What piled up would leave at once when the server goes on."""
+    stalled, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(_: Visit, line: str) -> str | None:
+        if line == "dot":
+            stalled.set()
+            await goes_on.wait()
+        return None
+
+    async with Peer(answer) as peer:
+        server_id = await outbox.server(peer.port, limits=Limits(messages_per_minute=600, connections=1))
+        for number in range(30):
+            await outbox.submit(server_id, f"r{number}@example.org")
+        lane = await outbox.open_lane(server_id)
+        await asyncio.wait_for(stalled.wait(), 5)
+        for _ in range(16):
+            lane.nudge()
+            await asyncio.sleep(0.05)
+        assert len(lane.leases) <= 600 // AT_ONCE
+        goes_on.set()
+        await outbox.until("sent")

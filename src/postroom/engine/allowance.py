@@ -96,12 +96,13 @@ class Allowance:
         """Messages a minute that the server gets at most, while it is slowed down."""
         return self._throttle.per_minute
 
-    @property
-    def wait_s(self) -> float | None:
-        """Seconds until it is worth to look again, where something is held or slowed."""
+    def next_look_s(self) -> float | None:
+        """Seconds until it is worth to look again, where something is held or slowed; of what came to its end before
+        anybody asked it is told once."""
         waits = []
-        if (held := self.held) is not None:
-            waits.append((held.until - self._now()) / timedelta(seconds=1))
+        if self._held is not None:
+            waits.append((self._held.until - self._now()) / timedelta(seconds=1))
+            self._held = self.held
         if (next_s := self._throttle.next_s()) is not None:
             waits.append(next_s - self._now_s())
         return max(0.0, min(waits)) if waits else None

@@ -187,7 +187,7 @@ class Lane:
     def _wake_when_more_may_leave(self) -> None:
         if self._wake is not None:
             self._wake.cancel()
-        wait_s = self.allowance.wait_s
+        wait_s = self.allowance.next_look_s()
         self._wake = None if wait_s is None else asyncio.get_running_loop().call_later(wait_s, self._nudge.set)
 
     @property
@@ -232,6 +232,8 @@ class Lane:
             and self.allowance.held is None
             and limit > 0
             and (self._held_octets.has_room or not self._held)
+            # What counts against a rate leaves before more of it is counted: nothing piles up while the server stalls.
+            and not (self.pending and self._limits.messages_per_minute is not None)
         )
 
     @property
