@@ -6,7 +6,8 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router
 
-from postroom.flow.delivery.queue_state import ServerQueue, queue_state
+from postroom.flow.delivery.queue_state import queue_state
+from postroom.flow.delivery.queue_values import queue_values
 
 from .access import READING
 from .schemas import Strict
@@ -58,24 +59,4 @@ class QueueOut(Strict):
 @router.get("/queue", auth=READING, response=QueueOut, summary="What waits for each server, and what holds it")
 def get_queue(request: HttpRequest) -> dict[str, Any]:
     refuse_unknown_query(request)
-    return {"servers": [_json(queue) for queue in queue_state()]}
-
-
-def _json(queue: ServerQueue) -> dict[str, Any]:
-    server, limits = queue.server, queue.limits
-    return {
-        "server": server.pk if server else None,
-        "name": server.name if server else "",
-        "state": server.state if server else "",
-        "due": queue.due, "due_since": queue.due_since, "later": queue.later, "next_at": queue.next_at,
-        "sending": queue.sending, "held": queue.held,
-        "sessions": queue.sessions, "sessions_allowed": queue.allowed,
-        "held_by": queue.held_by, "held_until": queue.held_until, "cooldown_until": queue.cooldown_until,
-        "slowed_at": queue.slowed_at, "rate": queue.rate,
-        "messages_per_minute": _use(queue.used_minute, limits.messages_per_minute),
-        "messages_per_day": _use(queue.used_day, limits.messages_per_day),
-    }
-
-
-def _use(used: int | None, limit: int | None) -> dict[str, int] | None:
-    return None if used is None or limit is None else {"used": used, "limit": limit}
+    return {"servers": [queue_values(queue) for queue in queue_state()]}

@@ -10,12 +10,13 @@ from .database_check import VARIABLE, database_problems
 DATABASE = "postroom.sqlite3"
 
 
-def add_data_argument(parser: argparse.ArgumentParser) -> None:
+def add_data_argument(parser: argparse.ArgumentParser, default: str | None = None) -> None:
     """The option --data, which every command on an installation has."""
     parser.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
+        default=default,
         help="data directory (default: $POSTROOM_DATA, else data in the current directory)",
     )
 

@@ -23,6 +23,8 @@ COMMANDS = {
     "run": Command("run", "run everything on this machine"),
     "diagnose": Command("diagnose", "test one SMTP server and explain what is wrong"),
     "explain": Command("explain", "explain an error text read from standard input"),
+    "server": Command("server", "configure, test, pause and remove SMTP servers"),
+    "queue": Command("queue", "say what waits and what holds it; hold, release, try again, cancel"),
     "domain": Command("domain", "read what the DNS says of a mail domain"),
     "dkim": Command("dkim", "make, publish and switch on DKIM keys"),
     "send": Command("send", "hand over a message"),

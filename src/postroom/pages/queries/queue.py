@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from postroom.flow.delivery.queue_state import ServerQueue, queue_state
+from postroom.flow.delivery.queue_values import holding
 from postroom.flow.instance.reader import translated
 from postroom.pages import words
-from postroom.policy.explain_route import limit_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +38,7 @@ def _row(queue: ServerQueue) -> QueueRow:
 
 
 def _holding(queue: ServerQueue) -> list[tuple[str, str]]:
-    server = queue.server
-    if server is None:
-        return [(_("No server takes deliveries: it waits for one."), "")] if queue.waiting else []
-    found = []
-    if not server.enabled:
-        found.append((_("Switched off"), ""))
-    elif server.paused_at is not None:
-        found.append((_("Paused"), words.until(server.paused_until) if server.paused_until else ""))
-    elif not server.takes_deliveries:
-        found.append((_("Its live test has not passed"), ""))
-    if queue.cooldown_until is not None:
-        found.append((_("It failed and is left alone for a while"), words.until(queue.cooldown_until)))
-    if queue.held_by and queue.due:
-        until = words.until(queue.held_until) if queue.held_until is not None else ""
-        found.append((translated(limit_words(queue.held_by, queue.limits)), until))
-    if queue.rate is not None:
-        text = _("It asked to be given less: %(rate)s messages a minute at most for now")
-        found.append((text % {"rate": words.number(round(queue.rate))}, ""))
-    return found
+    return [(translated(text), words.until(until) if until is not None else "") for text, until in holding(queue)]
 
 
 def _uses(queue: ServerQueue) -> list[tuple[str, int, int]]:
