@@ -4,6 +4,7 @@ import pytest
 from tests.interop.test_session import content_of, kept, mark, opened
 from tests.net.runs import Load, shipment
 from tests.rig.mail_rig import MailRig, without_trace_fields
+from tests.rig.postfix import REFUSED_CONTENT
 
 from postroom.policy.manners import Manners, Pipelining
 
@@ -50,3 +51,30 @@ async def test_a_refused_recipient_between_others_costs_nobody_else_anything(mai
         if load.outcomes()[number] == "sent":
             assert len(mail_rig.arrived(word.encode(), count=1)) == 1
     assert load.outcomes().count("sent") >= 4
+
+
+@pytest.mark.parametrize("chunking", [True, False])
+@pytest.mark.parametrize("pipelining", Pipelining)
+async def test_u6_a_content_that_postfix_refuses_at_its_end_costs_no_other_message_anything(
+    mail_rig: MailRig, pipelining: Pipelining, chunking: bool
+) -> None:
+    words = [mark() for _ in range(9)]
+    senders = [REFUSED_CONTENT if number % 3 == 1 else "reports@rig.example" for number in range(len(words))]
+    load = Load(
+        [shipment(sender, ["someone@elsewhere.example"], content_of(word))
+         for sender, word in zip(senders, words, strict=True)],
+        Manners(pipelining, chunking),
+    )
+    arrived_before = len(mail_rig.messages())
+    while load.waiting:
+        session = await opened(mail_rig, *mail_rig.strictest)
+        await load.over(session)
+        await session.close()
+    assert load.outcomes() == ["failed" if sender == REFUSED_CONTENT else "sent" for sender in senders]
+    assert (load.manners.pipelining, load.manners.changed) == (pipelining, False)
+    for word, outcome in zip(words, load.outcomes(), strict=True):
+        if outcome == "sent":
+            assert len(mail_rig.arrived(word.encode(), count=1)) == 1
+    arrived = mail_rig.messages()
+    assert len(arrived) - arrived_before == load.outcomes().count("sent"), "no mail leaves that nobody wrote"
+    assert not [message for message in arrived if REFUSED_CONTENT.encode() in message]

@@ -71,7 +71,10 @@ def proven() -> Manners:
         ("S: 451 later\nS: 250 ok\nS: 250 ok\nS: 354 go\nC.\nS: 250 taken\nC: QUIT", ["deferred", "sent"], []),
         ("S: 250 taken\nS: 550 no\nS: 503 no\nS: 503 no\nC: QUIT", ["sent", "failed"], []),
         ("S: 250 taken\nS: 250 ok\nS: 550 no\nS: 503 no\nC: RSET\nS: 250 ok\nC: QUIT", ["sent", "failed"], []),
-        ("S: 250 taken\nS: 250 ok\nS: 550 no\nS: 354 go\nC: .\nS: 554 no\nC: QUIT", ["sent", "failed"], []),
+        (
+            "S: 250 taken\nS: 250 ok\nS: 550 no\nS: 354 go\nC: .\nS: 554 no\nC: RSET\nS: 250 ok\nC: QUIT",
+            ["sent", "failed"], [],
+        ),
         ("S: 250 taken\nS: 250 ok\nS: 250 ok\nS: 452 later\nC: RSET\nS: 250 ok\nC: QUIT", ["sent", "deferred"], []),
         ("S> 250 taken\\r\\n250 ok\\r\\n250 ok\\r\\n354 go\\r\\n250 what\\r\\n\nsilence", ["sent", "deferred"], []),
         ("S: 250 taken\nS: not SMTP\nsilence", ["sent", "-"], [1]),
@@ -88,11 +91,53 @@ async def test_u1_u6_each_transaction_of_an_interrupted_run_gets_its_own_end(
     assert load.manners.pipelining is Pipelining.MESSAGES
 
 
+# A server that holds on to the transaction whose content it refused: the next envelope falls into that.
+NESTED = "S: 503 5.5.1 nested MAIL command\nS: 250 ok\n"
+
+
+@pytest.mark.parametrize("is_proven", [True, False])
+@pytest.mark.parametrize("granted", ["S: 354 go\nsilence", "drop"])
+async def test_u6_a_refused_content_whose_transaction_stays_open_costs_the_message_behind_it_nothing(
+    granted: str, is_proven: bool
+) -> None:
+    load = Load(shipments(2), proven() if is_proven else None)
+    nested = OVERLAPPED + "S: 554 5.7.1 content refused\n" + NESTED + granted
+    alone = OPENING + ENVELOPE + GRANTED + "C.\nS: 250 taken\nC: QUIT\nS: 221 bye"
+    async with playing(played(nested), played(alone)) as server:
+        for _ in range(2):
+            session = await opened(server.port, Recorder())
+            await load.over(session)
+            await session.close()
+    assert load.outcomes() == ["failed", "sent"]
+    assert load.returned == [(1, False)]
+    assert "." not in server.lines, "a lone dot would send an empty mail in the name of the refused sender"
+    assert load.manners.bears_all
+
+
+@pytest.mark.parametrize(
+    ("offers", "content"),
+    [
+        ("S: 250 mx\n", "C: MAIL *\nS: 250 ok\nC: RCPT *\nS: 250 ok\nC: DATA\nS: 354 go\nC.\n"),
+        ("S: 250-mx\nS: 250 PIPELINING\n", ENVELOPE + GRANTED + "C.\n"),
+    ],
+    ids=["step by step", "envelope"],
+)
+async def test_a_transaction_whose_content_was_refused_is_taken_back_before_the_next_one(
+    offers: str, content: str
+) -> None:
+    manners = Manners(pipelining=Pipelining.ENVELOPE)
+    load = Load(shipments(2), manners)
+    refused = content + "S: 554 no\nC: RSET\nS: 250 ok\n"
+    await run("S: 220 mx\nC: EHLO *\n" + offers + refused + content + "S: 250 taken\nC: QUIT\nS: 221 bye", load)
+    assert load.outcomes() == ["failed", "sent"]
+
+
 async def test_results_of_several_recipients_keep_to_their_transaction() -> None:
     two = "C: MAIL *\nC: RCPT *\nC: RCPT *\nC: DATA\n"
     text = (
         OPENING + two + "S: 250 ok\nS: 250 ok\nS: 550 5.1.1 no\nS: 354 go\nC.\n" + two
-        + "S: 250 taken\nS: 250 ok\nS: 450 4.2.1 later\nS: 250 ok\nS: 354 go\nC.\nS: 554 no\nC: QUIT\nS: 221 bye"
+        + "S: 250 taken\nS: 250 ok\nS: 450 4.2.1 later\nS: 250 ok\nS: 354 go\nC.\nS: 554 no\n"
+        + "C: RSET\nS: 250 ok\nC: QUIT\nS: 221 bye"
     )
     load = Load(shipments(2, recipients=2))
     await run(text, load)

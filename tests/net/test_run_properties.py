@@ -20,15 +20,17 @@ NO = ("450 4.2.0 later", "550 5.1.1 no", "452 4.3.1 full", "554 5.7.1 never")
 @dataclass
 class World:
     """What the server does, drawn from one seed, and what it remembers of it: for each message the last answer to its
-    content, if it gave one that left."""
+    content, if it gave one that left. One that `nests` keeps a transaction open whose content it refused."""
 
     seed: int
     hangs_up: float
     refuses: float
     chunking: bool
+    nests: bool = False
     chance: random.Random = field(init=False)
     said: dict[int, list[str]] = field(default_factory=dict)
     taken: list[int] = field(default_factory=list)
+    empty: int = 0
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -56,6 +58,8 @@ class World:
             elif verb == "RSET":
                 sender = recipients = False
                 await self._say(writer, "250 ok")
+            elif verb == "MAIL" and sender and self.nests:
+                await self._say(writer, "503 5.5.1 nested MAIL command")
             elif verb == "MAIL":
                 sender, recipients = await self._decided(writer), False
             elif verb == "RCPT":
@@ -67,8 +71,7 @@ class World:
                 if not recipients:
                     await self._say(writer, "503 RCPT first")
                 elif await self._decided(writer, "354 go"):
-                    await self._take(writer, await reader.readuntil(b"\r\n.\r\n"))
-                    sender = recipients = False
+                    sender = recipients = not await self._take(writer, await reader.readuntil(b".\r\n")) and self.nests
             else:
                 size_bytes, is_last = int(line.split()[1]), line.rstrip().endswith("LAST")
                 chunk = await reader.readexactly(size_bytes)
@@ -76,18 +79,23 @@ class World:
                     await self._say(writer, "250 chunk")
                     first = chunk
                 elif recipients:
-                    await self._take(writer, first + chunk)
-                    first, sender, recipients = b"", False, False
+                    sender = recipients = not await self._take(writer, first + chunk) and self.nests
+                    first = b""
                 else:
                     await self._say(writer, "554 no recipients")
 
-    async def _take(self, writer: asyncio.StreamWriter, content: bytes) -> None:
+    async def _take(self, writer: asyncio.StreamWriter, content: bytes) -> bool:
+        if content == b".\r\n":
+            self.empty += 1
+            await self._say(writer, "250 2.0.0 taken")
+            return True
         number = int(content.split(b"Subject: ")[1].split(b"\r\n")[0])
         answer = self._answer("250 2.0.0 taken")
         if answer.startswith("2"):
             self.taken.append(number)
         self.said.setdefault(number, []).append(answer)
         await self._say(writer, answer)
+        return answer.startswith("2")
 
     async def _decided(self, writer: asyncio.StreamWriter, yes: str = "250 ok") -> bool:
         answer = self._answer(yes)
@@ -127,12 +135,12 @@ async def carried(world: World, load: Load) -> None:
 @settings(max_examples=200, deadline=None)
 @given(
     seed=st.integers(0, 2**32), hangs_up=st.sampled_from([0.0, 0.02, 0.1]), refuses=st.sampled_from([0.0, 0.2, 0.6]),
-    chunking=st.booleans(), is_proven=st.booleans(),
+    chunking=st.booleans(), nests=st.booleans(), is_proven=st.booleans(),
 )
 def test_u1_u6_every_message_has_one_end_and_it_is_the_one_that_the_server_gave_it(
-    seed: int, hangs_up: float, refuses: float, chunking: bool, is_proven: bool
+    seed: int, hangs_up: float, refuses: float, chunking: bool, nests: bool, is_proven: bool
 ) -> None:
-    world, manners = World(seed, hangs_up, refuses, chunking), Manners()
+    world, manners = World(seed, hangs_up, refuses, chunking, nests), Manners()
     if is_proven:
         manners.kept(Pipelining.MESSAGES)
         manners.kept(Pipelining.ENVELOPE)
@@ -150,4 +158,7 @@ def test_u1_u6_every_message_has_one_end_and_it_is_the_one_that_the_server_gave_
             assert result.reply is None
         else:
             assert number not in world.taken, "what the server took is never tried again as if it had not"
+            assert result.reply is None or result.reply.code != 503, "nobody fails for the message before"
     assert all(world.taken.count(number) == 1 for number in world.taken), "nothing that waits again was taken before"
+    assert not world.empty, "no mail leaves that nobody wrote"
+    assert manners.bears_all or hangs_up, "a refused content is no sign of bad manners"

@@ -15,6 +15,8 @@ from .listeners import SIZE_LIMIT_BYTES, Listeners, free_ports
 from .programs import running, wait_for_port
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
+# Its mail is refused when its content has ended; Postfix keeps the transaction open then.
+REFUSED_CONTENT = "unwanted@rig.example"
 _QUEUES = (
     "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "maildrop", "pid", "private",
     "public", "saved", "trace",
@@ -59,6 +61,7 @@ smtpd_sasl_type = dovecot
 smtpd_sasl_path = {auth}
 smtpd_sasl_security_options = noanonymous
 smtpd_delay_reject = yes
+smtpd_end_of_data_restrictions = check_sender_access inline:{{ {refused_content}=REJECT }}
 in_flow_delay = 0
 """
 
@@ -178,6 +181,7 @@ def _write_configuration(
     values = {
         "folder": folder, "daemons": DAEMONS, "uid": owner.pw_uid, "gid": owner.pw_gid, "auth": auth,
         "key": certificates.key_file, "chain": certificates.chain_file, "size_limit": SIZE_LIMIT_BYTES,
+        "refused_content": REFUSED_CONTENT,
     }
     (folder / "main.cf").write_text(_MAIN.format(**values))
     listeners = "".join(

@@ -103,6 +103,24 @@ def test_no_data_where_everybody_was_refused() -> None:
     assert transaction.needs_reset
 
 
+@pytest.mark.parametrize("extensions", [{}, PIPELINING])
+@pytest.mark.parametrize(("code", "is_left"), [(250, False), (451, True), (554, True)])
+def test_a_refused_content_may_leave_its_transaction_open(
+    extensions: dict[str, tuple[str, ...]], code: int, is_left: bool
+) -> None:
+    transaction = Transaction(envelope(1), extensions)
+    run(transaction, [250, 250, 354, code])
+    assert transaction.needs_reset is is_left
+
+
+def test_p10_no_dot_is_owed_for_a_grant_after_a_refused_sender_which_is_of_another_transaction() -> None:
+    transaction = Transaction(envelope(1), PIPELINING)
+    run(transaction, [503, 250, 354])
+    assert transaction.is_over
+    assert not transaction.dot_sent
+    assert [(str(result.outcome), result.stage) for result in transaction.results()] == [("failed", Stage.SENDER)]
+
+
 CODES = st.sampled_from([220, 250, 251, 354, 421, 450, 503, 550, 552])
 
 

@@ -7,7 +7,8 @@ at most. Replies belong to commands in their order; each transaction gets its ow
 
 When the connection is lost, or the server says good-bye (P8) or something that nobody asked for (P5), a transaction
 whose end has left is uncertain, one that the server had taken up is deferred, and one that it never took up is put
-back. A server that does not bear what it offers is noticed (policy/manners); what was affected is put back, too.
+back. A server that does not bear what it offers is noticed (policy/manners); what was affected is put back, too. So is
+an envelope that a server refused for the transaction before it, which it kept open although it refused its content.
 """
 
 import asyncio
@@ -364,6 +365,7 @@ class Carriage:
         flight.notes.heard(now_s, stage, shown, now_s - flight.said_s)
         if flight is not self._flying[-1] and stage is Stage.MESSAGE:
             self._check_content_reply(flight, reply)
+            self._flying[-1].follows_refusal = reply.code >= _REFUSALS
         elif reply.code >= _REFUSALS:
             check_order(self._manners, flight, stage, reply)
         if flight.is_whole and stage is Stage.MESSAGE:

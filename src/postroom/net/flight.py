@@ -9,12 +9,13 @@ from .cargo import Shipment
 
 
 class Flight:
-    """`used` is the way in which its envelope left, `overlapped` with the content before it, `is_whole` with its own;
-    `chunk_sent` octets of its content are with the server, `octets` are all of a small one."""
+    """`used` is the way in which its envelope left, `overlapped` with the content before it (`follows_refusal` where
+    that was refused), `is_whole` with its own; `chunk_sent` octets of its content are with the server, `octets` are all
+    of a small one."""
 
     __slots__ = (
-        "began_s", "chunk_sent", "is_whole", "notes", "octets", "overlapped", "said_s", "shipment", "transaction",
-        "used",
+        "began_s", "chunk_sent", "follows_refusal", "is_whole", "notes", "octets", "overlapped", "said_s", "shipment",
+        "transaction", "used",
     )
 
     def __init__(
@@ -24,7 +25,7 @@ class Flight:
         self.began_s = self.said_s = began_s
         self.notes = Notes()
         self.chunk_sent = 0
-        self.overlapped = self.is_whole = False
+        self.overlapped = self.follows_refusal = self.is_whole = False
 
 
 class Distrusted(Exception):
@@ -36,4 +37,4 @@ class Distrusted(Exception):
 
 
 class Farewell(Exception):
-    """The server said 421 in its turn, or refused a content midway: the session is over."""
+    """The server said 421 in its turn, refused a content midway, or kept its transaction open: the session is over."""

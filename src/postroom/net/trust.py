@@ -12,7 +12,7 @@ from postroom.terms.outcome import Stage
 from postroom.terms.reply import Reply
 
 from .failure import WireFault
-from .flight import Distrusted, Flight
+from .flight import Distrusted, Farewell, Flight
 
 
 def note_kept(manners: Manners, flight: Flight) -> None:
@@ -30,8 +30,11 @@ def check_content_reply(manners: Manners, reply: Reply) -> None:
 
 
 def check_order(manners: Manners, flight: Flight, stage: Stage, reply: Reply) -> None:
-    """Raises Distrusted where a reply tells that the server does not bear what left together."""
+    """Raises Distrusted where a reply tells that the server does not bear what left together; Farewell where it only
+    keeps the transaction open whose content it refused just before, so that this envelope fell into that one."""
     transaction = flight.transaction
+    if flight.follows_refusal and stage is Stage.SENDER and is_out_of_order(reply):
+        raise Farewell
     if flight.shipment.careful or flight.used is Pipelining.NONE or transaction.dot_sent:
         return
     if transaction.is_chunked and stage is Stage.MESSAGE:

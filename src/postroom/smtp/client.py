@@ -10,7 +10,7 @@ a server replies raises.
 What a reply means: its class decides, its scope is that of the command (RFC 5321 section 4.2.1): a refused MAIL, DATA
 or final dot is everybody's who was not refused before, a refused RCPT is one forward-path's. 421 is the server's
 farewell at any point. A reply of a class that is not due (`misplaced`) ends the session: nobody knows what the
-server thinks.
+server thinks. So does DATA granted after a refused MAIL: a dot would end another transaction than this.
 """
 
 from collections import deque
@@ -186,9 +186,9 @@ class Transaction:
             self._decide(index, _refusal(reply), Stage.RECIPIENT, reply, "")
 
     def _receive_data(self, reply: Reply) -> None:
-        if reply.is_intermediate:
+        if reply.is_intermediate and not self._sender_refused:
             self.data_granted = True
-        elif reply.is_positive:
+        elif reply.is_intermediate or reply.is_positive:
             self._misplace(reply, Stage.MESSAGE)
         else:
             self._decide_rest(_refusal(reply), Stage.MESSAGE, reply, "")
@@ -201,8 +201,9 @@ class Transaction:
             self._accepted.clear()
 
     def _receive_final(self, reply: Reply) -> None:
-        # RFC 3030 section 2 leaves open what a server thinks of the transaction after a refused chunk.
-        self.needs_reset = self.is_chunked and not reply.is_positive and not self._sender_refused
+        # RFC 3030 section 2 leaves open what a server thinks of the transaction after a refused chunk. After a refused
+        # final dot it is over (RFC 5321 section 4.1.1.4), but Postfix keeps it where a check at its end refused it.
+        self.needs_reset = not reply.is_positive and not self._sender_refused
         if reply.is_positive:
             self._decide_rest(Outcome.SENT, Stage.MESSAGE, reply, "")
         elif reply.is_intermediate:
