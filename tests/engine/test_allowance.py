@@ -55,6 +55,17 @@ def test_a_limit_that_lets_nothing_through_is_known_until_it_does() -> None:
     assert not allowance.is_day_spent
 
 
+def test_a_clock_that_is_set_back_holds_nothing_longer_than_the_limit_said() -> None:
+    clocks = Clocks()
+    allowance = clocks.allowance()
+    allowance.claimed(1, Held("messages_per_minute", clocks.wall + timedelta(seconds=2)))
+    clocks.wall -= timedelta(hours=1)
+    assert allowance.next_look_s() == pytest.approx(2)
+    assert allowance.held is not None
+    clocks.go_on(2)
+    assert allowance.held is None
+
+
 def test_a_server_that_asks_for_less_gets_half_and_little_by_little_all_again() -> None:
     clocks = Clocks()
     allowance = clocks.allowance()

@@ -61,10 +61,10 @@ def test_a_rate_is_spread_evenly() -> None:
     assert spent.room(limits, NOW_US + 2 * SECOND_US).messages == 1
 
 
-@given(st.integers(1, 5_000), st.integers(1, 5_000))
-def test_the_next_message_may_leave_exactly_when_it_is_said(per_minute: int, begun: int) -> None:
+@given(st.integers(1, 5_000), st.integers(1, 50))
+def test_the_next_message_may_leave_exactly_when_it_is_said(per_minute: int, most: int) -> None:
     limits = Limits(messages_per_minute=per_minute)
-    spent = Spent().plus(begun, limits, NOW_US)
+    spent = Spent().plus(min(most, Spent().room(limits, NOW_US).messages or 0), limits, NOW_US)
     next_us = spent.room(limits, NOW_US).next_us
     if next_us is not None:
         assert spent.room(limits, next_us - 1).messages == 0
@@ -108,3 +108,36 @@ def test_a_row_of_a_day_stays_small() -> None:
     for quarter in range(400):
         spent = spent.plus(10_000, limits, NOW_US + quarter * QUARTER_US)
     assert len(spent.written()) < 1_500
+
+
+BACK_US = st.integers(0, 400 * DAY_US)
+
+
+@given(st.integers(1, 600), BACK_US)
+def test_a_clock_that_is_set_back_holds_a_rate_for_two_minutes_and_its_burst_at_most(
+    per_minute: int, back_us: int
+) -> None:
+    limits = Limits(messages_per_minute=per_minute)
+    spent = Spent().plus(1, limits, NOW_US)
+    now_us = NOW_US - back_us
+    next_us = spent.room(limits, now_us).next_us
+    assert next_us is None or next_us - now_us <= 2 * MINUTE_US
+    assert (spent.plus(1, limits, now_us).room(limits, now_us).next_us or 0) - now_us <= 3 * MINUTE_US
+
+
+@given(st.integers(0, DAY_US))
+def test_after_a_clock_was_set_back_what_left_counts_against_the_day_as_if_it_left_now(back_us: int) -> None:
+    limits, now_us = Limits(messages_per_day=10), NOW_US - back_us
+    spent = Spent().plus(7, limits, NOW_US)
+    assert spent.room(limits, now_us).messages == 3
+    again = spent.plus(3, limits, now_us)
+    room = again.room(limits, now_us)
+    assert (room.messages, room.by) == (0, "messages_per_day")
+    assert again.room(limits, now_us + DAY_US + QUARTER_US).messages == 10
+
+
+@given(BACK_US)
+def test_a_clock_that_is_set_back_stops_no_server_whose_day_is_spent_for_more_than_two_days(back_us: int) -> None:
+    limits, now_us = Limits(messages_per_day=10), NOW_US - back_us
+    spent = Spent().plus(10, limits, NOW_US)
+    assert spent.room(limits, now_us + 2 * DAY_US + 2 * QUARTER_US).messages == 10

@@ -40,6 +40,7 @@ class Allowance:
         self._throttle = Throttle()
         self._seen: deque[tuple[float, int]] = deque()  # since when, and how many were begun in the second from then on
         self._held: Held | None = None
+        self._held_until_s = 0.0
         self.slots: int | None = None
         self.slowed_at: datetime | None = None
         self.slowed_reply = ""
@@ -63,6 +64,8 @@ class Allowance:
             self._seen.append((now_s, messages))
         self._forget_old(now_s)
         self._held = held
+        if held is not None:
+            self._held_until_s = now_s + (held.until - self._now()) / timedelta(seconds=1)
 
     def given_back(self) -> None:
         """Something that was begun was not tried: what held the next may hold it no longer."""
@@ -84,7 +87,7 @@ class Allowance:
     @property
     def held(self) -> Held | None:
         """The limit that lets nothing through just now."""
-        return self._held if self._held is not None and self._held.until > self._now() else None
+        return self._held if self._held is not None and self._held_left_s(self._held) > 0 else None
 
     @property
     def is_day_spent(self) -> bool:
@@ -101,11 +104,15 @@ class Allowance:
         anybody asked it is told once."""
         waits = []
         if self._held is not None:
-            waits.append((self._held.until - self._now()) / timedelta(seconds=1))
+            waits.append(self._held_left_s(self._held))
             self._held = self.held
         if (next_s := self._throttle.next_s()) is not None:
             waits.append(next_s - self._now_s())
         return max(0.0, min(waits)) if waits else None
+
+    def _held_left_s(self, held: Held) -> float:
+        """By the clock that comes to the end first: the wall clock may be set back, the other stands while we sleep."""
+        return min((held.until - self._now()) / timedelta(seconds=1), self._held_until_s - self._now_s())
 
     def _slow(self, reply: Reply, sessions: int) -> bool:
         is_first = self._throttle.asked_s is None

@@ -6,6 +6,9 @@ of it is used. State is one number, the theoretical arrival time of the next mes
 
 A limit per day is counted by quarters of an hour. A quarter is let go of when its end is a day old, so that no window
 of a day ever holds more than the limit.
+
+A clock may be set back, and what was counted then lies ahead: it counts as of now, and what lies further ahead than any
+limit can put it as never, so that no server stands still until the clock has caught up.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,6 +21,8 @@ SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
 DAY_US = 24 * 60 * MINUTE_US
 QUARTER_US = 15 * MINUTE_US
+# No limit puts the next message further ahead: one a minute puts it a minute ahead.
+MOST_AHEAD_US = 2 * MINUTE_US
 # The share of a minute's messages that may leave at once.
 AT_ONCE = 100
 
@@ -65,7 +70,7 @@ class Spent:
         """After so many more were begun now."""
         arrival_us, quarters = self.arrival_us, _of_the_day(dict(self.quarters), now_us)
         if limits.messages_per_minute is not None:
-            arrival_us = max(arrival_us, now_us) + messages * _interval_us(limits.messages_per_minute)
+            arrival_us = _begin_us(arrival_us, now_us) + messages * _interval_us(limits.messages_per_minute)
         if limits.messages_per_day is not None:
             quarters[now_us // QUARTER_US] = quarters.get(now_us // QUARTER_US, 0) + messages
         return Spent(arrival_us, quarters)
@@ -109,10 +114,15 @@ def _interval_us(per_minute: int) -> int:
     return -(-MINUTE_US // (per_minute - _burst(per_minute) + 1))
 
 
+def _begin_us(arrival_us: int, now_us: int) -> int:
+    """When the next message may begin, but for the burst."""
+    return arrival_us if now_us < arrival_us <= now_us + MOST_AHEAD_US else now_us
+
+
 def _minute_room(arrival_us: int, per_minute: int, now_us: int) -> Room:
     interval_us = _interval_us(per_minute)
     tolerance_us = (_burst(per_minute) - 1) * interval_us
-    begin_us = max(arrival_us, now_us)
+    begin_us = _begin_us(arrival_us, now_us)
     messages = max(0, (now_us + tolerance_us - begin_us) // interval_us + 1)
     return Room(messages) if messages else Room(0, begin_us - tolerance_us, "messages_per_minute")
 
@@ -130,7 +140,12 @@ def _day_room(quarters: dict[int, int], per_day: int, now_us: int) -> Room:
 
 
 def _of_the_day(quarters: dict[int, int], now_us: int) -> dict[int, int]:
-    return {quarter: count for quarter, count in quarters.items() if _end_us(quarter) + DAY_US > now_us and count > 0}
+    """What counts, those that lie ahead with the present one."""
+    present, counted = now_us // QUARTER_US, dict[int, int]()
+    for quarter, count in quarters.items():
+        if count > 0 and now_us - DAY_US < _end_us(quarter) <= _end_us(present) + DAY_US:
+            counted[min(quarter, present)] = counted.get(min(quarter, present), 0) + count
+    return counted
 
 
 def _end_us(quarter: int) -> int:
