@@ -57,7 +57,7 @@ def test_a_server_is_added_unverified_with_a_reason_and_is_the_first_default(
     assert (settings.limits.connections, settings.limits.size_bytes) == (3, None)
     assert (row.use_unverified, row.unverified_reason, row.is_default) == (True, "no test mailbox yet", True)
     assert bool(row.sealed_password)
-    assert capsys.readouterr().out == "Relay: saved, unverified, used unverified, default\n"
+    assert capsys.readouterr().out == "Relay: saved, unverified, in use, default\n"
     assert main(["server", "add", "Second", *RELAY, *IN_USE]) == 0
     assert SmtpServer.objects.get(is_default=True).name == "Relay"
     assert set(AuditEntry.objects.values_list("actor", flat=True)) == {"command line"}
@@ -76,7 +76,7 @@ def test_servers_are_listed_as_lines_and_by_the_names_of_the_api(
 ) -> None:
     assert main(["server", "list"]) == 0
     line = capsys.readouterr().out
-    assert line.split() == ["Relay", "smtp.company.example:25", "none", "unverified,", "used", "unverified,", "default"]
+    assert line.split() == ["Relay", "smtp.company.example:25", "none", "unverified,", "in", "use,", "default"]
     assert main(["server", "list", "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)["smtp_servers"]
     assert (told["id"], told["host"], told["state"], told["has_password"]) == (
@@ -141,6 +141,16 @@ def test_a_test_that_no_engine_ends_in_time_is_stopped(
     store_heartbeat(timezone.now(), "running")
     assert main(["server", "test", relay.name, "--no-send"]) == 1
     assert "It is stopped." in capsys.readouterr().err
+    assert ServerTest.objects.get().status == "stopped"
+
+
+def test_an_interrupted_wait_stops_the_test(relay: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("postroom.cli.ended_test.time.sleep", interrupted)
+    store_heartbeat(timezone.now(), "running")
+    assert main(["server", "test", relay.name, "--no-send"]) == 130
     assert ServerTest.objects.get().status == "stopped"
 
 

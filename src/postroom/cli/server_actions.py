@@ -196,11 +196,11 @@ def _told_standing(changed_row: SmtpServer) -> int:
 
 
 def _standing(row: SmtpServer) -> str:
-    """Its state, or that it is switched off; whether it is used unverified; whether it is the default."""
+    """Its state, or that it is switched off; whether it is in use without a test; whether it is the default."""
     words = [row.state if row.enabled else "off"]
     if row.state == "paused" and row.enabled and row.paused_until is not None:
         words[0] += f" until {row.paused_until:%Y-%m-%d %H:%M}Z"
-    words += ["used unverified"] * (row.use_unverified and not row.is_verified) + ["default"] * row.is_default
+    words += ["in use"] * (row.use_unverified and not row.is_verified) + ["default"] * row.is_default
     return ", ".join(words)
 
 
