@@ -1,7 +1,11 @@
 """The text part that stands in for an HTML part."""
 
+from copy import copy
+
 from inscriptis import Inscriptis
-from lxml.html import HTMLParser, document_fromstring
+from inscriptis.css_profiles import RELAXED_CSS_PROFILE
+from inscriptis.model.config import ParserConfig
+from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
 # Making text of a million characters takes about a second of one processor; nothing readable is longer.
 HTML_CHARACTERS = 1_000_000
@@ -24,5 +28,12 @@ def text_of_html(html: str) -> str:
     for element in tree.iter():
         if isinstance(element.tag, str):
             element.attrib.clear()
-    text = Inscriptis(tree).get_text().strip()
+    text = _in_columns(tree).strip()
     return text or _NOTHING_TO_READ
+
+
+def _in_columns(tree: HtmlElement) -> str:
+    """The library writes down in the style of the body what it is drawing on: with one style for all threads a text
+    could come out in another message."""
+    css = {**RELAXED_CSS_PROFILE, "body": copy(RELAXED_CSS_PROFILE["body"])}
+    return str(Inscriptis(tree, ParserConfig(css=css)).get_text())
