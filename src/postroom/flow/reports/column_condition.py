@@ -20,8 +20,8 @@ from .stored_report import report_content
 
 
 def rows_judged(report: StoredReport, condition: ColumnValue, now: datetime) -> ColumnJudge:
-    """How many rows have it, and how many cells could not be compared. `now` is in the subscription's zone. Raises
-    SourceFault (blocking)."""
+    """How many rows have it, and how many cells could not be compared. `now`, from which its days count,
+    is in the subscription's zone. Raises SourceFault (blocking)."""
     try:
         judge = ColumnJudge(condition, now)
         with _table(report) as table:

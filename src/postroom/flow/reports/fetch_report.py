@@ -25,13 +25,15 @@ from .stored_report import report_spool, store_report, with_rows
 Values = Mapping[str, Any]
 
 
-def fetched(source: ReportSource, parameters: Values, now: datetime) -> StoredReport:
+def fetched(
+    source: ReportSource, parameters: Values, now: datetime, stands_for: datetime | None = None
+) -> StoredReport:
     """The report as its source has it now; for a source that is pushed to, the newest push.
 
-    `parameters` go into the query, the URL or the pattern by name; `today`, `yesterday` and `now` are always there, in
-    the time zone of `now`. A report with rows may have none (`row_count` 0): the caller decides what that means.
-    Raises SourceFault (blocking)."""
-    values = {**_dates(now), **parameters}
+    `parameters` go into the query, the URL or the pattern by name; `today`, `yesterday` and `now` are always there:
+    those of the instant that the report stands for, in its time zone; `now` unless another is given. A report with rows
+    may have none (`row_count` 0): the caller decides what that means. Raises SourceFault (blocking)."""
+    values = {**_dates(stands_for or now), **parameters}
     by_kind: dict[str, Callable[[ReportSource, Values, datetime], StoredReport]] = {
         ReportSource.Kind.FILE: _from_file, ReportSource.Kind.URL: _from_url,
         ReportSource.Kind.SQL: queried, ReportSource.Kind.PUSHED: _pushed,
@@ -43,10 +45,10 @@ def fetched(source: ReportSource, parameters: Values, now: datetime) -> StoredRe
     return with_rows(report)
 
 
-def _dates(now: datetime) -> dict[str, str]:
+def _dates(at: datetime) -> dict[str, str]:
     return {
-        "today": now.date().isoformat(), "yesterday": (now.date() - timedelta(days=1)).isoformat(),
-        "now": now.isoformat(timespec="seconds"),
+        "today": at.date().isoformat(), "yesterday": (at.date() - timedelta(days=1)).isoformat(),
+        "now": at.isoformat(timespec="seconds"),
     }
 
 

@@ -38,6 +38,12 @@ def zone_of(subscription: Subscription) -> ZoneInfo:
         return site().zone
 
 
+def stands_for(run: Run, now: datetime) -> datetime:
+    """The instant whose report a run is to give, in its zone: that of the schedule, however late the run is, else when
+    it began, `now` where it begins just now (blocking)."""
+    return (run.nominal_at or run.started_at or now).astimezone(zone_of(run.subscription))
+
+
 def plan_of(
     subscription: Subscription, now: datetime, run: Run | None = None, addresses: Iterable[str] = ()
 ) -> dict[str, Any]:
@@ -46,7 +52,7 @@ def plan_of(
     modes = modes_met(subscription, addresses, now)
     mode = None if None in modes else min(filter(None, modes), key=attrgetter("address"))
     can_leave = run is None or not run.only_to
-    at = run.nominal_at if run is not None and run.nominal_at is not None else now
+    at = stands_for(run, now) if run is not None else now.astimezone(zone_of(subscription))
     return {
         "subscription": {"name": subscription.name, "description": subscription.description},
         "template": subscription.template.name if subscription.template else DEFAULT_TEMPLATE,
@@ -62,7 +68,7 @@ def plan_of(
         "server": subscription.server_id or "",
         "parameters": subscription.parameters,
         "test_mode": {**mode.as_json(), "extent": str(mode.extent)} if mode is not None else {},
-        "at": at.astimezone(zone_of(subscription)).isoformat(),
+        "at": at.isoformat(),
     }
 
 

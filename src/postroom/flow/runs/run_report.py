@@ -20,7 +20,7 @@ from ..reports.fetch_report import fetched
 from ..reports.stored_report import with_rows
 from .run_ending import Ending, RunPostponed, failed, stopped
 from .run_log import Level, evidence_of, with_line
-from .run_plan import fix, zone_of
+from .run_plan import fix, stands_for
 
 # A report that ends the process that reads it would do so for ever.
 LOST_TRIES = 5
@@ -40,7 +40,7 @@ def fixed_or_ended(run: Run, now: datetime) -> Ending | None:
     _begin(run, lost, now)
     try:
         report = with_rows(run.report) if run.report else fetched(
-            run.subscription.source, run.subscription.parameters, now.astimezone(zone_of(run.subscription))
+            run.subscription.source, run.subscription.parameters, now, stands_for(run, now)
         )
         return _judged_and_fixed(run, report, now)
     except SourceFault as fault:
@@ -86,7 +86,7 @@ def _verdict(run: Run, report: StoredReport, now: datetime) -> Judged:
     if verdict.verdict is not Verdict.SEND or not stored:
         return verdict
     condition = ColumnValue.from_json(stored)
-    judge = rows_judged(report, condition, now.astimezone(zone_of(subscription)))
+    judge = rows_judged(report, condition, stands_for(run, now))
     if judge.unreadable:
         text = worded("Values of the column {column} that could not be compared: {count}.", column=condition.column,
                       count=judge.unreadable)
