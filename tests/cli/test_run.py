@@ -15,6 +15,8 @@ import pytest
 from tests.outbox import rows
 from tests.rig.installation import Installation, Run, running_postroom
 
+from postroom.cli.main import parser_for
+
 PASSWORD = "four words of canary"
 
 
@@ -54,6 +56,43 @@ def test_the_set_up_link_comes_before_ready_and_opens_the_first_page(run: Run) -
     assert run.output.index("Set up Postroom: ") < run.output.index("Postroom is ready at ")
     assert run.setup_url.startswith(f"{run.url}/setup?code=")
     assert status_of(run.setup_url) == 200
+
+
+def test_o5_nobody_can_sign_in_before_the_link_was_used_and_it_answers_on_loopback_alone(run: Run) -> None:
+    database = run.installation.data / "postroom.sqlite3"
+    assert rows(database, "SELECT count(*) FROM store_user") == [(0,)]
+    # What is sent by command or from a trusted network has a client of its own, which no token opens.
+    assert rows(database, "SELECT count(*) FROM store_apitoken WHERE length(digest) = 64") == [(0,)]
+    port = int(run.url.rpartition(":")[2])
+    assert listening_addresses(port) == {"0100007F"}
+
+
+def listening_addresses(port: int) -> set[str]:
+    """Local addresses, as the kernel writes them, on which anything listens on that port."""
+    lines = [
+        line.split()
+        for name in ("tcp", "tcp6") if (table := Path("/proc/net", name)).exists()
+        for line in table.read_text().splitlines()[1:]
+    ]
+    listening = "0A"
+    return {
+        place.partition(":")[0] for _, place, _, state, *_ in lines
+        if state == listening and int(place.partition(":")[2], 16) == port
+    }
+
+
+def test_o5_the_address_that_nobody_chose_is_loopback() -> None:
+    assert parser_for(["run"]).parse_args(["run"]).host == "127.0.0.1"
+
+
+def test_o5_two_installations_have_keys_of_their_own(run: Run, tmp_path: Path) -> None:
+    with running_postroom(Installation(tmp_path / "data")) as other:
+        keys = [
+            path.read_bytes() for one in (run, other)
+            for path in sorted(one.installation.data.glob("keys/*.key"))
+        ]
+    assert len(keys) == len(set(keys)) == 2
+    assert all(len(key) == 32 and len(set(key)) > 8 for key in keys)
 
 
 def test_every_role_runs_as_a_process_of_its_own(run: Run) -> None:
