@@ -27,7 +27,8 @@ from postroom.flow.users.account_links import (
     link_of,
     set_password,
 )
-from postroom.flow.users.people import PersonRefused
+from postroom.flow.users.first_start import change_password
+from postroom.flow.users.people import PersonRefused, reset_password
 from postroom.store.blobs import Blobs
 from postroom.store.models import AccountLink, AuditEntry, Message, User
 from postroom.store.outbox import open_outbox
@@ -122,6 +123,16 @@ def test_a_link_ends_with_its_time_with_a_newer_one_and_with_the_right_to_sign_i
     assert link_of(token, NOW) is None
     User.objects.filter(pk=link.user.pk).update(is_active=False)
     assert link_of(token_of(again), NOW) is None
+
+
+def test_t10_a_new_password_ends_links_to_choose_one_however_it_was_given() -> None:
+    ways = (lambda row: change_password(row, FRESH),
+            lambda row: reset_password(row.email, password=FRESH, actor="marta@norrvik.example"))
+    for number, give in enumerate(ways):
+        link = invited_user(f"ann{number}@example.org", name="Ann", role="viewer", actor="test", now=NOW)
+        assert link_of(token_of(link), NOW) == link
+        give(User.objects.get(pk=link.user_id))
+        assert link_of(token_of(link), NOW) is None
 
 
 def test_a_made_up_token_and_one_of_another_purpose_open_nothing() -> None:

@@ -101,7 +101,6 @@ def set_password(token: str, password: str, now: datetime) -> User:
             raise PersonRefused(remedy, "password")
         change_password(user, password)
         end_sessions(user)
-        AccountLink.objects.filter(user=user).exclude(pk=link.pk).delete()
         audit.record(ACTOR, f"user.{link.purpose}-used", user.email)
     return user
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from postroom.store import audit
-from postroom.store.models import InstanceValue, User
+from postroom.store.models import AccountLink, InstanceValue, User
 from postroom.terms.address import AddressProblem, parse_address
 from postroom.terms.wording import worded
 
@@ -75,10 +75,12 @@ def create_administrator(
 
 
 def change_password(user: User, password: str) -> None:
-    """A new password for the user; sessions that began with the old one end with it (T10)."""
+    """A new password for the user; sessions that began with the old one, and links by which to choose one, end with
+    it (T10)."""
     with transaction.atomic():
         user.set_password(password)
         user.save(update_fields=["password"])
+        AccountLink.objects.filter(user=user, used_at=None).delete()
         audit.record(user.email, "user.password", user.email)
 
 
