@@ -9,6 +9,8 @@ from postroom.flow.instance.refusals import NotPossible, SettingsRefused
 from postroom.flow.recipients.left_out import left_out, who_left
 from postroom.flow.recipients.suppression import Entry, suppress
 from postroom.flow.runs.ask_run import WAITING_RUNS, run_now, send_to
+from postroom.flow.runs.scheduled_runs import begin_due_runs
+from postroom.flow.subscriptions.holiday_calendars import add_calendar
 from postroom.flow.subscriptions.subscribe import (
     add_subscription,
     change_subscription,
@@ -145,6 +147,29 @@ def test_a_change_touches_only_what_it_names_and_is_audited_with_old_and_new(wee
     assert set(row.subscribers.values_list("pk", flat=True)) == kept
     entry = AuditEntry.objects.get(action="subscription.change")
     assert entry.changes == {"subject": ["", "Week 10"], "schedule": [WEEKLY, None]}
+
+
+@pytest.mark.parametrize("schedule", [WEEKLY, {**WEEKLY, "words": "every day at 07:30"}])
+def test_s4_who_saves_while_an_instant_is_due_does_not_drop_it(weekly: Subscription, schedule: dict[str, str]) -> None:
+    due_at = weekly.next_at
+    assert due_at is not None
+    late = due_at + timedelta(seconds=1)
+    change_subscription(weekly.pk, {"subject": "Week 11", "schedule": schedule, "calendar": None}, ACTOR, late)
+    assert Subscription.objects.get(pk=weekly.pk).next_at == due_at
+    assert (begin_due_runs(late), weekly.runs.get().nominal_at) == (1, due_at)
+    after = Subscription.objects.get(pk=weekly.pk).next_at
+    assert after is not None
+    assert after > late
+
+
+def test_another_schedule_or_calendar_counts_from_now(weekly: Subscription) -> None:
+    change_subscription(weekly.pk, {"schedule": {**WEEKLY, "words": "every day at 07:30"}}, ACTOR, NOW)
+    assert Subscription.objects.get(pk=weekly.pk).next_at == datetime(2026, 3, 13, 6, 30, tzinfo=UTC)
+    closed = add_calendar({"name": "Closed", "days": ["2026-03-13"]}, ACTOR)
+    change_subscription(weekly.pk, {"calendar": closed.pk}, ACTOR, NOW)
+    assert Subscription.objects.get(pk=weekly.pk).next_at == datetime(2026, 3, 14, 6, 30, tzinfo=UTC)
+    change_subscription(weekly.pk, {"schedule": {}}, ACTOR, NOW + timedelta(days=30))
+    assert Subscription.objects.get(pk=weekly.pk).next_at is None
 
 
 def test_a_change_that_changes_nothing_leaves_no_entry(weekly: Subscription, values: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from ..instance.refusals import NotPossible, SettingsRefused
 from .subscribers import FIELD as SUBSCRIBERS_FIELD
 from .subscribers import set_subscribers, subscribers_of
 from .subscription_fields import NAME_CHARACTERS, notices_of, set_fields
-from .subscription_schedule import next_at, set_schedule
+from .subscription_schedule import moved_next_at, next_at, set_schedule
 from .subscription_values import called, subscription_values
 
 # Each has to be looked at by a scheduler, and read by a person.
@@ -99,11 +99,11 @@ def _save(row: Subscription, values: Mapping[str, Any], now: datetime) -> None:
     """Check and store what is there. Raises SettingsRefused naming every field at fault."""
     is_new = row._state.adding
     problems: list[FieldError] = []
-    report = (row.source_id, row.parameters)
+    report, times = (row.source_id, row.parameters), (row.schedule, row.calendar_id)
     set_fields(row, values, problems)
     if _is_taken(row):
         problems.append(FieldError("name", "taken", worded("Another subscription has this name. Choose another.")))
-    is_rescheduled = set_schedule(row, values, problems)
+    set_schedule(row, values, problems)
     wanted = subscribers_of(values["subscribers"], problems) if "subscribers" in values else None
     if wanted == [] and not any(problem.field.startswith(SUBSCRIBERS_FIELD) for problem in problems):
         text = worded("Enter who gets the report: a group, a recipient or an address.")
@@ -115,8 +115,8 @@ def _save(row: Subscription, values: Mapping[str, Any], now: datetime) -> None:
         row.last_digest = ""
     if is_new:
         row.list_name = _free_list_name(row.name)
-    if is_rescheduled or is_new:
-        row.next_at = next_at(row, now)
+    if (row.schedule, row.calendar_id) != times:
+        row.next_at = moved_next_at(row, now)
     row.save()
     if wanted is not None:
         set_subscribers(row, wanted)

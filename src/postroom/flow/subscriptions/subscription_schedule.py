@@ -12,14 +12,19 @@ from ..instance.refusals import SettingsRefused
 from .schedules import checked, next_instant
 
 
-def set_schedule(row: Subscription, values: Mapping[str, Any], problems: list[FieldError]) -> bool:
-    """Take over the schedule where it is given; whether anything that `next_at` depends on may have changed."""
+def set_schedule(row: Subscription, values: Mapping[str, Any], problems: list[FieldError]) -> None:
+    """Take over the schedule where it is given."""
     if "schedule" in values:
         try:
             row.schedule = checked(values["schedule"] or {})
         except SettingsRefused as refused:
             problems += refused.problems
-    return "schedule" in values or "calendar" in values
+
+
+def moved_next_at(row: Subscription, now: datetime) -> datetime | None:
+    """The next instant after a change of schedule or calendar. One that has passed stays: what is due comes first."""
+    is_due = row.schedule and row.next_at is not None and row.next_at <= now
+    return row.next_at if is_due else next_at(row, now)
 
 
 def next_at(row: Subscription, now: datetime) -> datetime | None:
