@@ -108,12 +108,14 @@ def test_b14_what_was_claimed_long_ago_is_not_remembered() -> None:
     assert allowance.rate == pytest.approx(16 / 0.05 * 60 / 2, rel=0.1)
 
 
-def test_other_engines_may_have_every_connection() -> None:
-    allowance = Clocks().allowance()
-    allowance.slots = 0
-    assert allowance.sessions(4) == 0
-    allowance.slots = 3
-    assert allowance.sessions(4) == 3
+def test_of_connections_that_engines_share_an_engine_has_its_share_and_none_before_or_after() -> None:
+    clocks = Clocks()
+    allowance = clocks.allowance()
+    assert (allowance.sessions(4), allowance.sessions(4, is_shared=True)) == (4, 0)
+    allowance.share(3, clocks.s + 15)
+    assert allowance.sessions(4, is_shared=True) == 3
+    clocks.go_on(15)
+    assert allowance.sessions(4, is_shared=True) == 0, "somebody else may have it now"
 
 
 async def test_a_throttled_delivery_is_put_off_and_the_server_gets_less(outbox: Outbox) -> None:

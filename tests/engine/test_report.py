@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
+from postroom.engine import engine
 from postroom.store.lane_states import SLOTS_FOR, share_slots
 from postroom.store.models import LaneState
 from postroom.terms.server import Limits
@@ -70,3 +72,24 @@ async def test_connections_are_shared_evenly_and_never_given_away_twice(outbox: 
         return [*alone, *together, *after_a_died]
 
     assert await asyncio.to_thread(story) == [4, 0, 2, 2, 4]
+
+
+@pytest.mark.parametrize("others", [0, 2])
+async def test_an_engine_opens_no_connection_before_it_has_a_share_and_has_one_as_soon_as_it_begins(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    monkeypatch.setattr("postroom.engine.report.is_postgresql", lambda: True)
+    monkeypatch.setattr(engine, "SLOTS_S", 60.0)
+    async with Peer() as peer:
+        server_id = await outbox.server(peer.port, limits=Limits(connections=2))
+        if others:
+            await asyncio.to_thread(share_slots, "other", {server_id: others}, timezone.now())
+        await outbox.submit(server_id, "ann@example.org")
+        running = Running(outbox)
+        await running.start()
+        try:
+            await outbox.until(*(["queued"] if others else ["sent"]))
+            await asyncio.sleep(1.0 if others else 0)
+            assert peer.visits == (0 if others else 1)
+        finally:
+            await running.stop()

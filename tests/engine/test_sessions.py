@@ -20,8 +20,11 @@ class Line:
 
     def __init__(self) -> None:
         self.is_closed = False
+        self.answers_quit = asyncio.Event()
+        self.answers_quit.set()
 
     async def close(self) -> None:
+        await self.answers_quit.wait()
         self.is_closed = True
 
 
@@ -56,3 +59,22 @@ async def test_a_session_that_was_used_meanwhile_waits_its_full_time_again() -> 
     assert kept.idle(SERVER) is session
     await asyncio.sleep(IDLE_S * 2)
     assert not line.is_closed, "in use"
+
+
+async def test_no_connection_begins_before_one_that_says_good_bye_has_ended_where_more_are_not_allowed() -> None:
+    class Dialing:
+        async def opened(self, _: Outgoing) -> OpenSession:
+            return OpenSession(cast(Any, Line()), (), "key")
+
+    kept = Sessions(cast(Courier, Dialing()))
+    first = await kept.opened(SERVER, 1)
+    line = cast(Line, first.session)
+    line.answers_quit.clear()
+    ending = asyncio.create_task(kept.end(first))
+    await asyncio.sleep(0)
+    assert kept.count == 0, "one that ends carries nothing any more"
+    second = asyncio.create_task(kept.opened(SERVER, 1))
+    await asyncio.sleep(0.05)
+    assert not second.done()
+    line.answers_quit.set()
+    await asyncio.wait_for(asyncio.gather(second, ending), 1)

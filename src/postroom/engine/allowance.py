@@ -41,7 +41,7 @@ class Allowance:
         self._seen: deque[tuple[float, int]] = deque()  # since when, and how many were begun in the second from then on
         self._held: Held | None = None
         self._held_until_s = 0.0
-        self.slots: int | None = None
+        self._slots, self._slots_until_s = 0, 0.0
         self.slowed_at: datetime | None = None
         self.slowed_reply = ""
 
@@ -49,11 +49,18 @@ class Allowance:
         """What a claim is to count by."""
         return self._throttle.limited(own)
 
-    def sessions(self, allowed: int) -> int:
-        """How many sessions may be open, of those that the server's own limit allows; 0 while others have them all."""
+    def sessions(self, allowed: int, *, is_shared: bool = False) -> int:
+        """How many sessions may be open, of those that the server's own limit allows. `is_shared`: other engines open
+        them, too, and this one has none but its share."""
         self._regain(allowed)
         most = self._throttle.at_most(allowed)
-        return most if self.slots is None else min(most, self.slots)
+        if not is_shared:
+            return most
+        return min(most, self._slots) if self._now_s() < self._slots_until_s else 0
+
+    def share(self, slots: int, until_s: float) -> None:
+        """This engine's share of the server's connections, until somebody else may have it."""
+        self._slots, self._slots_until_s = slots, until_s
 
     def claimed(self, messages: int, held: Held | None) -> None:
         """A claim began so many messages; a limit holds the next one."""

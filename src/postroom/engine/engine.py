@@ -156,13 +156,14 @@ class Engine:
         servers, homeless = await sync_to_async(_servers)()
         self._servers = {server.pk: Outgoing.of(server).name for server in servers}
         self._settler.rerouting.renew(await sync_to_async(_rules)())
+        has_new = any(server.pk not in self._lanes for server in servers)
         for server in servers:
             if server.pk in self._lanes:
                 self._lanes[server.pk].update(server)
             else:
                 self._lanes[server.pk] = Lane(
                     server, self._queue, self._courier, self._settler, self._slots, self._standings,
-                    held_octets=self._held_octets, now=self._clock.now,
+                    held_octets=self._held_octets, is_shared=self._report.is_shared, now=self._clock.now,
                 )
         for gone in self._lanes.keys() - self._servers.keys():
             leaving = asyncio.create_task(self._lanes.pop(gone).stop(STOP_S))
@@ -170,6 +171,8 @@ class Engine:
             leaving.add_done_callback(self._leaving.discard)
         if homeless and (chosen := route(server.candidate for server in servers)) is not None:
             await self._queue.assign(chosen.id)
+        if has_new:
+            await self._report.share(self._lanes)
 
     async def _beat(self) -> None:
         await sync_to_async(store_heartbeat)(datetime.now(UTC), "running", self._name)

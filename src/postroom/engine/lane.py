@@ -54,7 +54,8 @@ _log = structlog.get_logger("postroom.engine")
 
 class Lane:
     """See above. `slots` bounds the sessions of all lanes together; `standings` tells how all servers are now;
-    `held_octets` is shared with other lanes; by the clock `now` leases end."""
+    `held_octets` is shared with other lanes; `is_shared`: other engines work on the database, too; by the clock `now`
+    leases end."""
 
     def __init__(
         self,
@@ -66,9 +67,10 @@ class Lane:
         standings: Standings,
         *,
         held_octets: HeldOctets | None = None,
+        is_shared: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._now = now
+        self._now, self._is_shared = now, is_shared
         self._held_octets = held_octets or HeldOctets()
         self.server = Outgoing.of(row)
         self.courier = courier
@@ -237,9 +239,15 @@ class Lane:
         )
 
     @property
+    def allowed(self) -> int:
+        """How many sessions this engine may have, however many come about."""
+        most = self.server.settings.limits.connections
+        return self.allowance.sessions(most or CONNECTIONS, is_shared=self._is_shared and bool(most))
+
+    @property
     def limit(self) -> int:
         """How many sessions may be open now; one as long as none has come about."""
-        allowed = self.allowance.sessions(self.server.settings.limits.connections or CONNECTIONS)
+        allowed = self.allowed
         if not self.sessions.count:
             return min(1, allowed)
         return min(allowed, self._crowded_limit) if time.monotonic() < self._crowded_until_s else allowed

@@ -3,16 +3,17 @@
 Where several engines share a database it also asks for its share of the connections that a server allows.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from asgiref.sync import sync_to_async
 
 from postroom.store.database import is_postgresql
-from postroom.store.lane_states import leave_states, share_slots, store_states
+from postroom.store.lane_states import SLOTS_FOR, leave_states, share_slots, store_states
 from postroom.store.models import LaneState
 
-from .lane import CONNECTIONS, Lane
+from .lane import Lane
 
 REPORT_S = 1.0
 # What did not change is said again after this, as long as something is open or held.
@@ -26,7 +27,7 @@ class Report:
     def __init__(self, engine: str, now: Callable[[], datetime]) -> None:
         self._engine, self._now = engine, now
         self._said: dict[str, tuple[datetime, tuple[object, ...]]] = {}
-        self._shares = is_postgresql()
+        self.is_shared = is_postgresql()
 
     async def tell(self, lanes: Mapping[str, Lane]) -> None:
         """Write what changed."""
@@ -45,12 +46,13 @@ class Report:
 
     async def share(self, lanes: Mapping[str, Lane]) -> None:
         """Ask for a share of the connections of each server that limits them."""
-        if not self._shares:
+        if not self.is_shared:
             return
+        until_s = time.monotonic() + SLOTS_FOR.total_seconds()
         limits = {id_: most for id_, lane in lanes.items() if (most := lane.server.settings.limits.connections)}
         shares = await sync_to_async(share_slots)(self._engine, limits, self._now())
         for server_id, lane in lanes.items():
-            lane.allowance.slots = shares.get(server_id)
+            lane.allowance.share(shares.get(server_id, 0), until_s)
             lane.nudge()
 
     async def end(self) -> None:
@@ -64,7 +66,7 @@ def _state(engine: str, lane: Lane, now: datetime) -> LaneState:
     cooldown_until = (now + timedelta(seconds=left_s + 0.5)).replace(microsecond=0) if left_s > 0 else None
     return LaneState(
         server_id=lane.server.name.id, engine=engine, at=now, sessions=lane.sessions.count,
-        allowed=allowance.sessions(lane.server.settings.limits.connections or CONNECTIONS),
+        allowed=lane.allowed,
         held_by=held.by if held else "", held_until=held.until if held else None, cooldown_until=cooldown_until,
         slowed_at=allowance.slowed_at, slowed_reply=allowance.slowed_reply, rate=allowance.rate,
     )

@@ -15,11 +15,12 @@ class Sessions:
         self._open: set[OpenSession] = set()
         # In the order in which they were parked, each with what ends it.
         self._idle: dict[OpenSession, asyncio.TimerHandle] = {}
+        self._opening = 0
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def count(self) -> int:
-        """Sessions that are open, busy or idle."""
+        """Sessions that are open, busy or idle; not those that say good-bye."""
         return len(self._open)
 
     @property
@@ -27,9 +28,15 @@ class Sessions:
         """What still says good-bye."""
         return self._closing
 
-    async def opened(self, server: Outgoing) -> OpenSession:
-        """A new session. Raises Unusable."""
-        session = await self._courier.opened(server)
+    async def opened(self, server: Outgoing, most: int) -> OpenSession:
+        """A new session; with those that still say good-bye the server sees no more than `most`. Raises Unusable."""
+        while self._closing and len(self._open) + self._opening + len(self._closing) >= most:
+            await asyncio.wait(self._closing, return_when=asyncio.FIRST_COMPLETED)
+        self._opening += 1
+        try:
+            session = await self._courier.opened(server)
+        finally:
+            self._opening -= 1
         self._open.add(session)
         return session
 
@@ -47,8 +54,7 @@ class Sessions:
         self._idle[session] = asyncio.get_running_loop().call_later(IDLE_S, self._end_idle, session)
 
     async def end(self, session: OpenSession) -> None:
-        self._open.discard(session)
-        await session.close()
+        await self._end_soon(session)
 
     def end_idle(self) -> None:
         while self._idle:
@@ -64,7 +70,9 @@ class Sessions:
         del self._idle[session]
         self._end_soon(session)
 
-    def _end_soon(self, session: OpenSession) -> None:
-        task = asyncio.create_task(self.end(session))
+    def _end_soon(self, session: OpenSession) -> "asyncio.Task[None]":
+        self._open.discard(session)
+        task = asyncio.create_task(session.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+        return task

@@ -78,7 +78,7 @@ class Slot:
             return self._opened is not None
         group = lane.pending.popleft()
         try:
-            self._opened = await lane.sessions.opened(server)
+            self._opened = await lane.sessions.opened(server, lane.allowed)
         except Unusable as unusable:
             await lane.unusable(server, group, unusable.fault)
             return False
