@@ -38,4 +38,4 @@ def subscribed(source: ReportSource, addresses: Iterable[str] = ("ann@example.co
 
 def asked(subscription: Subscription, now: datetime, **values: Any) -> Run:
     """A run that waits."""
-    return Run.objects.create(subscription=subscription, cause=Run.Cause.MANUAL, due_at=now, **values)
+    return Run.objects.create(**{"subscription": subscription, "cause": Run.Cause.MANUAL, "due_at": now, **values})

@@ -44,6 +44,26 @@ def test_what_has_been_due_longest_comes_first_and_what_is_over_never(subscripti
     assert [run and run.pk for run in found] == [first.pk, later.pk, None]
 
 
+def test_a_pause_holds_what_waits_by_itself_until_it_ends_and_nothing_else(subscription: Subscription) -> None:
+    by_itself = {asked(subscription, NOW, cause=cause).pk for cause in ("schedule", "catch-up", "push")}
+    others = {
+        asked(subscription, NOW).pk, asked(subscription, NOW, cause="schedule", reopened=1).pk,
+        asked(subscription, NOW, cause="schedule", state=Run.State.SENDING).pk,
+        asked(subscription, NOW, cause="push", stop_requested=True).pk,
+    }
+    Subscription.objects.update(paused_at=NOW)
+    assert claimed_now() == others
+    Subscription.objects.update(paused_at=None)
+    assert claimed_now() == by_itself
+
+
+def claimed_now() -> set[str]:
+    found = set()
+    while (run := claim_run(NOW)) is not None:
+        found.add(run.pk)
+    return found
+
+
 def test_a_lease_that_is_renewed_holds_and_one_that_ends_is_taken_over(subscription: Subscription) -> None:
     asked(subscription, NOW)
     run = claim_run(NOW)

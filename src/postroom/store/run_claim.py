@@ -15,6 +15,8 @@ from .models import Run
 
 LEASE = timedelta(seconds=60)
 OPEN_STATES = (Run.State.WAITING, Run.State.FETCHING, Run.State.SENDING)
+# What nobody asked for by hand waits while its subscription is paused.
+_BY_ITSELF = (Run.Cause.SCHEDULE, Run.Cause.CATCH_UP, Run.Cause.PUSH)
 
 
 class RunLost(Exception):
@@ -65,4 +67,9 @@ def store_fenced(run: Run, **values: Any) -> None:
 
 def _due(now: datetime, under_way: Collection[str]) -> Any:
     free = Q(lease_until=None) | Q(lease_until__lte=now)
-    return Run.objects.filter(free, state__in=OPEN_STATES, due_at__lte=now).exclude(pk__in=list(under_way))
+    wanted = (
+        Q(subscription__paused_at=None) | ~Q(state=Run.State.WAITING) | ~Q(cause__in=_BY_ITSELF)
+        | Q(reopened__gt=0) | Q(stop_requested=True)
+    )
+    due = Run.objects.filter(free, wanted, state__in=OPEN_STATES, due_at__lte=now)
+    return due.exclude(pk__in=list(under_way))

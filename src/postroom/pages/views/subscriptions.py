@@ -162,6 +162,6 @@ def _page(request: HttpRequest, row: Subscription, more: dict[str, Any], status:
 def _paused_words(row: Subscription) -> str:
     if row.paused_at is None:
         return ""
-    return _("Since %(at)s, by %(who)s. Nothing runs by itself.") % {
+    return _("Since %(at)s, by %(who)s. Nothing runs by itself; runs that wait go on when you resume it.") % {
         "at": words.since(row.paused_at), "who": row.paused_by
     }
