@@ -171,6 +171,25 @@ def test_b8_a_small_message_on_its_way_counts_also_where_the_queue_is_counted_be
     async_to_sync(slow_then_next)()
 
 
+def test_b4_the_text_of_a_long_page_is_made_beside_the_loop(tmp_path: Path) -> None:
+    saved()
+    page = {"to": "ann@example.com", "html": "<p>Hello</p>" * 1_000}
+
+    async def small_ones() -> None:
+        outbox = open_outbox()
+        with closing(outbox):
+            acceptor = Acceptor(outbox.queue, Blobs(tmp_path))
+            assert (await acceptor.accept_small(page, None)).enqueued.id
+            with waiting_queue(acceptor) as on_its_way:
+                assert acceptor.accepted_at_once(page, None) is None
+                assert acceptor.accepted_at_once({**page, "text": "Hello"}, None) is on_its_way
+                assert acceptor.accepted_at_once({**page, "html": "<p>Hello</p>"}, None) is on_its_way
+                on_its_way.set_exception(StorageBusy("locked"))
+                await asyncio.sleep(0)
+
+    async_to_sync(small_ones)()
+
+
 @contextmanager
 def waiting_queue(acceptor: Acceptor) -> "Iterator[asyncio.Future[Enqueued]]":
     """What is queued meanwhile, alone, waits for that future."""

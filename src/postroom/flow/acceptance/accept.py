@@ -40,6 +40,8 @@ from .test_mode import metadata_of
 ERRORS = 50
 FILES_AT_ONCE = 8
 COMMITTED_AT_ONCE = 250
+# To make the text of so many characters of HTML keeps the event loop for some milliseconds (B4).
+HTML_AT_ONCE = 4_000
 _ID_CHARACTERS = 100
 _SMALL = Attached()
 # What a write may come to that its client hears of.
@@ -104,6 +106,8 @@ class Acceptor:
         current = self._current.young(None)
         if current is None or not isinstance(body, dict) or "unsubscribe" in body or "template" in body:
             return None  # with one of these a row is written, or rows are read
+        if body.get("text") is None and isinstance(html := body.get("html"), str) and len(html) > HTML_AT_ONCE:
+            return None
         try:
             request = single_request(body, idempotency_key)
             ready = _ready(request, current, client, _SMALL)
