@@ -14,6 +14,7 @@ an envelope that a server refused for the transaction before it, which it kept o
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Mapping
+from typing import Never
 
 from postroom.policy.manners import Manners, Pipelining
 from postroom.smtp import command
@@ -100,6 +101,8 @@ class Carriage:
             elif transaction.wants_content:
                 await self._convey(flight)
             elif lines := transaction.commands():
+                if self._connection.is_full:
+                    await self._drained(flight)
                 self._check_quiet(flight)
                 self._say(flight, b"".join(lines), len(lines))
             elif transaction.wants_lone_dot:
@@ -211,6 +214,8 @@ class Carriage:
     async def _convey(self, flight: Flight) -> None:
         """The content, up to its end; the next envelope with it where the server bears that."""
         note_kept(self._manners, flight)
+        if self._connection.is_full:
+            await self._drained(flight)
         if not self._connection.is_quiet:
             self._interrupted(flight)
             self._check_quiet(flight)
@@ -262,6 +267,7 @@ class Carriage:
         flight.transaction.dotted()
         flight.said_s = self._recorder.now_s()
         flight.notes.content_left(flight.said_s, flight.shipment.envelope.size_bytes)
+        content_bytes = len(octets)
         if flight.used is Pipelining.MESSAGES and self._manners.pipelining is Pipelining.MESSAGES:
             following = self._next(overlapped=True)
             if following is not None:
@@ -269,17 +275,18 @@ class Carriage:
                 self._flying.append(following)
                 self._note_said(following, envelope := b"".join(lines))
                 octets, replies = octets + envelope, replies + len(lines)
-        self._connection.send(octets, replies)
+        flight.tail_bytes = self._connection.send(octets, replies) - content_bytes
 
     async def _drained(self, flight: Flight) -> None:
-        """Waits until the server has taken the block, and lets everybody else run."""
+        """Waits until the server has taken what was sent, but for a little, and lets everybody else run."""
+        stage = flight.transaction.awaited or Stage.MESSAGE
         try:
             await self._connection.drained(self._dialogue.clock.ends_at(self._deadlines.block_s))
         except TimeoutError:
-            text = f"the server took no more content within {self._deadlines.block_s:g} s"
-            raise self._fault(flight, Stage.MESSAGE, WireFault("timeout", text)) from None
+            text = f"the server took nothing more within {self._deadlines.block_s:g} s"
+            raise self._fault(flight, stage, WireFault("timeout", text)) from None
         except WireFault as fault:
-            raise self._fault(flight, Stage.MESSAGE, fault) from None
+            raise self._fault(flight, stage, fault) from None
         await asyncio.sleep(0)
 
     def _interrupted(self, flight: Flight) -> None:
@@ -363,6 +370,8 @@ class Carriage:
         assert stage is not None
         shown = self._dialogue.shown(reply)
         flight.notes.heard(now_s, stage, shown, now_s - flight.said_s)
+        if transaction.dot_sent and stage is Stage.MESSAGE and self._connection.unsent_bytes > flight.tail_bytes:
+            self._answered_unread(flight, shown)
         if flight is not self._flying[-1] and stage is Stage.MESSAGE:
             self._check_content_reply(flight, reply)
             self._flying[-1].follows_refusal = reply.code >= _REFUSALS
@@ -380,6 +389,14 @@ class Carriage:
                 fault = WireFault("malformed", f"a {reply.code} reply is not due here")
                 raise self._fault(flight, stage, fault)
             raise Farewell
+
+    def _answered_unread(self, flight: Flight, shown: Reply) -> Never:
+        """The end of the content is still with us, and stays here: a refusal counts, anything else tells nothing."""
+        if shown.is_transient or shown.is_permanent:
+            flight.transaction.refuse_early(shown)
+            raise Farewell
+        fault = WireFault("unsolicited", f"the content was answered before it had left: {shown}"[:500])
+        raise self._fault(flight, Stage.MESSAGE, fault)
 
     def _check_content_reply(self, flight: Flight, reply: Reply) -> None:
         try:

@@ -256,21 +256,33 @@ class Connection(asyncio.Protocol):
 
     # Sending.
 
-    def send(self, octets: bytes, replies: int) -> None:
-        """Hands octets to the network; `replies` more replies are due from now on."""
+    def send(self, octets: bytes, replies: int) -> int:
+        """Hands octets to the network; `replies` more replies are due from now on. How many octets they became: more
+        with TLS, none where the connection is gone."""
         self._outstanding += replies
-        self._write(octets)
+        return self._write(octets)
 
-    def _write(self, octets: bytes) -> None:
+    def _write(self, octets: bytes) -> int:
         if self._transport is None or self._transport.is_closing():
-            return
+            return 0
         if self._tls is not None:
             try:
                 octets = self._tls.encrypted(octets)
             except ssl.SSLError as error:
                 self._lose(WireFault("reset", f"TLS: {error.reason or error}"))
-                return
+                return 0
         self._transport.write(octets)
+        return len(octets)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What has not left this process yet."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    @property
+    def is_full(self) -> bool:
+        """True when so much has not left that `drained` is to be awaited before more is sent."""
+        return self._is_full
 
     def _flush_tls(self) -> None:
         if self._tls is not None and self._transport is not None and not self._transport.is_closing():

@@ -11,11 +11,11 @@ from .cargo import Shipment
 class Flight:
     """`used` is the way in which its envelope left, `overlapped` with the content before it (`follows_refusal` where
     that was refused), `is_whole` with its own; `chunk_sent` octets of its content are with the server, `octets` are all
-    of a small one."""
+    of a small one. Of what left with the end of its content, at most `tail_bytes` came behind that."""
 
     __slots__ = (
         "began_s", "chunk_sent", "follows_refusal", "is_whole", "notes", "octets", "overlapped", "said_s", "shipment",
-        "transaction", "used",
+        "tail_bytes", "transaction", "used",
     )
 
     def __init__(
@@ -24,7 +24,7 @@ class Flight:
         self.shipment, self.transaction, self.octets, self.used = shipment, transaction, octets, used
         self.began_s = self.said_s = began_s
         self.notes = Notes()
-        self.chunk_sent = 0
+        self.chunk_sent = self.tail_bytes = 0
         self.overlapped = self.follows_refusal = self.is_whole = False
 
 
