@@ -31,8 +31,8 @@ SEND = Judged(Verdict.SEND, "", worded("The report is as its conditions ask."))
 
 
 def judged(conditions: Mapping[str, Any], row_count: int | None, digest: str, last_digest: str) -> Judged:
-    """The verdict by `Subscription.conditions`. A report without rows is sent only where `least_rows` is 0; one whose
-    rows can't be counted (`row_count` None) has enough of them."""
+    """The verdict by `Subscription.conditions`. A report without rows is sent only where `least_rows` is 0; one that
+    has no rows to count (`row_count` None), as a PDF, has enough of them."""
     least = conditions.get("least_rows")
     if row_count is not None:
         if least is None and row_count == 0:

@@ -17,6 +17,7 @@ from postroom.terms.wording import Wording, worded
 
 from ..reports.column_condition import rows_judged
 from ..reports.fetch_report import fetched
+from ..reports.report_rows import kind_of
 from ..reports.stored_report import with_rows
 from .run_ending import Ending, RunPostponed, failed, stopped
 from .run_log import Level, evidence_of, with_line
@@ -81,6 +82,7 @@ def _judged_and_fixed(run: Run, report: StoredReport, now: datetime) -> Ending |
 def _verdict(run: Run, report: StoredReport, now: datetime) -> Judged:
     """Raises SourceFault where a condition can't be checked."""
     subscription = run.subscription
+    _refuse_unread(report, subscription.conditions.get("least_rows") or 0)
     verdict = judged(subscription.conditions, report.row_count, report.digest, subscription.last_digest)
     stored = subscription.conditions.get("column_value")
     if verdict.verdict is not Verdict.SEND or not stored:
@@ -92,6 +94,16 @@ def _verdict(run: Run, report: StoredReport, now: datetime) -> Judged:
                       count=judge.unreadable)
         store_fenced(run, log=with_line(run.log, now, text, Level.WARNING))
     return judged_by_column(condition, judge.hits)
+
+
+def _refuse_unread(report: StoredReport, least_rows: int) -> None:
+    """A table without rows that can be read is damaged, and has not enough of them. Raises SourceFault."""
+    if least_rows and report.row_count is None and kind_of(report.media_type, report.file_name):
+        text = worded(
+            "The rows of {name} can't be read, so that the condition on their number can't be checked. It has to be a "
+            "whole XLSX file, or CSV in UTF-8.", name=report.file_name,
+        )
+        raise SourceFault(SourceFaultKind.UNREADABLE, text)
 
 
 def _told(report: StoredReport) -> Wording:
