@@ -4,7 +4,7 @@ import base64
 import csv
 import io
 import zipfile
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 import openpyxl
 import pytest
@@ -56,6 +56,20 @@ def test_a_workbook_is_divided_into_workbooks_that_keep_dates_and_numbers() -> N
     assert [[cell.value for cell in row] for row in sheet.iter_rows()] == [
         ["Region", "Day", "Sum"], ["North", datetime(2026, 11, 22), 1.5],  # noqa: DTZ001 - workbooks know no zone
     ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("cell", "told"), [(time(8, 30), "08:30:00"), (timedelta(hours=30), "1 day, 6:00:00"), (True, "true")]
+)
+def test_a_workbook_is_divided_whatever_its_cells_are(cell: object, told: str) -> None:
+    workbook, octets = openpyxl.Workbook(), io.BytesIO()
+    sheet = workbook.worksheets[0]
+    for row in (["Region", "Begin"], ["North", cell]):
+        sheet.append(row)
+    workbook.save(octets)
+    pieces = split(stored(octets.getvalue(), "shifts.xlsx"), "Region", NOW)
+    assert with_rows(pieces["North"]).sample["rows"] == [["North", told]]
 
 
 @pytest.mark.django_db

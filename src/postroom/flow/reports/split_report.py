@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
+from datetime import date, datetime, time
 from itertools import groupby
 from typing import Any
 
@@ -27,6 +27,7 @@ from .stored_report import report_content, report_spool, store_report
 PIECES = 5_000
 _ROWS_AT_ONCE = 500
 _KEPT = (str, int, float, bool, type(None))
+_TIMES = {"datetime": datetime, "date": date, "time": time}
 
 
 def split(report: StoredReport, column: str, now: datetime) -> dict[str, StoredReport]:
@@ -75,7 +76,9 @@ def _text(value: Any) -> str:
 
 
 def _kept(cell: Any) -> Any:
-    return cell if isinstance(cell, _KEPT) else {"at": cell.isoformat()} if hasattr(cell, "isoformat") else str(cell)
+    if isinstance(cell, datetime | date | time):
+        return {type(cell).__name__: cell.isoformat()}
+    return cell if isinstance(cell, _KEPT) else str(cell)
 
 
 def _piece(
@@ -104,6 +107,6 @@ def _piece(
 def _cell(cell: Any, kind: str) -> Any:
     """What `_kept` made, back as it was; text of a CSV file loses its guard against formulas, which it gets again."""
     if isinstance(cell, dict):
-        at = datetime.fromisoformat(cell["at"])
-        return at.date() if len(cell["at"]) == 10 else at
+        ((name, text),) = cell.items()
+        return _TIMES[name].fromisoformat(text)
     return plain(cell) if kind == "csv" and isinstance(cell, str) else cell
