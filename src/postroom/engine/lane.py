@@ -129,7 +129,10 @@ class Lane:
     def update(self, row: SmtpServer) -> None:
         """Go on with the server's present row. Changed settings end sessions; they, and a passed test, which takes the
         failing mark away, end the time for which the server is left alone."""
-        before, self.server = self.server, Outgoing.of(row)
+        outgoing = Outgoing.of(row)
+        if outgoing.settings != self.server.settings and any(_divides(outgoing, group) for group in self.pending):
+            self._aside(self._give_back())
+        before, self.server = self.server, outgoing
         repaired = before.row.failing_since is not None and row.failing_since is None
         if before.key != self.server.key or repaired:
             self._cooldown.end()
@@ -317,6 +320,12 @@ class Lane:
         if len(self.pending) < self._low_water:
             self._nudge.set()
 
+    def put_back(self, group: Group) -> None:
+        """Nothing of it has left. Where other settings hold by now, it may be claimed anew."""
+        self.pending.appendleft(group)
+        if _divides(self.server, group):
+            self._aside(self._give_back())
+
     def took(self, server: Outgoing, carried: Carried) -> None:
         """A transaction ended by what the server said of it, and the server works."""
         if not carried.all_sent and self.allowance.results(carried.results, self.sessions.count):
@@ -357,10 +366,10 @@ class Lane:
             if self.allowance.refused(fault.reply, fault.stage, self.sessions.count):
                 self.courier.log_slowed(server, self.allowance.slowed_reply)
             self._crowded_limit, self._crowded_until_s = self.sessions.count, time.monotonic() + CROWDED_S
-            self.pending.appendleft(group)
+            self.put_back(group)
             return
         try:
-            await self._release([], 1)
+            await self._release([], 1, self._limits)
             wait_s = await self.cool_down(server, fault)
         except BaseException:
             self.pending.appendleft(group)  # nothing of it has left
@@ -405,19 +414,18 @@ class Lane:
             if self._held.get(each.lease.delivery_id) is each.lease:
                 del self._held[each.lease.delivery_id]
 
-    async def _give_back(self) -> None:
-        """Return to the queue what was claimed and not begun."""
+    def _give_back(self) -> Coroutine[None, None, None]:
+        """Return to the queue what was claimed and not begun; nothing of it waits any more before that is awaited."""
         groups = list(self.pending)
         self.pending.clear()
         for group in groups:
             self.forget(group)
-        if groups:
-            await self._release([claimed.lease for group in groups for claimed in group.claimed], len(groups))
+        leases = [claimed.lease for group in groups for claimed in group.claimed]
+        return self._release(leases, len(groups), self._limits)
 
-    async def _release(self, leases: list[Lease], messages: int) -> None:
-        """These leases end, and so many messages were begun and not tried."""
-        limits = self._limits
-        if not leases and not has_rate(limits):
+    async def _release(self, leases: list[Lease], messages: int, limits: Limits) -> None:
+        """These leases end, and so many messages were begun by these limits and not tried."""
+        if not leases and not (messages and has_rate(limits)):
             return
         try:
             await self._queue.release(
@@ -427,3 +435,8 @@ class Lane:
             _log.error("deliveries return only when their lease is over", error=str(error))
         else:
             self.allowance.given_back()
+
+
+def _divides(server: Outgoing, group: Group) -> bool:
+    """Whether the server gets its recipients in several transactions, as it is set up now."""
+    return len(group.claimed) > 1 and len(groups_of(group.claimed, server.settings)) > 1

@@ -88,7 +88,7 @@ class Slot:
         except BaseException:
             lane.forget(group)
             raise
-        lane.pending.appendleft(group)
+        lane.put_back(group)
         lane.start_slots()
         return True
 
@@ -186,14 +186,14 @@ class Slot:
     def put_back(self, shipment: Shipment, ended: Ended, *, careful: bool) -> None:  # noqa: ARG002  it was no attempt
         assert isinstance(shipment, GroupShipment)
         group = shipment.group
-        self._lane.pending.appendleft(replace(group, careful=True) if careful else group)
+        self._lane.put_back(replace(group, careful=True) if careful else group)
         self._lane.nudge()
 
     def refused(self, shipment: Shipment, error: Exception) -> bool:
         assert isinstance(shipment, GroupShipment)
         if isinstance(error, StorageBusy | StorageUnknown):
             _log.error("a delivery was put back", server=self._server.name.name, error=str(error))
-            self._lane.pending.appendleft(shipment.group)
+            self._lane.put_back(shipment.group)
             self._storage_failed = True
             return True
         if isinstance(error, DamagedBlob | ValueError):

@@ -1,0 +1,76 @@
+"""What a lane does with what it has at hand when its server's row is read anew."""
+
+import asyncio
+from collections.abc import Callable
+
+from postroom.store.models import SmtpServer
+from postroom.terms.server import Limits
+
+from .conftest import Outbox
+from .peer import Peer, Visit
+
+
+class StalledPeer(Peer):
+    """Answers the first final dot when `goes_on` is set."""
+
+    def __init__(self) -> None:
+        super().__init__(self._at)
+        self.stalls, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def _at(self, _: Visit, line: str) -> None:
+        if line == "dot" and not self.stalls.is_set():
+            self.stalls.set()
+            await asyncio.wait_for(self.goes_on.wait(), 5)
+
+
+async def changed(server_id: str, **values: object) -> SmtpServer:
+    row = await SmtpServer.objects.aget(pk=server_id)
+    row.settings = row.typed_settings.changed(**values).as_json()
+    await row.asave()
+    return row
+
+
+async def eventually(holds: Callable[[], bool]) -> bool:
+    for _ in range(300):
+        if holds():
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+async def test_what_waits_is_divided_by_the_settings_with_which_it_leaves(outbox: Outbox) -> None:
+    async with StalledPeer() as peer:
+        server_id = await outbox.server(peer.port, limits=Limits(connections=1))
+        for number in range(4):
+            await outbox.submit(server_id, *(f"r{number}{letter}@example.org" for letter in "abc"))
+        lane = await outbox.open_lane(server_id)
+        await asyncio.wait_for(peer.stalls.wait(), 5)
+        lane.update(await changed(server_id, limits=Limits(connections=1, recipients_per_message=2)))
+        assert not lane.pending
+        peer.goes_on.set()
+        for _ in range(100):
+            lane.nudge()
+            await asyncio.sleep(0.02)
+            if {state for _, state in outbox.states()} == {"sent"}:
+                break
+    assert [len(taken.recipients) for taken in peer.taken] == [3, 3, 2, 1, 2, 1]
+
+
+async def test_what_is_put_back_is_divided_anew_and_each_recipient_has_its_own_return_path(outbox: Outbox) -> None:
+    """The next envelope is under way when the settings change; the server that stalls has the session end."""
+    async with StalledPeer() as peer:
+        server_id = await outbox.server(peer.port, limits=Limits(connections=1))
+        await outbox.submit(server_id, "ann@example.org")
+        await outbox.submit(server_id, "bob@example.org", "cy@example.org")
+        lane = await outbox.open_lane(server_id)
+        await asyncio.wait_for(peer.stalls.wait(), 5)
+        assert await eventually(lambda: not lane.pending)
+        lane.update(await changed(server_id, bounce_address="bounces@reports.example"))
+        await outbox.until("uncertain", "queued", "sending", "sent", one="uncertain")
+        for _ in range(100):
+            lane.nudge()
+            await asyncio.sleep(0.02)
+            if [state for _, state in outbox.states()].count("sent") == 2:
+                break
+    assert [len(taken.recipients) for taken in peer.taken] == [1, 1]
+    assert len({taken.sender for taken in peer.taken}) == 2
