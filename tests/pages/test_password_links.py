@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from postroom.flow.acceptance.accept import Acceptor
+from postroom.flow.acceptance.test_mode import set_for_site
 from postroom.flow.notices.account_mail import queue_account_mail
 from postroom.flow.users.account_links import address_of, ask_reset, invited_user
 from postroom.store.blobs import Blobs
@@ -66,6 +67,15 @@ def test_a_second_invitation_ends_the_first_and_none_goes_to_who_has_a_password(
     user.save()
     page.post(f"/users/{user.pk}/invite")
     assert AccountLink.objects.count() == 1
+
+
+def test_who_invites_in_test_mode_is_told_that_the_mail_waits(page: Client) -> None:
+    set_for_site("tester@norrvik.example", None, "test", timezone.now())
+    values = {"name": "Jonas", "email": "jonas@norrvik.example", "role": "viewer", "way": "invite"}
+    shown = page.get(page.post("/users", values)["Location"]).content.decode()
+    assert "Test mode is on: the invitation to jonas@norrvik.example waits until it is over." in shown
+    assert "is on its way" not in shown
+    assert 'id="link"' in shown
 
 
 def test_nobody_signs_in_without_a_password(client: Client, invited: AccountLink) -> None:

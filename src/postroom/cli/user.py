@@ -48,18 +48,19 @@ def run(args: argparse.Namespace) -> int:
 def _invited(args: argparse.Namespace) -> int:
     from django.utils import timezone
 
-    from postroom.flow.notices.account_mail import invited_by_mail
+    from postroom.flow.notices.account_mail import invited_by_mail, is_held_back
     from postroom.flow.users.people import PersonRefused
 
+    now = timezone.now()
     try:
-        _, is_new = invited_by_mail(
-            args.email, name=args.name, role=args.role, actor="command line", now=timezone.now()
-        )
+        link, is_new = invited_by_mail(args.email, name=args.name, role=args.role, actor="command line", now=now)
     except PersonRefused as error:
         print(error, file=sys.stderr)
         return 1
     print(f"An invitation to {args.email} is on its way." if is_new
           else f"Another invitation to {args.email} is on its way; the link of the earlier one ends.")
+    if is_held_back(link.address, now):
+        print("Test mode is on: the mail waits until it is over.")
     return 0
 
 

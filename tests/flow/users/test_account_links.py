@@ -11,8 +11,9 @@ from django.conf import settings
 from tests.outbox import octets_of
 
 from postroom.flow.acceptance.accept import Acceptor
+from postroom.flow.acceptance.test_mode import clear_for_server, clear_for_site, set_for_server, set_for_site
 from postroom.flow.instance.refusals import NotPossible
-from postroom.flow.notices.account_mail import TAG, queue_account_mail
+from postroom.flow.notices.account_mail import TAG, is_held_back, queue_account_mail
 from postroom.flow.servers.configure import save_untested
 from postroom.flow.users.account_links import (
     INVITED_FOR,
@@ -30,7 +31,7 @@ from postroom.flow.users.account_links import (
 from postroom.flow.users.first_start import change_password
 from postroom.flow.users.people import PersonRefused, reset_password
 from postroom.store.blobs import Blobs
-from postroom.store.models import AccountLink, AuditEntry, Message, User
+from postroom.store.models import AccountLink, AuditEntry, Message, SmtpServer, User
 from postroom.store.outbox import open_outbox
 from postroom.terms.server import Security, ServerSettings
 
@@ -98,6 +99,30 @@ def test_w8_who_has_no_account_leaves_the_same_row_and_gets_no_mail(acceptor: Ac
     link = AccountLink.objects.get()
     assert (link.address, Message.objects.get().deliveries.get().recipient) == ("ann@example.org", "ann@example.org")
     assert set_password(token_of(link), FRESH, now).check_password(FRESH)
+
+
+def test_t10_no_test_mode_shows_a_tester_a_link_an_invitation_waits_and_a_reset_ends(acceptor: Acceptor) -> None:
+    user()
+    now, later = datetime.now(UTC), datetime.now(UTC) + timedelta(hours=2)
+    server = SmtpServer.objects.get().pk
+    ways = ((lambda: set_for_site("tester@example.org", later, "ben", now), lambda: clear_for_site("ben")),
+            (lambda: set_for_server(server, "tester@example.org", later, "ben", now),
+             lambda: clear_for_server(server, "ben")))
+    for number, (on, off) in enumerate(ways):
+        on()
+        AccountLink.objects.all().delete()
+        ask_reset("ann@example.org", now)
+        invitation = invited_user(f"eva{number}@example.org", name="Eva", role="viewer", actor="ben", now=now)
+        assert is_held_back("ann@example.org", now)
+        assert queued(acceptor) == 0
+        assert Message.objects.count() == number
+        reset = AccountLink.objects.get(purpose="reset")
+        assert link_of(token_of(reset), datetime.now(UTC)) is None
+        ask_reset("ann@example.org", now)
+        off()
+        assert queued(acceptor) == 1, "the invitation alone: who asks again at once gets no more"
+        assert Message.objects.latest("pk").deliveries.get().recipient == invitation.address
+        assert not is_held_back("ann@example.org", now)
 
 
 def test_nobody_is_flooded_with_mail_by_those_who_ask_for_resets(acceptor: Acceptor) -> None:

@@ -32,13 +32,15 @@ Client = ApiToken | Person | None
 @dataclass(frozen=True, slots=True)
 class Request:
     """One submitted message with its place among others ("" alone, "messages.3." in a batch). `test_mode` is that of
-    the subscription whose message it is."""
+    the subscription whose message it is. One that `goes_to_nobody_else` is refused where a test mode would send it to
+    its tester."""
 
     body: Any
     place: str = ""
     key: str | None = None
     digest: str = ""
     test_mode: TestMode | None = None
+    goes_to_nobody_else: bool = False
 
 
 def scope_of(client: Client) -> str:
@@ -77,6 +79,11 @@ def key_conflict() -> Problem:
     """409: the key belongs to another request."""
     detail = "This Idempotency-Key was used before with another body. Use a new key for a new message."
     return Problem(409, "idempotency-conflict", "The Idempotency-Key is taken", detail)
+
+
+def held_back() -> Problem:
+    """409: a test mode would send the message to somebody who must not read it."""
+    return Problem(409, "test-mode", "Test mode is on", "This message goes to its recipients or to nobody.")
 
 
 def _messages_of(body: Any) -> Sequence[Any]:

@@ -1,9 +1,11 @@
 """The mails with a link to set a password, composed where nobody waits for the answer (W8).
 
-Whoever may read messages in pages must not read these: the link is as good as the password.
+Whoever may read messages in pages must not read these, nor may whoever tests: the link is as good as the password.
+While a test mode decides, an invitation waits, and a reset comes to nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,15 +15,19 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from postroom.policy.rules import Traits
 from postroom.store import audit
 from postroom.store.models import AccountLink, Message, User
 from postroom.terms.address import canonical, written
 from postroom.terms.problem import Problem
 
 from ..acceptance.accept import Acceptor
+from ..acceptance.current import read_current
+from ..acceptance.sending_server import sending_server
+from ..acceptance.test_mode import deciding
 from ..domains.recipient_domains import allowed, not_allowed
 from ..instance.instance import LANGUAGES, site
-from ..messages.request import Person
+from ..messages.request import Person, Request, held_back, single_request
 from ..recipients.recipients import Addressed
 from ..templates.own_text import own_text
 from ..users.account_links import address_of, invited
@@ -29,6 +35,7 @@ from ..users.people import PersonRefused
 
 # Marks messages that are shown to nobody here.
 TAG = "account-link"
+_PURPOSE = "communication"
 SENDER = Person("postroom", "Postroom")
 # One person gets no more mails than that, whoever asks for them.
 PAUSE = timedelta(minutes=5)
@@ -57,6 +64,17 @@ def invited_by_mail(email: str, *, name: str, role: str, actor: str, now: dateti
     return invited(email, name=name, role=role, actor=actor, now=now)
 
 
+def is_held_back(address: str, now: datetime) -> bool:
+    """Whether a test mode keeps such a mail to the address from leaving just now (blocking)."""
+    current, domain = read_current(), address.rpartition("@")[2].lower()
+    traits = Traits(purpose=_PURPOSE, recipient_domains=frozenset((domain,)), tags=frozenset((TAG,)))
+    try:
+        of_server = sending_server(None, current, lambda: traits).sender.test_mode
+    except Problem:  # without any server the mail waits for one
+        of_server = None
+    return deciding((current.test_mode, of_server), now) is not None
+
+
 async def queue_account_mail(acceptor: Acceptor, now: datetime) -> int:
     """Queue the mails of links that have none yet; how many. What can't be queued just now is tried again. Raises
     DatabaseError."""
@@ -66,8 +84,11 @@ async def queue_account_mail(acceptor: Acceptor, now: datetime) -> int:
         if body is None:
             continue
         try:
-            await acceptor.accept(body, SENDER, f"account-link-{link.pk}")
+            await acceptor.accept_each([_request(body, link)], SENDER)
         except Problem as problem:
+            if problem.slug == held_back().slug:
+                await sync_to_async(_hold_back)(link, now)
+                continue
             if problem.status >= 500 or problem.status == 429:
                 return count
             # The mail of an earlier life, before the template changed, is queued.
@@ -79,16 +100,31 @@ async def queue_account_mail(acceptor: Acceptor, now: datetime) -> int:
 
 
 def _waiting() -> Sequence[AccountLink]:
-    return list(AccountLink.objects.filter(queued_at=None).select_related("user").order_by("pk")[:_AT_ONCE])
+    """Resets first: many invitations may wait for the end of a test mode."""
+    rows = AccountLink.objects.filter(queued_at=None).select_related("user")
+    return list(rows.order_by("-purpose", "pk")[:_AT_ONCE])
 
 
 def _prepared(link: AccountLink, now: datetime) -> dict[str, Any] | None:
-    """The message of a link; None, and no link any more, where nobody is to get one."""
+    """The message of a link; None where it waits, and, with no link any more, where nobody is to get one."""
     user = None if link.expires_at <= now else _person_of(link, now)
     if user is None:
         link.delete()
         return None
+    if link.purpose == AccountLink.Purpose.INVITATION and is_held_back(user.email, now):
+        return None
     return _body(link, user)
+
+
+def _request(body: Mapping[str, Any], link: AccountLink) -> Request:
+    return replace(single_request(body, f"account-link-{link.pk}"), goes_to_nobody_else=True)
+
+
+def _hold_back(link: AccountLink, now: datetime) -> None:
+    """A reset ends here, as if it had been mailed: else whoever asks again would be looked up again each time."""
+    if link.purpose == AccountLink.Purpose.RESET:
+        AccountLink.objects.filter(pk=link.pk).update(queued_at=now, expires_at=now)
+        _log.warning("a mail with a link to set a password was not sent: test mode is on", address=link.address)
 
 
 def _person_of(link: AccountLink, now: datetime) -> User | None:
@@ -122,7 +158,7 @@ def _body(link: AccountLink, user: User) -> dict[str, Any]:
     })
     body = {
         "to": written(user.email, user.name), "subject": made.subject, "html": made.html, "text": made.text,
-        "attachments": list(made.attachments), "purpose": "communication", "priority": 5, "tags": [TAG],
+        "attachments": list(made.attachments), "purpose": _PURPOSE, "priority": 5, "tags": [TAG],
         "expires_at": link.expires_at.isoformat(),
     }
     return {name: value for name, value in body.items() if value}

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from postroom.flow.instance.instance import LANGUAGES
 from postroom.flow.instance.reader import translated
 from postroom.flow.instance.refusals import NotPossible
+from postroom.flow.notices.account_mail import is_held_back
 from postroom.flow.users.account_links import INVITED_FOR, address_of, invited_again, invited_user
 from postroom.flow.users.people import PersonRefused, change_user, created_user, new_password, reset_password
 from postroom.pages import shown_once
@@ -120,7 +121,9 @@ def _link_page(request: HttpRequest, row: User, link: AccountLink) -> HttpRespon
 def _new_link(request: HttpRequest) -> dict[str, Any]:
     row = User.objects.filter(pk=request.GET.get("invited", "")[:26]).first()
     link = shown_once.take(request, f"link:{row.pk}") if row else ""
-    return {"link": link, "link_of": row} if link else {}
+    if row is None or not link:
+        return {}
+    return {"link": link, "link_of": row, "is_held_back": is_held_back(row.email, timezone.now())}
 
 
 def _new_password(request: HttpRequest) -> dict[str, Any]:
