@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -337,14 +338,17 @@ async def test_d12_a_lane_that_breaks_lets_the_transactions_of_the_others_end(
     assert outbox.states() == [("ann@example.org", "sent")]
 
 
-async def test_d6_a_locked_database_does_not_end_the_engine(
-    outbox: Outbox, running: Running, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error", [OperationalError("database is locked"), sqlite3.OperationalError("Could not decode to UTF-8")]
+)
+async def test_d6_d9_a_database_that_is_locked_or_can_not_be_read_does_not_end_the_engine(
+    outbox: Outbox, running: Running, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     read, fails = module._servers, iter([False, True, True])
 
     def locked_at_times() -> object:
         if next(fails, False):
-            raise OperationalError("database is locked")
+            raise error
         return read()
 
     monkeypatch.setattr(module, "_servers", locked_at_times)

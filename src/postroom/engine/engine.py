@@ -1,6 +1,7 @@
 """The engine at work: a lane for each server, tests beside them, and the chores of the outbox."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
@@ -221,10 +222,11 @@ class Engine:
             await asyncio.sleep(seconds)
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Storage that does not answer now is tried again later; anything else ends the engine."""
+        """Storage that does not answer now, or not for what is asked, is asked again later; anything else ends the
+        engine."""
         try:
             await work()
-        except (StorageBusy, StorageUnknown, DatabaseError, OSError) as error:
+        except (StorageBusy, StorageUnknown, DatabaseError, sqlite3.Error, OSError) as error:
             _log.error("the storage did not answer", error=str(error))
             await sync_to_async(_begin_anew)()
 

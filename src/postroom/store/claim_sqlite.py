@@ -21,7 +21,7 @@ from .content import FrozenContent, content_of_row, one_file
 from .due_sqlite import CLAIM_DELIVERIES, due, message_of
 from .ids import new_id
 from .queue import Claimed, Claims, Damaged, Lease, QueuedMessage
-from .rows_sqlite import insert
+from .rows_sqlite import all_rows, insert, said
 from .suppressed import SUPPRESSED_SQLITE
 from .times_sqlite import text_of, time_of
 from .turns import Turns, first_messages, transactions
@@ -164,8 +164,7 @@ def _found_apart(connection: sqlite3.Connection, numbers: list[int]) -> list[_Fo
 def _as_damaged(connection: sqlite3.Connection, number: int, problem: str) -> _Found:
     id_, recipient, server_id, server_name, fence, attempts = connection.execute(_DAMAGED, (number,)).fetchone()
     lease = Lease(id_, new_id(), fence)
-    text = recipient.decode(errors="replace")
-    return number, attempts, server_name, Damaged(lease, text, server_id, f"{_UNREADABLE}: {problem}")
+    return number, attempts, server_name, Damaged(lease, said(recipient), server_id, f"{_UNREADABLE}: {problem}")
 
 
 def _as_found(row: Sequence[Any], message: "QueuedMessage | str") -> _Found:
@@ -236,11 +235,12 @@ def abandoned(connection: sqlite3.Connection, lease_until: datetime | None) -> C
     until = None if lease_until is None else text_of(lease_until)
     claimed: list[Claimed] = []
     damaged: list[Damaged] = []
-    for row in connection.execute(_ABANDONED, (until, until)).fetchall():
+    for row in all_rows(connection, _ABANDONED, (until, until)):
         id_, recipient, server_id, fence, attempts, uncertain, attempt_id, stage, *columns, octets = row
         lease, message = Lease(id_, attempt_id or "", fence), _message(columns[:-1], octets)
-        if isinstance(message, str):
-            damaged.append(Damaged(lease, recipient, server_id or "", f"{_UNREADABLE}: {message}"))
+        if isinstance(message, str) or not isinstance(recipient, str):
+            problem = message if isinstance(message, str) else "the recipient is no text"
+            damaged.append(Damaged(lease, said(recipient), server_id or "", f"{_UNREADABLE}: {problem}"))
         else:
             may_have_left = stage != ""
             claimed.append(Claimed(lease, recipient, server_id or "", attempts, uncertain, message, may_have_left))

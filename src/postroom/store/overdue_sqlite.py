@@ -6,10 +6,12 @@ and whatever has expired is not claimed meanwhile.
 
 import sqlite3
 from datetime import datetime
+from typing import Any
 
 from postroom.terms.outcome import WAITING_STATES
 
 from .queue import Lease, Overdue
+from .rows_sqlite import all_rows, said
 from .times_sqlite import text_of
 
 # So many are looked at in one transaction, for some hundredths of a second.
@@ -55,8 +57,7 @@ class OverdueLook:
         looked, last, over = connection.execute(_LOOK, place).fetchone()
         some = []
         if over:
-            rows_over = connection.execute(_OVER, {**place, "last": last}).fetchall()
-            some = [Overdue(Lease(row[0], "", row[1]), *row[2:]) for row in rows_over]
+            some = [_overdue(*row) for row in all_rows(connection, _OVER, {**place, "last": last})]
         if len(some) >= limit:
             return looked, some  # what is found ends now, and the next look sees those behind it
         if looked < rows:
@@ -64,3 +65,8 @@ class OverdueLook:
         else:
             self._after = last
         return looked, some
+
+
+def _overdue(id_: str, fence: int, recipient: Any, server_id: Any, *texts: Any) -> Overdue:
+    """Texts that can't be read are told as far as they can be: to give up on a delivery needs none of them (D9)."""
+    return Overdue(Lease(id_, "", fence), said(recipient), server_id and said(server_id), *map(said, texts))

@@ -36,6 +36,27 @@ def update(connection: sqlite3.Connection, columns: str, row: str, tail: str, ro
     )
 
 
+def all_rows(connection: sqlite3.Connection, statement: str, values: Any) -> list[tuple[Any, ...]]:
+    """What a statement finds. A text that can't be decoded comes as its octets, so that it spoils no other (D9)."""
+    connection.text_factory = _decoded
+    try:
+        return connection.execute(statement, values).fetchall()
+    finally:
+        connection.text_factory = str
+
+
+def said(value: Any) -> str:
+    """A value for the eye, whatever it is."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _decoded(octets: bytes) -> str | bytes:
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return octets
+
+
 @cache
 def _repeated(head: str, row: str, number: int) -> str:
     return f"{head} VALUES {', '.join([row] * number)}"

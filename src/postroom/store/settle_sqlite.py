@@ -38,7 +38,8 @@ _ENDED = (
     " lease_until = NULL, uncertain_count = uncertain_count + given.uncertain,"
     " last_reply = CASE given.reply WHEN '' THEN last_reply ELSE given.reply END, cause = given.cause,"
     " server_id = COALESCE((SELECT s.id FROM store_smtpserver s WHERE s.id = given.server_id),"
-    " store_delivery.server_id), finding = given.finding, updated_at = given.at FROM given"
+    " (SELECT s.id FROM store_smtpserver s WHERE s.id = store_delivery.server_id)), finding = given.finding,"
+    " updated_at = given.at FROM given"
     " WHERE store_delivery.id = given.id AND store_delivery.fence = given.fence"
     " AND +store_delivery.state IN ({states})",
 )
