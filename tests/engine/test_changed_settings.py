@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from postroom.store.models import SmtpServer
 from postroom.terms.server import Limits
@@ -74,3 +75,20 @@ async def test_what_is_put_back_is_divided_anew_and_each_recipient_has_its_own_r
                 break
     assert [len(taken.recipients) for taken in peer.taken] == [1, 1]
     assert len({taken.sender for taken in peer.taken}) == 2
+
+
+async def test_a_server_that_works_again_is_not_taken_for_one_that_was_repaired_by_hand(outbox: Outbox) -> None:
+    async with StalledPeer() as peer:
+        server_id = await outbox.server(peer.port)
+        await SmtpServer.objects.aupdate(failing_since=datetime.now(UTC))
+        await outbox.submit(server_id, "ann@example.org")
+        lane = await outbox.open_lane(server_id)
+        await asyncio.wait_for(peer.stalls.wait(), 5)
+        lane.update(await SmtpServer.objects.aget())
+        peer.goes_on.set()
+        await outbox.until("sent")
+        row = await SmtpServer.objects.aget()
+        assert row.failing_since is None
+        assert await eventually(lambda: lane.sessions.count == 1)
+        lane.update(row)
+        assert lane.sessions.count == 1, "its idle session goes on"

@@ -394,7 +394,8 @@ class Lane:
     async def _worked(self, server: Outgoing, carried: Carried) -> None:
         """The server works again; that is stored before what it took is."""
         self._cooldown.end()
-        server.row.failing_since = None
+        # The row may have been read anew meanwhile; left in it, the next one would look repaired by hand.
+        server.row.failing_since = self.server.row.failing_since = None
         try:
             if await note_working(server.name.id):
                 self.courier.log_working(server)
