@@ -4,7 +4,12 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from postroom.store.models import SmtpServer
+import pytest
+
+from postroom.engine import held_octets
+from postroom.engine.held_octets import HeldOctets
+from postroom.engine.lane import Lane
+from postroom.store.models import Delivery, SmtpServer
 from postroom.terms.server import Limits
 
 from .conftest import Outbox
@@ -75,6 +80,27 @@ async def test_what_is_put_back_is_divided_anew_and_each_recipient_has_its_own_r
                 break
     assert [len(taken.recipients) for taken in peer.taken] == [1, 1]
     assert len({taken.sender for taken in peer.taken}) == 2
+
+
+async def test_what_is_tried_again_while_its_first_try_still_runs_gives_back_the_room_of_both(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with StalledPeer() as peer:
+        server_id = await outbox.server(peer.port)
+        await outbox.submit(server_id, "ann@example.org")
+        row, held = await SmtpServer.objects.aget(), HeldOctets()
+        lane = outbox.lane = Lane(
+            row, outbox.queue, outbox.courier, outbox.settler, asyncio.Semaphore(9), tuple, held_octets=held
+        )
+        await asyncio.wait_for(peer.stalls.wait(), 5)
+        await Delivery.objects.aupdate(state="queued", due_at=datetime.now(UTC), lease_until=None)
+        monkeypatch.setattr(held_octets, "MOST_BYTES", 1_000_000)
+        lane.nudge()
+        assert await eventually(lambda: len(peer.taken) == 1)
+        monkeypatch.setattr(held_octets, "MOST_BYTES", 1)
+        peer.goes_on.set()
+        assert await eventually(lambda: len(peer.taken) == 2 and not lane.leases)
+        assert await eventually(lambda: held.has_room)
 
 
 async def test_a_server_that_works_again_is_not_taken_for_one_that_was_repaired_by_hand(outbox: Outbox) -> None:

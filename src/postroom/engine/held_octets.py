@@ -14,6 +14,7 @@ class HeldOctets:
 
     def __init__(self) -> None:
         self._bytes = 0
+        self._counted: dict[str, int] = {}  # of each group, by the attempt of its first delivery
 
     @property
     def has_room(self) -> bool:
@@ -21,10 +22,16 @@ class HeldOctets:
         return self._bytes < MOST_BYTES
 
     def add(self, group: Group) -> None:
-        self._bytes += _inline_bytes(group)
+        inline_bytes = self._counted[_key(group)] = _inline_bytes(group)
+        self._bytes += inline_bytes
 
     def remove(self, group: Group) -> None:
-        self._bytes -= _inline_bytes(group)
+        """What was removed before, or never added, counts for nothing."""
+        self._bytes -= self._counted.pop(_key(group), 0)
+
+
+def _key(group: Group) -> str:
+    return group.claimed[0].lease.attempt_id
 
 
 def _inline_bytes(group: Group) -> int:

@@ -404,9 +404,7 @@ class Lane:
 
     def forget(self, group: Group) -> None:
         """Its attempt is over, or nobody knows how it ended; in that case its lease runs out."""
-        lease = group.claimed[0].lease
-        if self._held.get(lease.delivery_id) is lease:
-            self._held_octets.remove(group)
+        self._held_octets.remove(group)
         self.marks.forget(group)
         self._let_go(group.claimed)
 
