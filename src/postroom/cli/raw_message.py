@@ -9,6 +9,7 @@ from email.message import EmailMessage, Message
 from email.utils import getaddresses
 from typing import Any
 
+from postroom.message.charset import text_in
 from postroom.terms.address import AddressProblem, parse_address
 from postroom.terms.header import HeaderProblem, checked_field_name
 
@@ -109,10 +110,7 @@ def _further(message: Message) -> dict[str, str]:
 def _text(part: Message) -> str:
     content = part.get_payload(decode=True)
     octets = content if isinstance(content, bytes) else b""
-    try:
-        return octets.decode(part.get_content_charset() or "utf-8")
-    except (LookupError, UnicodeDecodeError):
-        return octets.decode("utf-8", "replace")
+    return text_in(part.get_content_charset() or "utf-8", octets)
 
 
 def _attachment(part: EmailMessage) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from .charset import text_in
+
 # No RFC figures. A report returns at most the message that it is about, of which the header says enough.
 MESSAGE_BYTES = 1024 * 1024
 HEADER_BYTES = 64 * 1024
@@ -50,12 +52,8 @@ class ReadPart:
 
     @property
     def text(self) -> str:
-        """The body as text; octets that are none in its charset are replaced."""
-        charset = self.parameters.get("charset", "utf-8")
-        try:
-            return self.body.decode(charset, "replace").replace("\r\n", "\n")
-        except (LookupError, ValueError):
-            return self.body.decode("utf-8", "replace").replace("\r\n", "\n")
+        """The body as text, whatever charset it declares."""
+        return text_in(self.parameters.get("charset", "utf-8"), self.body).replace("\r\n", "\n")
 
 
 def read_message(octets: bytes) -> ReadPart:

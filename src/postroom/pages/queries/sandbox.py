@@ -14,11 +14,16 @@ from urllib.parse import unquote
 
 from django.conf import settings
 
+from postroom.message.charset import text_in
 from postroom.store.blobs import Blobs
 from postroom.store.models import SandboxMessage
 
 _LEAVING = re.compile(r"<https?://[^/<>\s]+/unsubscribe/(?P<token>[0-9a-z]{1,100})>")
 LONGEST_TEXT = 200_000
+# A charset that takes more for each is none that anybody writes in.
+_OCTETS_A_CHARACTER = 10
+# Parameters and subjects may be in charsets that take time by the square of the length.
+_FIELD_CHARACTERS = 12_000
 MOST_PARTS = 200
 _READABLE = ("text/plain", "text/html")
 # Pictures that are shown within a message; no SVG, which is a document of its own.
@@ -108,13 +113,22 @@ def attachment(content: bytes, number: int) -> tuple[str, bytes] | None:
     return (_name(parts[number], number), _octets(parts[number])) if 0 <= number < len(parts) else None
 
 
+class _Bounded(email.policy.Compat32):
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:_FIELD_CHARACTERS]
+
+
+_BOUNDED = _Bounded()
+
+
 def _parsed(content: bytes) -> email.message.Message:
     """The message in its parts; in one piece where they nest deeper than anybody reads."""
     try:
-        parsed = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(content)
+        parsed = email.parser.BytesParser(policy=_BOUNDED).parsebytes(content)
         _parts(parsed)
     except RecursionError:
-        return email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(content)
+        return email.parser.BytesHeaderParser(policy=_BOUNDED).parsebytes(content)
     return parsed
 
 
@@ -132,13 +146,7 @@ def _octets(part: email.message.Message) -> bytes:
 
 
 def _text(part: email.message.Message) -> str:
-    """Python has charsets that make anything of octets, or nothing: surrogates, errors, other octets."""
-    charset = part.get_content_charset() or "utf-8"
-    try:
-        text = _octets(part).decode(charset, "replace")
-    except (LookupError, ValueError):
-        text = _octets(part).decode("utf-8", "replace")
-    return text.encode("utf-8", "replace").decode()
+    return text_in(part.get_content_charset() or "utf-8", _octets(part)[:_OCTETS_A_CHARACTER * LONGEST_TEXT])
 
 
 def _name(part: email.message.Message, number: int) -> str:
