@@ -35,8 +35,12 @@ async def tls_failure(
     async with playing(played, context=context, implicit_tls=implicit) as server:
         with pytest.raises(SessionFailed) as failed:
             await opened(server.port, recorder, **values)
+    return failed.value, tls_event(recorder)
+
+
+def tls_event(recorder: Recorder) -> TlsEnded:
     (event,) = [event for event in recorder.trace.events if isinstance(event, TlsEnded)]
-    return failed.value, event
+    return event
 
 
 @pytest.mark.parametrize(("security", "played"), [(Security.TLS, IMPLICIT), (Security.STARTTLS, STARTTLS)])
@@ -47,10 +51,10 @@ async def test_t2_a_good_certificate_is_verified_and_its_chain_is_kept(
     async with playing(played, context=certificates.server(), implicit_tls=security is Security.TLS) as server:
         session = await opened(server.port, recorder, security=security, ca_pem=certificates.pem)
         await session.close()
-    assert session.tls is not None
-    assert session.tls.verified
-    assert session.tls.version == "TLS 1.3"
-    assert "127.0.0.1" in session.tls.chain[0].names
+    tls = tls_event(recorder)
+    assert tls.verified
+    assert tls.version == "TLS 1.3"
+    assert "127.0.0.1" in tls.chain[0].names
     ended = [(event.stage, event.passed) for event in recorder.trace.events if isinstance(event, StageEnded)]
     assert (Stage.STARTTLS, True) in ended
     assert (Stage.CERTIFICATE, True) in ended
@@ -129,10 +133,10 @@ async def test_a_servers_own_certificate_can_be_trusted_alone(certificates: Cert
     leaf.configure_cert(context)
     async with playing(IMPLICIT, context=context, implicit_tls=True) as server:
         own = leaf.cert_chain_pems[0].bytes().decode()
-        session = await opened(server.port, Recorder(), security=Security.TLS, ca_pem=own)
+        recorder = Recorder()
+        session = await opened(server.port, recorder, security=Security.TLS, ca_pem=own)
         await session.close()
-    assert session.tls is not None
-    assert session.tls.verified
+    assert tls_event(recorder).verified
 
 
 async def test_t3_verification_that_is_switched_off_says_so() -> None:
@@ -142,9 +146,9 @@ async def test_t3_verification_that_is_switched_off_says_so() -> None:
     async with playing(IMPLICIT, context=context, implicit_tls=True) as server:
         session = await opened(server.port, recorder, security=Security.TLS, verify_certificate=False)
         await session.close()
-    assert session.tls is not None
-    assert not session.tls.verified
-    assert session.tls.chain
+    tls = tls_event(recorder)
+    assert not tls.verified
+    assert tls.chain
     details = [e.detail for e in recorder.trace.events if isinstance(e, StageEnded) and e.stage is Stage.CERTIFICATE]
     assert details == ["not checked"]
 

@@ -12,7 +12,7 @@ from postroom.smtp import command
 from postroom.smtp.content import Content
 from postroom.smtp.redaction import Redaction
 from postroom.smtp.text import printable
-from postroom.smtp.trace import Note, OurRefusal, TlsEnded
+from postroom.smtp.trace import Note, OurRefusal
 from postroom.terms.envelope import Envelope, RecipientResult
 from postroom.terms.outcome import Stage
 from postroom.terms.reply import Reply
@@ -40,15 +40,13 @@ CHAIN_TIMEOUT_S = 10.0
 class Session:
     """An SMTP session that may send. Used by one task at a time; `close` it in the end."""
 
-    def __init__(self, dialogue: Dialogue, opening: Opening, deadlines: Deadlines, address: str) -> None:
+    def __init__(self, dialogue: Dialogue, opening: Opening, deadlines: Deadlines) -> None:
         self._dialogue = dialogue
         self._deadlines = deadlines
         self._botched = False
-        self.address = address
         self._extensions = opening.extensions
         self.extensions: Mapping[str, tuple[str, ...]] = opening.shown_extensions
         self.mechanism: str | None = opening.mechanism
-        self.tls: TlsEnded | None = opening.tls
         self.carried = 0
         self._heard_s = dialogue.recorder.now_s()
 
@@ -191,7 +189,7 @@ async def open_session(
             dialogue.say(command.QUIT)  # nobody waits for the answer
         connection.close()
         raise
-    return Session(dialogue, opening, deadlines, address)
+    return Session(dialogue, opening, deadlines)
 
 
 async def _resolved(host: str, recorder: Recorder, clock: Clock, deadlines: Deadlines) -> tuple[str, ...]:

@@ -26,7 +26,6 @@ SCHEDULES: Mapping[str, Schedule] = MappingProxyType({
     "communication": Schedule(120.0, 3_600.0, timedelta(days=4)),
     "report": Schedule(300.0, 3_600.0, timedelta(days=2)),
 })
-LIFETIME = SCHEDULES["notification"].lifetime
 
 # How long a server that failed as a whole is left alone, doubled with each failure in a row. A refused sign-in waits
 # longer: repeated ones lock accounts.
