@@ -16,6 +16,7 @@ from postroom.flow.acceptance.test_mode import set_for_subscription
 from postroom.flow.recipients.suppression import Entry, suppress
 from postroom.flow.reports.report_sources import add_source
 from postroom.flow.reports.stored_report import report_spool, store_report, with_rows
+from postroom.flow.runs.ask_run import WAITING_RUNS
 from postroom.flow.runs.outcome_notices import tell
 from postroom.flow.runs.run_log import problem_of, with_line
 from postroom.flow.subscriptions.subscribe import add_subscription
@@ -247,6 +248,19 @@ def test_save_and_send_to_me_saves_and_makes_a_run_for_me_alone(page: Client, we
     assert answer["Location"] == f"/subscriptions/{weekly.pk}/runs/{run.pk}"
     assert (run.only_to, run.asked_by) == (ACTOR, ACTOR)
     assert Subscription.objects.get().subject == "New"
+
+
+def test_save_and_send_to_me_where_too_many_runs_wait_saves_and_says_why_nothing_is_sent(
+    page: Client, weekly: Subscription
+) -> None:
+    now = timezone.now()
+    Run.objects.bulk_create(Run(subscription=weekly, cause="schedule", due_at=now) for _ in range(WAITING_RUNS))
+    typed = fields_of(page.get(f"/subscriptions/{weekly.pk}/edit").content.decode())
+    answer = page.post(f"/subscriptions/{weekly.pk}/edit", {**typed, "subject": "New", "do": "send"}, follow=True)
+    assert answer.redirect_chain == [(f"/subscriptions/{weekly.pk}", 302)]
+    assert "runs wait already" in answer.content.decode()
+    assert Subscription.objects.get().subject == "New"
+    assert Run.objects.count() == WAITING_RUNS
 
 
 def test_the_list_tells_schedule_next_run_last_run_and_whom_it_reaches(page: Client, weekly: Subscription) -> None:

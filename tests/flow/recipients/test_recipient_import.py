@@ -106,7 +106,8 @@ def test_semicolons_or_tabs_between_the_columns_are_found_out() -> None:
 
 
 @pytest.mark.parametrize(("octets", "said"), [
-    (b"", "empty"), (b"\xff\xfe\x00", "UTF-8"), (b'a@example.org,"b', "no CSV"),
+    (b"", "empty"), (b",,\n", "empty"), (b"\xef\xbb\xbf", "empty"), (workbook(), "empty"),
+    (b"\xff\xfe\x00", "UTF-8"), (b'a@example.org,"b', "no CSV"),
     (b"name\nAnn\n", "no column of addresses"),
     (b"address,email\na@example.org,b@example.org\n", "Two columns"), (b"PK\x03\x04rubbish", "damaged"),
     (b"a@b.example\n" * (LINES + 2), "lines"), (b"," * 70, "columns"),

@@ -37,12 +37,13 @@ class Row:
 
 
 def rows_of(octets: bytes) -> list[Row]:
-    """All lines, whichever kind of file it is by its first octets. Raises FileRefused."""
-    if not octets.strip():
-        raise FileRefused(worded("The file is empty."))
+    """All lines, at least one, whichever kind of file it is by its first octets. Raises FileRefused."""
     if len(octets) > FILE_BYTES:
         raise FileRefused(worded("The file is larger than {most} bytes. Divide it.", most=FILE_BYTES))
-    return list(_bounded(_sheet(octets) if octets.startswith(_WORKBOOK) else _csv(octets)))
+    rows = list(_bounded(_sheet(octets) if octets.startswith(_WORKBOOK) else _csv(octets)))
+    if not rows:
+        raise FileRefused(worded("The file is empty."))
+    return rows
 
 
 def _bounded(rows: Iterator[Sequence[str]]) -> Iterator[Row]:

@@ -174,7 +174,12 @@ def _saved(
 
 def _sent(request: HttpRequest, saved: Subscription) -> HttpResponse:
     user = person(request)
-    run = send_to(saved.pk, user.email, user.email, timezone.now())
+    try:
+        run = send_to(saved.pk, user.email, user.email, timezone.now())
+    except NotPossible as reason:
+        messages.success(request, _("%(name)s is saved.") % {"name": saved.name})
+        messages.error(request, translated(str(reason)))
+        return redirect("pages:subscription", saved.pk)
     messages.success(request, _("Saved. The report is on its way to %(address)s.") % {"address": user.email})
     return redirect("pages:run", saved.pk, run.pk)
 
