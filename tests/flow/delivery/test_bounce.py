@@ -142,6 +142,12 @@ def test_a_complaint_suppresses_everything_to_that_address() -> None:
     assert Bounce.objects.get().cause == "recipient-complained"
 
 
+@pytest.mark.parametrize("named", ["3f9a1c@customer.example", "private@elsewhere.example"], ids=["hidden", "passed on"])
+def test_a_complaint_about_a_delivery_counts_whomever_it_names(named: str) -> None:
+    path = return_path(sent())
+    assert take_report(complaint(named), Way.SUBMISSION, NOW, path).suppressed == ("anna@customer.example",)
+
+
 @pytest.mark.parametrize("report", [dsn(), complaint()], ids=["bounce", "complaint"])
 def test_who_got_the_same_message_has_nobody_else_suppressed(report: bytes) -> None:
     delivery = sent()

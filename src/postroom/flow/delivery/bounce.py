@@ -182,7 +182,9 @@ def _stored(bounces: Sequence[Bounce]) -> set[str]:
 
 def _suppression(match: _Match, bounce: Bounce, finding: Finding | None) -> Entry | None:
     """The entry that follows from a bounce. Where mail was passed on elsewhere, the address itself is not at fault. Of
-    a message to several people each knows the others' addresses and its Message-ID: their word suppresses nobody."""
+    a message to several people each knows the others' addresses and its Message-ID: their word suppresses nobody. A
+    complaint counts whomever it names: providers hide who complained (RFC 6590), and whoever it was passed on to gets
+    more as long as anything is sent to the address."""
     if not match.is_proven:
         return None
     address = canonical(match.delivery.recipient)
