@@ -84,12 +84,20 @@ async def test_d9_what_has_expired_ends_but_for_what_cannot_be_read(
     assert states[1:] == ["failed", "failed"]
 
 
-@pytest.mark.parametrize("column", ["subject", "recipient"])
-async def test_d9_what_cannot_be_read_is_held_with_a_finding(
-    queue: Queue, settler: Settler, sqlite_database: Path, server_id: str, column: str
+@pytest.mark.parametrize(("purpose", "is_marked", "outcome"), [
+    ("notification", False, "uncertain"), ("report", False, "failed"), ("report", True, "uncertain"),
+])
+@pytest.mark.parametrize(("table", "column"), [("message", "subject"), ("delivery", "recipient")])
+async def test_u1_d9_what_cannot_be_read_is_held_and_counted_uncertain_where_it_may_have_left(
+    queue: Queue, settler: Settler, sqlite_database: Path, server_id: str, table: str, column: str, purpose: str,
+    is_marked: bool, outcome: str,
 ) -> None:
-    await queue.enqueue(new_message(server_id))
-    await queue.claim(server_id, now=NOW, lease_until=NOW, limit=10)
-    damage(sqlite_database, "delivery" if column == "recipient" else "message", column)
+    await queue.enqueue(new_message(server_id, purpose=purpose))
+    (claimed,) = (await queue.claim(server_id, now=NOW, lease_until=NOW, limit=10)).claimed
+    await queue.mark_transacting([claimed.lease] if is_marked else [])
+    damage(sqlite_database, table, column)
     await settler.settle_abandoned(lambda _: NOBODY, lease_over=True)
-    assert rows(sqlite_database, "SELECT state, cause FROM store_delivery") == [("held", "message-row-damaged")]
+    assert rows(sqlite_database, "SELECT state, cause, uncertain_count FROM store_delivery") == [
+        ("held", "message-row-damaged", int(outcome == "uncertain"))
+    ]
+    assert rows(sqlite_database, "SELECT outcome, cause FROM store_attempt") == [(outcome, "message-row-damaged")]

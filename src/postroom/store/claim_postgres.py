@@ -189,13 +189,13 @@ def _claims(rows: Iterable[Sequence[Any]]) -> Claims:
     claimed: list[Claimed] = []
     damaged: list[Damaged] = []
     for row in rows:
-        lease = Lease(row[0], row[6], row[3])
+        lease, may_have_left = Lease(row[0], row[6], row[3]), row[7] != ""
         try:
             message, tried = _message(row[10:]), tuple((row[8] or "").split())
-            may_have_left = row[7] != ""
             claimed.append(Claimed(lease, row[1], row[2], row[4], row[5], message, may_have_left, tried, row[9] or ""))
         except (ValueError, TypeError) as error:
-            damaged.append(Damaged(lease, str(row[1]), str(row[2]), f"the stored row can't be read: {error}"))
+            problem = f"the stored row can't be read: {error}"
+            damaged.append(Damaged(lease, str(row[1]), str(row[2]), problem, str(row[15]), may_have_left))
     return Claims(tuple(claimed), tuple(damaged))
 
 

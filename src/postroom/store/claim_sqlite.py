@@ -238,10 +238,11 @@ def abandoned(connection: sqlite3.Connection, lease_until: datetime | None) -> C
     for row in all_rows(connection, _ABANDONED, (until, until)):
         id_, recipient, server_id, fence, attempts, uncertain, attempt_id, stage, *columns, octets = row
         lease, message = Lease(id_, attempt_id or "", fence), _message(columns[:-1], octets)
+        may_have_left = stage != ""
         if isinstance(message, str) or not isinstance(recipient, str):
-            problem = message if isinstance(message, str) else "the recipient is no text"
-            damaged.append(Damaged(lease, said(recipient), server_id or "", f"{_UNREADABLE}: {problem}"))
+            problem = f"{_UNREADABLE}: {message if isinstance(message, str) else 'the recipient is no text'}"
+            purpose = said(columns[5])
+            damaged.append(Damaged(lease, said(recipient), server_id or "", problem, purpose, may_have_left))
         else:
-            may_have_left = stage != ""
             claimed.append(Claimed(lease, recipient, server_id or "", attempts, uncertain, message, may_have_left))
     return Claims(tuple(claimed), tuple(damaged))

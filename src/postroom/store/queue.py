@@ -132,12 +132,15 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A claimed delivery whose row can't be read (D9)."""
+    """A claimed delivery whose row can't be read (D9). `purpose` is the message's as far as that can be read;
+    `transacting` as in `Claimed`."""
 
     lease: Lease
     recipient: str
     server_id: str
     problem: str
+    purpose: str = ""
+    transacting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

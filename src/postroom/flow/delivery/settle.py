@@ -175,19 +175,21 @@ class Settler:
         await self._commit(endings)
 
     async def hold_damaged(self, server: ServerName, damaged: Sequence[Damaged]) -> None:
-        """Set deliveries apart whose rows can't be read (D9)."""
-        endings = []
-        for row in damaged:
-            finding = finding_of_cause("message-row-damaged", quotes=(row.problem,))
-            entry: dict[str, object] = {"recipient": row.recipient, "delivery": row.lease.delivery_id}
-            entry |= {"server": server.name, "server_id": server.id, **_logged(Outcome.FAILED, finding)}
-            endings.append(_Ending(self._held(row.lease, finding, server), entry))
-        await self._commit(endings)
+        """Set deliveries apart whose rows can't be read, and of which nothing has left (D9)."""
+        await self._commit([self._damage(server, row, Outcome.FAILED) for row in damaged])
 
-    def _held(self, lease: Lease, finding: Finding, server: ServerName) -> Settlement:
+    def _damage(self, server: ServerName, row: Damaged, outcome: Outcome) -> _Ending:
+        finding = finding_of_cause("message-row-damaged", quotes=(row.problem,))
+        entry: dict[str, object] = {"recipient": row.recipient, "delivery": row.lease.delivery_id}
+        entry |= {"server": server.name, "server_id": server.id, **_logged(outcome, finding)}
+        return _Ending(self._held(row.lease, finding, server, outcome), entry)
+
+    def _held(
+        self, lease: Lease, finding: Finding, server: ServerName, outcome: Outcome = Outcome.FAILED
+    ) -> Settlement:
         return Settlement(
-            lease, DeliveryState.HELD, self._now(), outcome=Outcome.FAILED, cause=finding.cause,
-            finding=finding.as_stored(), through=server.id,
+            lease, DeliveryState.HELD, self._now(), outcome=outcome, cause=finding.cause,
+            finding=finding.as_stored(), uncertain=outcome is Outcome.UNCERTAIN, through=server.id,
         )
 
     async def settle_abandoned(self, servers: Callable[[str], ServerName], *, lease_over: bool) -> None:
@@ -211,7 +213,10 @@ class Settler:
         if untried:
             await _stored(lambda: self._queue.take_back(untried, now, lease_over=lease_over))
         for row in claims.damaged:
-            await self.hold_damaged(servers(row.server_id), [row])
+            server = servers(row.server_id)
+            is_held = uncertain_policy(row.purpose, server.uncertain) is UncertainPolicy.HOLD
+            outcome = Outcome.FAILED if is_held and not row.transacting else Outcome.UNCERTAIN
+            await self._commit([self._damage(server, row, outcome)])
 
     def _loss(self, server: ServerName, claimed: Claimed, policy: UncertainPolicy, now: datetime) -> _Ending:
         held, finding = policy is UncertainPolicy.HOLD, finding_of_cause("engine-stopped")
