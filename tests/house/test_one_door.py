@@ -15,6 +15,7 @@ NETWORK = {
 }
 # What the doors' listeners may import to listen.
 LISTENERS = {
+    "cli/bounded_connection.py": {"uvicorn"},
     "cli/listener.py": {"socket"},
     "cli/serve.py": {"uvicorn"},
     "cli/web_connection.py": {"uvicorn"},

@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import resource
 import sys
 from collections.abc import Callable
 
@@ -36,6 +37,12 @@ def _tell(ready_fd: int | None) -> None:
         say_ready(ready_fd)
 
 
+def _raise_descriptors() -> None:
+    """For doors: each connection takes one; systems begin with 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _serve_web(args: argparse.Namespace, ready: Ready) -> int:
     import uvicorn
 
@@ -66,6 +73,7 @@ def _serve_web(args: argparse.Namespace, ready: Ready) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=15,
     )
+    _raise_descriptors()
     server = Server(config)
     server.run(sockets=[listener])
     return 0 if server.started else 1
@@ -111,6 +119,7 @@ def _serve_submission(args: argparse.Namespace, ready: Ready) -> int:
     except OSError as error:
         print(f"The certificate of the submission door can't be used: {error}", file=sys.stderr)
         return 1
+    _raise_descriptors()
     serve(door, ready)
     return 0
 

@@ -9,7 +9,9 @@ import asyncio
 from functools import partial
 from typing import Any, Protocol
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from .bounded_connection import BoundedConnection
 
 
 class HotDoor(Protocol):
@@ -22,7 +24,7 @@ class HotDoor(Protocol):
     async def answer_taken(self, taken: "asyncio.Future[Any]", send: Any) -> None: ...
 
 
-class WebConnection(HttpToolsProtocol):
+class WebConnection(BoundedConnection):
     """Given to uvicorn as its HTTP protocol; its application is a HotDoor, too."""
 
     _held: RequestResponseCycle | None = None

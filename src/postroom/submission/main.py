@@ -1,7 +1,6 @@
 """The submission process: takes mail over SMTP until it is told to stop."""
 
 import asyncio
-import resource
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -25,7 +24,6 @@ STOP_WITHIN_S = 15.0
 
 def serve(door: Door, ready: Callable[[], None]) -> None:
     """Take mail until SIGTERM or SIGINT. `ready` is called once that has begun."""
-    _raise_descriptors()
     if door.house.trusted:
         ensure_local_client()
     uvloop.run(_serve_until_signal(door, ready))
@@ -50,9 +48,3 @@ async def _serve_until_signal(door: Door, ready: Callable[[], None]) -> None:
         await room.close()
     finally:
         outbox.close()
-
-
-def _raise_descriptors() -> None:
-    """Each connection takes one; systems begin with 1,024."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
