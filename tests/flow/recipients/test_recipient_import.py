@@ -153,6 +153,25 @@ def test_an_export_of_everybody_is_taken_as_the_same_again() -> None:
     assert len("".join(csv_parts(board)).splitlines()) == 2
 
 
+def test_an_export_names_its_values_as_they_are_kept_so_that_what_is_edited_there_changes() -> None:
+    values = {"Region": "North", "region": "west", "nom": "Lee", "Mail": "pigeon", "lang": "de", "Name": "Annie"}
+    Recipient.objects.create(address="ann@example.org", address_key="ann@example.org", name="Ann", values=values)
+    file = "".join(csv_parts())
+    assert {line.fate for line in planned(file.encode()).lines} == {Fate.SAME}
+    take(planned(file.replace("North", "South").replace("Lee", "Ray").encode()), file_name="", actor="test")
+    ann = Recipient.objects.get()
+    assert (ann.name, ann.values) == ("Ann", {**values, "Region": "South", "nom": "Ray"})
+
+
+def test_a_heading_that_means_a_field_is_that_field_though_a_value_has_its_name() -> None:
+    values = {"mail": "pigeon", "Sales_region": "North"}
+    Recipient.objects.create(address="ann@example.org", address_key="ann@example.org", values=values)
+    take(planned(b"mail,nom,Sales_region,Shoe size\nann@example.org,Ann,South,38\n"), file_name="", actor="test")
+    ann = Recipient.objects.get()
+    assert ann.name == "Ann"
+    assert ann.values == {"mail": "pigeon", "Sales_region": "South", "shoe_size": "38"}
+
+
 def test_a_large_file_takes_a_bounded_number_of_statements(django_assert_max_num_queries: Any) -> None:
     file = b"address,groups\n" + b"".join(b"p%d@example.org,All\n" % n for n in range(5_000))
     with django_assert_max_num_queries(120):

@@ -6,7 +6,8 @@ What goes out can be read by a spreadsheet without becoming a formula (W5), and 
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from typing import Any
+
+from django.db.models import QuerySet
 
 from postroom.store.models import GroupMember, Recipient, RecipientGroup
 from postroom.terms.spreadsheet import neutral
@@ -19,7 +20,7 @@ def csv_parts(group: RecipientGroup | None = None) -> Iterator[str]:
     """The file part by part, sorted by address: everybody, or the members of a group."""
     rows = Recipient.objects.order_by("address_key")
     rows = rows if group is None else rows.filter(groups=group)
-    names = _value_names(rows)
+    names = value_names(rows)
     yield _lines([(*COLUMNS, *names)])
     some: list[Recipient] = []
     for row in rows.iterator(chunk_size=_AT_ONCE):
@@ -30,8 +31,8 @@ def csv_parts(group: RecipientGroup | None = None) -> Iterator[str]:
     yield _lines(_cells(some, names))
 
 
-def _value_names(rows: Any) -> list[str]:
-    """The names of all further values that anybody has."""
+def value_names(rows: QuerySet[Recipient]) -> list[str]:
+    """The names of all further values that any of them has."""
     names: set[str] = set()
     for values in rows.exclude(values={}).values_list("values", flat=True).iterator(chunk_size=_AT_ONCE):
         names.update(values)

@@ -1,6 +1,6 @@
 """Look at a file of recipients: what would become of each line if it were taken. Nothing is stored here."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,7 @@ from postroom.terms.wording import worded
 
 from ..domains.recipient_domains import allowed_domains, not_allowed
 from ..instance.refusals import SettingsRefused
+from .recipient_export import value_names
 from .recipient_file import FileRefused, Row, rows_of
 from .recipient_groups import NAME_CHARACTERS
 from .recipient_values import Person, checked_person, value_name
@@ -89,7 +90,7 @@ class _Read:
 def planned(octets: bytes, group: str = "") -> Plan:
     """What becomes of each line (blocking); `group` is the name of one that everybody joins. Raises FileRefused."""
     rows = rows_of(octets)
-    columns = _columns(rows[0])
+    columns = _columns(rows[0], value_names(Recipient.objects.all()))
     lines = [_read(row, columns or ("address",), group) for row in (rows if columns is None else rows[1:])]
     known = _known([line.key for line in lines if line.key])
     member_of = _member_of(known.values())
@@ -101,9 +102,11 @@ def planned(octets: bytes, group: str = "") -> Plan:
     return Plan(judged, tuple(sorted(named - there)), names, known)
 
 
-def _columns(first: Row) -> tuple[str, ...] | None:
-    """The field or value of each column by the names on the first line; None where that has none."""
-    fields = tuple(_FIELD_OF.get(name, name) for name in map(value_name, first.cells))
+def _columns(first: Row, kept: Sequence[str]) -> tuple[str, ...] | None:
+    """The field or value of each column by the names on the first line, `kept` being those of values that are there;
+    None where that has none."""
+    own = HEADINGS.keys() & set(first.cells)
+    fields = tuple(_column(heading, kept, own) for heading in first.cells)
     if "address" not in fields:
         if any("@" in cell for cell in first.cells):
             return None
@@ -115,6 +118,14 @@ def _columns(first: Row) -> tuple[str, ...] | None:
     if twice is not None:
         raise FileRefused(worded("Two columns mean “{name}”. Remove one.", name=twice))
     return fields
+
+
+def _column(heading: str, kept: Sequence[str], own: Set[str]) -> str:
+    """A name that a value has is that value's, unless it means a field that no column of its `own` stands for."""
+    name = value_name(heading)
+    field = _FIELD_OF.get(name, name)
+    is_value = heading in kept and heading not in HEADINGS and (field in own or field not in HEADINGS)
+    return heading if is_value else field
 
 
 def _read(row: Row, columns: Sequence[str], group: str) -> _Read:
