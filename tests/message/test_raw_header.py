@@ -46,6 +46,18 @@ def test_an_encoded_word_beyond_all_measure_is_not_decoded() -> None:
     assert fields_of(f"Subject: {endless}\r\n\r\n".encode())[0][0].text == endless
 
 
+@pytest.mark.parametrize(("body", "address"), [
+    ("b@c.example", "b@c.example"), ("<b@c.example>", "b@c.example"), ("Foo <b@c.example> ", "b@c.example"),
+    ('"Bar, \\"Foo\\"; <x@y.example>" <b@c.example>', "b@c.example"),
+    ("=?utf-8?q?Andr=C3=A9?= <b@c.example>", "b@c.example"), ("Foo (Sales) <b@c.example>", "b@c.example"),
+    ("ceo@bank.example, Foo <b@c.example>", ""), ("Foo, Bar <b@c.example>", ""), ('"Foo <b@c.example>', ""),
+    ("Foo <b@c.example>, ceo@bank.example", ""), ("All: Foo <b@c.example>;", ""), ("a@b.example; b@c.example", ""),
+    ("Foo <a@b.example> <b@c.example>", ""), ("", ""),
+])
+def test_a_field_names_one_address_or_none(body: str, address: str) -> None:
+    assert RawField(b"from", f"From: {body}\r\n".encode()).address == address
+
+
 def test_the_servers_from_takes_the_place_of_the_clients_which_becomes_reply_to() -> None:
     header = made("From: App <app@host.example>\nTo: ann@example.org\nSubject: Sales\n")
     assert header.octets.startswith(RECEIVED + OWN.octets)

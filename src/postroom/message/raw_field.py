@@ -12,8 +12,8 @@ _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Some character sets take time by the square of the length; no subject that is taken is that long.
 _DECODED_BYTES = 12 * 1024
-# `Name <address>`, `<address>` or `address`.
-_ONE_ADDRESS = re.compile(r"(?:[^<>]*<([^<>\s]+)>|([^<>\s,;]+))\s*")
+# `Name <address>`, `<address>` or `address`. A comma outside quotation marks ends a mailbox: what follows is another.
+_ONE_ADDRESS = re.compile(r'(?:(?:"(?:[^"\\]|\\.)*+"|[^<>",;])*+<([^<>\s]+)>|([^<>\s,;]+))\s*')
 
 
 class RawProblem(ValueError):
