@@ -9,6 +9,7 @@ import pytest
 from tests.outbox import NOW, Database, add_server, new_message, rows
 
 from postroom.store.claim_sqlite import Claiming, Wanted
+from postroom.store.content import FrozenContent
 from postroom.store.database import conninfo, is_postgresql, sqlite_file
 from postroom.store.enqueue_sqlite import enqueue
 from postroom.store.models import Attempt, Delivery
@@ -99,6 +100,16 @@ async def test_what_left_for_the_server_is_marked_before_and_read_with_the_aband
     assert set(found.claimed) == {replace(ann, transacting=True), bob}
     await queue.release([bob.lease], NOW)
     assert await queue.mark_transacting([bob.lease, ann.lease]) == [False, True], "nothing leaves without a lease"
+
+
+async def test_what_was_abandoned_is_read_without_its_contents(queue: Queue, server_id: str) -> None:
+    """Of a message to thousands they would be read thousands of times, and nothing of them leaves."""
+    content = FrozenContent((b"Subject: Monday\r\n\r\n",))
+    await queue.enqueue(new_message(server_id, "ann@example.org", "bob@example.org", content=content))
+    claimed = await claimed_by(queue, server_id)
+    assert {c.message.content for c in claimed} == {content}
+    found = await queue.abandoned(NOW, lease_over=False)
+    assert found.claimed == tuple(replace(c, message=replace(c.message, content=None)) for c in claimed)
 
 
 async def test_a_renewed_lease_is_not_abandoned(queue: Queue, server_id: str) -> None:

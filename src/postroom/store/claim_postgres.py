@@ -35,8 +35,7 @@ _TRIED = (
 )
 _MESSAGE = (
     "m.id, m.message_id, m.reverse_path, m.from_header, m.subject, m.purpose, m.content_digest, m.content_size,"
-    " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at, m.server_id, m.pinned, m.content_id, c.octets,"
-    " c.layout"
+    " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at, m.server_id, m.pinned, m.content_id"
 )
 # The index `delivery_next` holds what waits, and has each turn key of a priority in a range of its own, found by a few
 # steps into it.
@@ -71,14 +70,14 @@ _LEASE = (
     " stage, enhanced_code, reply, cause) SELECT d.attempt_id, d.id, d.attempt_count, s.id, s.name, %s, '', '', '',"
     " '', '' FROM d JOIN store_smtpserver s ON s.id = d.server_id)"
     " SELECT d.id, d.recipient, d.server_id, d.fence, d.attempt_count, d.uncertain_count, d.attempt_id, '',"
-    f" {_TRIED.format(first=1)}, {SUPPRESSED_POSTGRESQL}, {_MESSAGE} FROM d JOIN store_message m ON m.id = d.message_id"
+    f" {_TRIED.format(first=1)}, {SUPPRESSED_POSTGRESQL}, {_MESSAGE}, c.octets, c.layout"
+    " FROM d JOIN store_message m ON m.id = d.message_id"
     " LEFT JOIN store_content c ON c.id = m.content_id ORDER BY d.place"
 )
 LEFT_BEHIND = "(d.lease_until IS NULL OR d.lease_until < %s OR d.lease_holder = %s)"
 _ABANDONED = (
     "SELECT d.id, d.recipient, d.server_id, d.fence, d.attempt_count, d.uncertain_count, COALESCE(a.id, ''), a.stage,"
-    f" '', '', {_MESSAGE} FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
-    " LEFT JOIN store_content c ON c.id = m.content_id"
+    f" '', '', {_MESSAGE}, NULL, NULL FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
     " LEFT JOIN store_attempt a ON a.delivery_id = d.id AND a.number = d.attempt_count AND a.ended_at IS NULL"
     f" WHERE d.state = 'sending' AND {LEFT_BEHIND} ORDER BY d.id"
 )

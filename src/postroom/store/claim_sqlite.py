@@ -46,12 +46,12 @@ _DELIVERIES = (
 )
 _MESSAGE_COLUMNS = (
     "m.id, m.message_id, m.reverse_path, m.from_header, m.subject, m.purpose, m.content_digest, m.content_size,"
-    " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at, m.server_id, m.pinned, m.content_id, c.layout,"
-    " length(c.octets)"
+    " m.needs_8bit, m.needs_smtputf8, m.created_at, m.expires_at, m.server_id, m.pinned, m.content_id"
 )
 # Octets as text stay octets, for nothing is converted in a database of UTF-8; the lengths tell whether all came.
 _MESSAGES = (
-    f"SELECT json_group_array(json_array({_MESSAGE_COLUMNS})), CAST(group_concat(CAST(c.octets AS TEXT), '') AS BLOB)"
+    f"SELECT json_group_array(json_array({_MESSAGE_COLUMNS}, c.layout, length(c.octets))),"
+    " CAST(group_concat(CAST(c.octets AS TEXT), '') AS BLOB)"
     " FROM json_each(?) asked CROSS JOIN store_message m ON m.id = asked.value"
     " LEFT JOIN store_content c ON c.id = m.content_id"
 )
@@ -71,8 +71,7 @@ _DAMAGED = (
 LEFT_BEHIND = "(? IS NULL OR d.lease_until IS NULL OR d.lease_until < ?)"
 _ABANDONED = (
     "SELECT d.id, d.recipient, d.server_id, d.fence, d.attempt_count, d.uncertain_count, a.id, a.stage,"
-    f" {_MESSAGE_COLUMNS}, c.octets FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
-    " LEFT JOIN store_content c ON c.id = m.content_id"
+    f" {_MESSAGE_COLUMNS} FROM store_delivery d JOIN store_message m ON m.id = d.message_id"
     " LEFT JOIN store_attempt a ON a.delivery_id = d.id AND a.number = d.attempt_count AND a.ended_at IS NULL"
     f" WHERE d.state = 'sending' AND {LEFT_BEHIND} ORDER BY d.rowid"
 )
@@ -236,8 +235,8 @@ def abandoned(connection: sqlite3.Connection, lease_until: datetime | None) -> C
     claimed: list[Claimed] = []
     damaged: list[Damaged] = []
     for row in all_rows(connection, _ABANDONED, (until, until)):
-        id_, recipient, server_id, fence, attempts, uncertain, attempt_id, stage, *columns, octets = row
-        lease, message = Lease(id_, attempt_id or "", fence), _message(columns[:-1], octets)
+        id_, recipient, server_id, fence, attempts, uncertain, attempt_id, stage, *columns = row
+        lease, message = Lease(id_, attempt_id or "", fence), _message([*columns, None], None)
         may_have_left = stage != ""
         if isinstance(message, str) or not isinstance(recipient, str):
             problem = f"{_UNREADABLE}: {message if isinstance(message, str) else 'the recipient is no text'}"

@@ -93,7 +93,8 @@ class Lease:
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
     """What an attempt needs to know of a message. `home_id` is the server that was chosen at acceptance, None when that
-    is removed; `pinned` when no other may carry the message."""
+    is removed; `pinned` when no other may carry the message. `content` is None where it is gone or can't be read, and
+    where it is not needed."""
 
     id: str
     message_id: str
@@ -238,7 +239,8 @@ class Queue(Protocol):
         """Count against a server's limit per day what is known to have left: (time, messages), however often told."""
 
     async def abandoned(self, now: datetime, *, lease_over: bool) -> Claims:
-        """Deliveries *sending* under a lease that is over, or under any lease with `lease_over` false."""
+        """Deliveries *sending* under a lease that is over, or under any lease with `lease_over` false; small contents
+        are not read."""
 
     async def overdue(self, now: datetime, limit: int) -> list[Overdue]:
         """Waiting deliveries whose message has expired."""
