@@ -15,7 +15,7 @@ from django.utils import timezone
 from postroom.engine import source_tries
 from postroom.engine.source_tries import SourceTries
 from postroom.flow.reports import try_source
-from postroom.flow.reports.try_source import KEPT, ask_try
+from postroom.flow.reports.try_source import KEPT, STARTS, ask_try, claim_try, requeue_abandoned_tries
 from postroom.policy.report_roots import ReportRoots
 from postroom.store.models import ReportSource, SourceTry
 from postroom.store.turn import OnlyTurn
@@ -110,3 +110,36 @@ async def test_what_a_killed_engine_had_begun_is_begun_again_and_old_tries_go(fo
     async with trying():
         assert (await finished(left)).fault is None
     assert not await SourceTry.objects.filter(pk=old.pk).aexists()
+
+
+async def test_a_try_that_ends_its_engine_again_and_again_is_given_up_and_says_so(folder: Path) -> None:
+    (folder / "a.csv").write_text("Region\r\nNorth\r\n")
+    row = await asked("Heavy", "a.csv")
+    for _ in range(STARTS):
+        assert await sync_to_async(requeue_abandoned_tries)() <= 1
+        assert await sync_to_async(claim_try)() is not None  # and the engine ends
+    async with trying():
+        told = await finished(row)
+    assert (told.report, told.starts) == (None, STARTS)
+    assert told.fault
+    assert told.fault["text"] == "The engine ended 2 times while it tried this. See its log."
+
+
+async def test_a_try_that_an_engine_gives_back_when_it_is_stopped_does_not_count(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "a.csv").write_text("Region\r\n")
+    begun, released, real = threading.Event(), threading.Event(), try_source.fetched
+
+    def slow(*given: Any) -> Any:
+        begun.set()
+        released.wait(10)
+        return real(*given)
+
+    monkeypatch.setattr(try_source, "fetched", slow)
+    row = await asked("Slow", "a.csv")
+    async with trying():
+        assert await asyncio.to_thread(begun.wait, 10)
+    left = await SourceTry.objects.aget(pk=row.pk)
+    released.set()
+    assert (left.starts, left.started_at) == (0, None)

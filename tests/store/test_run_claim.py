@@ -103,6 +103,19 @@ def test_what_is_given_back_or_left_behind_is_taken_up_at_once(subscription: Sub
     assert claim_run(NOW) is not None
 
 
+def test_a_restart_while_a_report_is_fetched_is_not_counted_as_an_engine_that_ended(subscription: Subscription) -> None:
+    asked(subscription, NOW)
+    run = claim_run(NOW)
+    assert run is not None
+    for count in range(9):
+        store_fenced(run, state=Run.State.FETCHING, plan={"lost": 1, "try": count})
+        give_back([run])
+        assert (Run.objects.get().plan, Run.objects.get().lease_until) == ({"lost": 0, "try": count}, None)
+    store_fenced(run, state=Run.State.SENDING, plan={"lost": 1})
+    give_back([run])
+    assert Run.objects.get().plan == {"lost": 1}
+
+
 def test_an_engine_that_comes_back_takes_up_what_it_left_and_nothing_of_another_one(
     subscription: Subscription,
 ) -> None:

@@ -10,6 +10,7 @@ from postroom.flow.instance.looker import Interval, Looker
 from postroom.flow.reports.try_source import (
     claim_try,
     forget_old_tries,
+    give_back_tries,
     note_broken,
     requeue_abandoned_tries,
     run_try,
@@ -37,7 +38,10 @@ class SourceTries:
     async def stop(self) -> None:
         """End at once; what was under way is begun again by the next engine."""
         await self._looker.stop()
+        under_way = list(self._running)
         await self._running.stop()
+        with suppress(DatabaseError):  # then they count as begun
+            await sync_to_async(give_back_tries)(under_way)
 
     def _doubt(self) -> None:
         """A claim may have been stored all the same, or another engine may leave something behind."""

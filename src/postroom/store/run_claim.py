@@ -44,10 +44,15 @@ def renew_runs(held: Collection[tuple[str, int]], now: datetime) -> None:
 
 
 def give_back(runs: Iterable[Run]) -> None:
-    """End the leases of runs that still are this engine's, so that they are taken up at once (blocking). Raises
-    DatabaseError."""
+    """End the leases of runs that still are this engine's, so that they are taken up at once; a report that was being
+    fetched has not ended its engine, and is not counted as if it had (blocking). Raises DatabaseError."""
     for run in runs:
-        Run.objects.filter(pk=run.pk, fence=run.fence, state__in=OPEN_STATES).update(lease_until=None)
+        mine = Run.objects.filter(pk=run.pk, fence=run.fence)
+        with transaction.atomic():
+            mine.filter(state__in=OPEN_STATES).update(lease_until=None)
+            fetching = mine.filter(state=Run.State.FETCHING)
+            for plan in fetching.values_list("plan", flat=True):
+                fetching.update(plan={**plan, "lost": max(0, plan.get("lost", 0) - 1)})
 
 
 def free_runs(engine: str) -> int:

@@ -86,6 +86,57 @@ def test_b12_whatever_a_file_holds_it_is_counted_or_has_no_rows(octets: bytes, n
     report_table(report)
 
 
+MIB = 1024 * 1024
+SHEET, STRINGS = "xl/worksheets/sheet1.xml", "xl/other.xml"
+TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+NAMED = f'<Override PartName="/{STRINGS}" ContentType="{TYPE}"/></Types>'
+
+
+def swollen(*changes: tuple[str, str, str]) -> bytes:
+    """A workbook of one row in which, by part, a text stands for another; "" stands for what follows the part."""
+    made, octets = io.BytesIO(), io.BytesIO()
+    file = rows_file("xlsx", "x", ["Region"], made.write)
+    file.row(["North"])
+    file.finish()
+    with zipfile.ZipFile(io.BytesIO(made.getvalue())) as good:
+        parts = {name: good.read(name).decode() for name in good.namelist()}
+    for part, old, new in changes:
+        text = parts.setdefault(part, "")
+        parts[part] = text.replace(old, new) if old else text + new
+    with zipfile.ZipFile(octets, "w", zipfile.ZIP_DEFLATED) as bad:
+        for part, text in parts.items():
+            bad.writestr(part, text)
+    return octets.getvalue()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param([(part, "", " " * 5 * MIB)], id=part)
+        for part in ("[Content_Types].xml", "xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml")
+    ] + [
+        pytest.param([("[Content_Types].xml", "</Types>", NAMED),
+                      (STRINGS, "", f'<sst xmlns="{MAIN}"/>' + " " * 65 * MIB)], id="texts"),
+        pytest.param([("[Content_Types].xml", "</Types>", NAMED),
+                      (STRINGS, "", f'<sst xmlns="{MAIN}"><si><t>{"x" * 9 * MIB}</t></si></sst>')], id="one-text"),
+        pytest.param([(SHEET, "North", "x" * 9 * MIB)], id="one-row"),
+        pytest.param([(SHEET, "<sheetData>", f"<cols>{' ' * 9 * MIB}</cols><sheetData>")], id="before-the-rows"),
+        pytest.param([(SHEET, "</sheetData>", '<row r="1048578"/></sheetData>')], id="rows"),
+    ],
+)
+def test_no_part_row_or_text_of_a_workbook_takes_the_memory_of_others(changes: list[tuple[str, str, str]]) -> None:
+    assert with_rows(stored(swollen(*changes), "sales.xlsx")).row_count is None
+
+
+def test_texts_of_a_workbook_are_found_under_any_name_and_a_sheet_has_as_many_rows_as_it_can() -> None:
+    texts = f'<sst xmlns="{MAIN}"><si><t>South</t></si><si><r><t>We</t></r><r><t>st</t></r></si></sst>'
+    cells = '<row r="1048576"><c t="s"><v>0</v></c><c t="s"><v>1</v></c></row></sheetData>'
+    octets = swollen(("[Content_Types].xml", "</Types>", NAMED), (STRINGS, "", texts), (SHEET, "</sheetData>", cells))
+    report = with_rows(stored(octets, "sales.xlsx"))
+    assert report.sample["rows"] == [["North"], ["South", "West"]]
+
+
 def test_the_workbook_of_these_tests_is_read_when_nothing_in_it_harms() -> None:
     report = with_rows(stored(workbook("xl/worksheets/sheet1.xml", "", "South"), "sales.xlsx"))
     assert (report.row_count, report.sample) == (1, {"columns": ["Region"], "rows": [["South"]]})

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from postroom.store import audit
@@ -22,6 +22,8 @@ from .query_report import look_at_connection
 
 KEPT = timedelta(hours=24)
 WAITING = 20
+# A report that ends the process that reads it would do so for ever.
+STARTS = 2
 
 
 def ask_try(
@@ -58,15 +60,24 @@ def claim_try() -> SourceTry | None:
     with transaction.atomic():
         row = _waiting(timezone.now()).select_related("source__connection", "connection").order_by("created_at").first()
         if row is not None:
-            row.started_at = timezone.now()
-            row.save(update_fields=["started_at"])
+            row.started_at, row.starts = timezone.now(), row.starts + 1
+            row.save(update_fields=["started_at", "starts"])
     return row
 
 
 def requeue_abandoned_tries(under_way: Collection[str] = ()) -> int:
-    """Begin again what an engine that is gone had begun; their number (blocking)."""
-    return SourceTry.objects.filter(finished_at=None).exclude(started_at=None).exclude(pk__in=under_way).update(
-        started_at=None
+    """Begin again what an engine that is gone had begun, or give it up; how many begin again (blocking)."""
+    abandoned = SourceTry.objects.filter(finished_at=None).exclude(started_at=None).exclude(pk__in=under_way)
+    text = worded("The engine ended {count} times while it tried this. See its log.", count=STARTS)
+    fault = SourceFault(SourceFaultKind.UNREADABLE, text)
+    abandoned.filter(starts__gte=STARTS).update(fault=fault_json(fault), finished_at=timezone.now())
+    return abandoned.update(started_at=None)
+
+
+def give_back_tries(under_way: Collection[str]) -> None:
+    """Leave what this engine had begun to the next one, uncounted: nothing of it ended the process (blocking)."""
+    SourceTry.objects.filter(pk__in=under_way, finished_at=None).exclude(started_at=None).update(
+        started_at=None, starts=F("starts") - 1
     )
 
 

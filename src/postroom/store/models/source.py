@@ -86,7 +86,8 @@ class ReportLink(models.Model):
 
 class SourceTry(models.Model):
     """Somebody asked to fetch a report now, or to sign in to a database; an engine does it. When it has ended there is
-    a `report`, or a `fault` {"kind", "text", "wording", "evidence"}, or for a connection neither: it works."""
+    a `report`, or a `fault` {"kind", "text", "wording", "evidence"}, or for a connection neither: it works. `starts`
+    counts the engines that began it."""
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
     source = models.ForeignKey(ReportSource, null=True, on_delete=models.CASCADE, related_name="tries")
@@ -95,6 +96,7 @@ class SourceTry(models.Model):
     asked_by = models.CharField(max_length=254)
     created_at = models.DateTimeField(db_index=True)
     started_at = models.DateTimeField(null=True)
+    starts = models.IntegerField(default=0, db_default=0)
     finished_at = models.DateTimeField(null=True)
     report = models.ForeignKey(StoredReport, null=True, on_delete=models.SET_NULL, related_name="tries")
     fault = models.JSONField(null=True)
