@@ -130,6 +130,22 @@ def test_each_gets_the_part_that_a_column_names_for_them(
     assert (run.state, run.problem["slug"], run.left_out) == (STATE.WARNING, "no-file", 1)  # type: ignore[index]
 
 
+def test_a_value_with_a_comma_is_one_value_where_the_column_has_it_and_several_else(
+    runner: Runner, source: ReportSource
+) -> None:
+    pushed(source, NOW, b'region,orders\r\n"Smith, John",1\r\nSmith,2\r\nJohn,3\r\n')
+    subscription = subscribed(
+        source, ("ann@example.com", "bob@example.com"), iteration={"column": "region", "value": "region"},
+    )
+    Recipient.objects.filter(address="ann@example.com").update(values={"region": "Smith, John"})
+    Recipient.objects.filter(address="bob@example.com").update(values={"region": "John, Smith"})
+    run = carried_out(runner, asked(subscription, NOW))
+    assert run.state == STATE.SUCCESS
+    got = sorted((m.deliveries.get().recipient, m.attachments[0]["filename"]) for m in Message.objects.all())
+    assert got == [("ann@example.com", "sales Smith, John.csv"), ("bob@example.com", "sales John.csv"),
+                   ("bob@example.com", "sales Smith.csv")]
+
+
 def test_rows_without_a_value_go_to_nobody_who_has_none(
     runner: Runner, source: ReportSource, data_dir: Path
 ) -> None:

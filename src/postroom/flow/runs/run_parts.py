@@ -40,9 +40,10 @@ def parts_of(
 
 
 def _own(to: Addressed, parts: Mapping[str, StoredReport], name: str) -> Iterator[Part]:
-    """The parts that a value of the recipient's own names: one, or several with commas between. Who has no value gets
-    none: rows without one are nobody's."""
-    wanted = [text.strip() for text in str(to.values.get(name) or "").split(",")]
+    """The parts that a value of the recipient's own names: the one it is as a whole, commas and all, or several with
+    commas between. Who has no value gets none: rows without one are nobody's."""
+    said = str(to.values.get(name) or "").strip()
+    wanted = [said] if said in parts else [text.strip() for text in said.split(",")]
     found = [value for value in dict.fromkeys(wanted) if value and value in parts]
     yield from ((to, parts[value], value) for value in found)
     if not found:
