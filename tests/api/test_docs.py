@@ -30,6 +30,18 @@ def test_the_document_names_every_address_with_its_refusals() -> None:
             assert {"401", "403", "422"} <= set(operation["responses"]), (method, path)
 
 
+def test_whoever_sends_a_body_or_adds_to_the_queue_reads_what_that_may_be_answered() -> None:
+    storing = {
+        "/api/v1/messages", "/api/v1/messages/batch", "/api/v1/blobs", "/api/v1/report-sources/{source_id}/report",
+        "/api/v1/notifications", "/api/v1/messages/{message_id}/resend",
+    }
+    for path, item in document()["paths"].items():
+        for method, operation in item.items():
+            told = set(operation["responses"]) & {408, 429, 507}
+            wanted = {408} if "requestBody" in operation else set()
+            assert told == wanted | ({429, 507} if method == "post" and path in storing else set()), (method, path)
+
+
 def test_every_reference_of_the_document_leads_somewhere() -> None:
     text = str(document())
     schemas = document()["components"]["schemas"]

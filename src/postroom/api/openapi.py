@@ -51,9 +51,9 @@ def document() -> dict[str, Any]:
     }
     paths["/api/v1/blobs"] = {"post": _UPLOAD}
     paths["/api/v1/report-sources/{source_id}/report"] = {"post": _PUSH}
-    for path in paths.values():
-        for operation in path.values():
-            operation["responses"].update(_refusals(operation))
+    for path, item in paths.items():
+        for method, operation in item.items():
+            operation["responses"].update(_refusals(operation, is_storing=method == "post" and path in _STORING))
     made["components"]["securitySchemes"] = {"Bearer": {"type": "http", "scheme": "bearer"}}
     return made
 
@@ -91,14 +91,22 @@ def _list_of(model: str) -> dict[str, Any]:
     }
 
 
-def _refusals(operation: dict[str, Any]) -> dict[int, dict[str, Any]]:
+def _refusals(operation: dict[str, Any], *, is_storing: bool) -> dict[int, dict[str, Any]]:
     """The refusals that the operation may give, without those it already describes."""
-    intake = operation["operationId"] in ("postMessage", "postBatch", "postBlob", "postReport")
-    statuses = {400, 401, 403, 404, 409, 413, 415, 422, 503} | ({408, 429, 507} if intake else set())
+    statuses = {400, 401, 403, 404, 409, 413, 415, 422, 503}
+    if "requestBody" in operation:
+        statuses.add(408)
+    if is_storing:
+        statuses |= {429, 507}
     content = {"application/problem+json": {"schema": _ref("ProblemOut")}}
     return {status: {"description": REFUSALS[status], "content": content} for status in sorted(statuses)}
 
 
+# What adds to the queue or to the files: both have their limits.
+_STORING = frozenset({
+    "/api/v1/messages", "/api/v1/messages/batch", "/api/v1/messages/{message_id}/resend", "/api/v1/notifications",
+    "/api/v1/blobs", "/api/v1/report-sources/{source_id}/report",
+})
 REFUSALS = {
     400: "The request can't be read.",
     401: "A valid token is needed.",
