@@ -13,12 +13,16 @@ WORKDAYS = (0, 1, 2, 3, 4)
 WEEKEND = (5, 6)
 _RANGE = (tag.TO, tag.AT, tag.AND)
 _COUNTS = (tag.NUMBER, tag.ORDINAL)
+_TIMES = (tag.AT, tag.TIME)
+# What says neither days nor times, so that it parts none of those beside it.
+_BESIDE = (tag.FROM, tag.START, tag.TO)
 
 
 @dataclass(slots=True)
 class Clauses:
     """What was said. `pairs` are days of named months, `step_minutes` an interval, `window` its first and last minute
-    of the day, `month_step` months from January on."""
+    of the day, `month_step` months from January on. `day_lists` counts days that were said apart, with times between;
+    `time_lists` are the minutes of the day of times that were."""
 
     weekdays: set[int] = field(default_factory=set)
     excepted: set[int] = field(default_factory=set)
@@ -27,7 +31,8 @@ class Clauses:
     workdays: set[int] = field(default_factory=set)
     months: set[int] = field(default_factory=set)
     pairs: set[tuple[int, int]] = field(default_factory=set)
-    minutes: set[int] = field(default_factory=set)
+    day_lists: int = 0
+    time_lists: list[set[int]] = field(default_factory=list)
     window: tuple[int, int] | None = None
     step_minutes: int = 0
     any_day: bool = False
@@ -36,6 +41,10 @@ class Clauses:
     month_step: int = 0
     start: date | None = None
 
+    @property
+    def minutes(self) -> set[int]:
+        return set().union(*self.time_lists)
+
 
 class Grammar:
     """Reads tokens from left to right; every clause takes at least one, so that it ends."""
@@ -43,6 +52,7 @@ class Grammar:
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens, self._at = tokens, 0
         self._of_month = any(token.tag == tag.MONTH for token in tokens)
+        self._is_at_times: bool | None = None
         self.said = Clauses()
 
     def read(self) -> Clauses:
@@ -59,10 +69,22 @@ class Grammar:
             if token.tag in (tag.AND, tag.MONTH, tag.YEAR, tag.WEEK):
                 self._at += 1
             elif (clause := clauses.get(token.tag)) is not None:
+                self._begin_list(token)
                 clause()
             else:
                 raise not_understood(token.text)
         return self.said
+
+    def _begin_list(self, token: Token) -> None:
+        """Days after times, or times after days, are a list of their own."""
+        is_time = token.tag in _TIMES
+        if token.tag in _BESIDE or is_time is self._is_at_times:
+            return
+        self._is_at_times = is_time
+        if is_time:
+            self.said.time_lists.append(set())
+        else:
+            self.said.day_lists += 1
 
     def _tag(self, ahead: int = 0) -> str:
         at = self._at + ahead
@@ -126,7 +148,7 @@ class Grammar:
         while True:
             self._take(tag.AT)
             token = self._expect(tag.TIME, tag.NUMBER) if said_at else self._expect(tag.TIME)
-            self.said.minutes.add(_minutes(token))
+            self.said.time_lists[-1].add(_minutes(token))
             ahead = 1 if self._tag() == tag.AND else 0
             ahead += self._tag(ahead) == tag.AT
             another = self._tag(ahead) == tag.TIME or (said_at and self._is_hour(ahead))

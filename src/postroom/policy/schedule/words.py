@@ -89,6 +89,8 @@ def _refuse_contradictions(said: Clauses) -> None:
         raise _fault(worded("Say how often in that time span, such as every 30 minutes from 08:00 to 18:00."))
     if not said.step_minutes and not said.minutes:
         raise _fault(worded("Say at what time, such as at 07:30."))
+    if said.day_lists > 1 and any(times != said.time_lists[0] for times in said.time_lists):
+        raise _fault(worded("Days with different times don't fit in one schedule. Make a subscription for each time."))
     if by_month and (said.weekdays or said.excepted or said.any_day or said.every_weeks):
         raise _fault(worded("Say either days of the week or days of the month, not both."))
     if said.every_days > 1 and (said.weekdays or said.every_weeks):
