@@ -28,6 +28,8 @@ from .run_report import fixed_or_ended
 from .run_sending import Pair, RunSender, client_of
 from .run_test_mode import has_reached_true_recipients
 
+_SENT = (Run.State.SUCCESS, Run.State.WARNING)
+
 _log = structlog.get_logger("postroom.run")
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -127,12 +129,20 @@ async def _aside(work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
 
 
 def _finish(run: Run, ending: Ending, now: datetime) -> None:
-    """Commit the end. What was sent to the true recipients is what the next report is compared with."""
-    has_sent = ending.state in (Run.State.SUCCESS, Run.State.WARNING) and run.queued > 0
+    """Commit the end. What was sent to the true recipients last is what the next report is compared with."""
+    has_sent = ending.state in _SENT and run.queued > 0 and not run.only_to
     with transaction.atomic():
         store_fenced(
             run, state=ending.state, problem=ending.problem, log=run.log, finished_at=now, lease_until=None
         )
-        if has_sent and run.report is not None and not run.only_to and has_reached_true_recipients(run):
+        if has_sent and run.report is not None and has_reached_true_recipients(run) and not _is_overtaken(run):
             Subscription.objects.filter(pk=run.subscription_id).update(last_digest=run.report.digest)
+
+
+def _is_overtaken(run: Run) -> bool:
+    """Whether a run that began later has sent a report already, as where somebody has an older one go on."""
+    later = Run.objects.filter(
+        subscription=run.subscription_id, only_to="", state__in=_SENT, queued__gt=0, started_at__gt=run.started_at
+    )
+    return any(has_reached_true_recipients(each) for each in later)
 
