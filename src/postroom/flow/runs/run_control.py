@@ -74,7 +74,8 @@ def _reopen(run: Run, fixed: bool, now: datetime) -> None:
         "state": Run.State.SENDING if fixed else Run.State.WAITING, "due_at": now, "lease_until": None,
         "stop_requested": False, "problem": None, "finished_at": None, "try_number": 0, "left_out": out,
         "reopened": run.reopened + 1,
-        "log": with_line(run.log, now, text), "plan": run.plan if fixed else {},
+        "log": with_line(run.log, now, text),
+        "plan": {**run.plan, "reopened_at": now.isoformat()} if fixed else {},
     }
     Run.objects.filter(pk=run.pk).update(**values, fence=F("fence") + 1)
     for name, value in values.items():

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from postroom.message.template import TemplateFault
 from postroom.store.models import Run, RunRecipient, Suppression
@@ -61,15 +61,14 @@ class RunSender:
         run."""
         if Run.objects.filter(pk=self._run.pk, stop_requested=True).exists():
             raise RunEnded(stopped())
-        waiting = RunRecipient.objects.filter(run=self._run, position__gt=self._after, message_id="", left_out="")
-        rows = list(waiting.order_by("position")[:GROUP])
+        rows = list(self._waiting().order_by("position")[:GROUP])
         if rows:
             self._after = rows[-1].position
         return rows
 
     def requests(self, rows: Sequence[RunRecipient]) -> list[Pair]:
-        """The request of each recipient; whose message can't be written is left out. Raises RunEnded, Problem,
-        SourceFault and DamagedBlob."""
+        """The request of each recipient; whose message can't be written is left out. Raises RunEnded where that is
+        everybody, Problem, SourceFault and DamagedBlob."""
         delivered = self._carried.delivered(rows)
         found: list[Pair] = []
         faults: dict[RunRecipient, TemplateFault] = {}
@@ -81,10 +80,13 @@ class RunSender:
             else:
                 body["metadata"] = {"run": self._run.pk}
                 found.append((row, self._request(row, body)))
-        if faults and not found:
+        if faults and not found and not self._run.queued and not self._waiting().exists():
             raise RunEnded(failed(_TEMPLATE, next(iter(faults.values())).text))
         self.leave_out(dict.fromkeys(faults, _TEMPLATE))
         return found
+
+    def _waiting(self) -> QuerySet[RunRecipient]:
+        return RunRecipient.objects.filter(run=self._run, position__gt=self._after, message_id="", left_out="")
 
     def _request(self, row: RunRecipient, body: dict[str, Any]) -> Request:
         key = f"run-{self._run.pk}-{row.position}"
@@ -112,7 +114,8 @@ class RunSender:
         """What is left of requests of which some were refused: those recipients are left out. Raises RunPostponed where
         nobody could be written to just now, RunEnded where it would stay so."""
         if problem.status in _OF_WAIT:
-            if now - (self._run.started_at or now) > GIVE_UP_AFTER:
+            since = datetime.fromisoformat(self._run.plan.get("reopened_at") or self._run.plan["fixed_at"])
+            if now - since > GIVE_UP_AFTER:
                 raise RunEnded(failed(problem.slug, worded("The messages could not be queued for two days."),
                                       problem.detail))
             text = worded("Waits, and goes on by itself: {why}", why=problem.detail)
