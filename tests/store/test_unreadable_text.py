@@ -73,6 +73,18 @@ async def test_d9_what_an_engine_left_under_lease_is_taken_up_but_for_what_canno
 
 
 @pytest.mark.parametrize(("table", "column"), [*OF_WAITING, ("delivery", "turn_key")])
+async def test_d9_what_is_due_is_claimed_but_for_what_cannot_be_read(
+    queue: Queue, sqlite_database: Path, server_id: str, table: str, column: str
+) -> None:
+    whole = [(await queue.enqueue(new_message(server_id))).id for _ in range(3)][1:]
+    damage(sqlite_database, table, column)
+    for _ in range(2):
+        claims = await queue.claim(server_id, now=NOW, lease_until=LATER, limit=10)
+        assert set(whole) <= {claimed.message.id for claimed in claims.claimed}
+        await queue.release([claimed.lease for claimed in claims.claimed], NOW)
+
+
+@pytest.mark.parametrize(("table", "column"), [*OF_WAITING, ("delivery", "turn_key")])
 async def test_d9_what_has_expired_ends_but_for_what_cannot_be_read(
     queue: Queue, settler: Settler, sqlite_database: Path, server_id: str, table: str, column: str
 ) -> None:

@@ -21,7 +21,7 @@ from .content import FrozenContent, content_of_row, one_file
 from .due_sqlite import CLAIM_DELIVERIES, due, message_of
 from .ids import new_id
 from .queue import Claimed, Claims, Damaged, Lease, QueuedMessage
-from .rows_sqlite import all_rows, insert, said
+from .rows_sqlite import any_text, insert, said
 from .suppressed import SUPPRESSED_SQLITE
 from .times_sqlite import text_of, time_of
 from .turns import Turns, first_messages, transactions
@@ -106,7 +106,8 @@ class Claiming:
         return [self._claims(connection, wanted, _found) for wanted in asked]
 
     def one(self, connection: sqlite3.Connection, wanted: Wanted) -> Claims:
-        return self._claims(connection, wanted, _found_apart)
+        with any_text(connection):
+            return self._claims(connection, wanted, _found_apart)
 
     def _claims(self, connection: sqlite3.Connection, wanted: Wanted, read: _Read) -> Claims:
         limits, now = wanted.limits, wanted.now
@@ -148,8 +149,9 @@ def _found(connection: sqlite3.Connection, numbers: list[int]) -> list[_Found]:
 
 
 def _found_apart(connection: sqlite3.Connection, numbers: list[int]) -> list[_Found]:
-    """Each read by itself, so that one that can't be read spoils no other."""
-    found = []
+    """Each read by itself, so that one that can't be read spoils no other; without those that have no readable id, by
+    which alone they could be set apart."""
+    found: list[_Found] = []
     for number in numbers:
         try:
             found += _found(connection, [number])
@@ -157,7 +159,7 @@ def _found_apart(connection: sqlite3.Connection, numbers: list[int]) -> list[_Fo
             if is_about_file(error):
                 raise
             found.append(_as_damaged(connection, number, str(error)))
-    return found
+    return [each for each in found if isinstance(each[-1].lease.delivery_id, str)]
 
 
 def _as_damaged(connection: sqlite3.Connection, number: int, problem: str) -> _Found:
@@ -234,7 +236,9 @@ def abandoned(connection: sqlite3.Connection, lease_until: datetime | None) -> C
     until = None if lease_until is None else text_of(lease_until)
     claimed: list[Claimed] = []
     damaged: list[Damaged] = []
-    for row in all_rows(connection, _ABANDONED, (until, until)):
+    with any_text(connection):
+        rows = connection.execute(_ABANDONED, (until, until)).fetchall()
+    for row in rows:
         id_, recipient, server_id, fence, attempts, uncertain, attempt_id, stage, *columns = row
         lease, message = Lease(id_, attempt_id or "", fence), _message([*columns, None], None)
         may_have_left = stage != ""

@@ -13,6 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from .rows_sqlite import said
 from .turns import Row, in_turns, ordered
 
 # The condition of the index `delivery_next`, word for word: else SQLite does not know that the index has all of it.
@@ -50,7 +51,7 @@ def due(connection: sqlite3.Connection, server_id: str, now: str, limit: int, af
     leaves; of at least `limit` messages where there are so many, the recipients of each together."""
     place = {"server": server_id, "now": now}
     (found,) = connection.execute(_RANGES, place).fetchone()
-    for priority, ranges in groupby(json.loads(found), key=itemgetter(0)):
+    for priority, ranges in groupby(json.loads(said(found)), key=itemgetter(0)):
         keys = ordered([turn_key for _, turn_key in ranges], after, limit)
         # Mostly each key has as many; where some have fewer, the others are asked for the rest.
         at_once = limit if len(keys) == 1 else -(-2 * limit // len(keys))
@@ -69,7 +70,7 @@ def _of_range(connection: sqlite3.Connection, place: dict[str, Any], at_once: in
     given = 0
     for most in (at_once + 1, limit + 1, CLAIM_DELIVERIES):
         (found,) = connection.execute(_DUE, {**place, "most": most}).fetchone()
-        rows = json.loads(found)
+        rows = json.loads(said(found))
         yield from rows[given:]
         given = max(given, len(rows))
         if len(rows) < most:

@@ -11,7 +11,7 @@ from typing import Any
 from postroom.terms.outcome import WAITING_STATES
 
 from .queue import Lease, Overdue
-from .rows_sqlite import all_rows, said
+from .rows_sqlite import any_text, said
 from .times_sqlite import text_of
 
 # So many are looked at in one transaction, for some hundredths of a second.
@@ -57,7 +57,8 @@ class OverdueLook:
         looked, last, over = connection.execute(_LOOK, place).fetchone()
         some = []
         if over:
-            some = [_overdue(*row) for row in all_rows(connection, _OVER, {**place, "last": last})]
+            with any_text(connection):
+                some = [_overdue(*row) for row in connection.execute(_OVER, {**place, "last": last})]
         if len(some) >= limit:
             return looked, some  # what is found ends now, and the next look sees those behind it
         if looked < rows:

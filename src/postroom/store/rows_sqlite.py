@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -36,11 +37,12 @@ def update(connection: sqlite3.Connection, columns: str, row: str, tail: str, ro
     )
 
 
-def all_rows(connection: sqlite3.Connection, statement: str, values: Any) -> list[tuple[Any, ...]]:
-    """What a statement finds. A text that can't be decoded comes as its octets, so that it spoils no other (D9)."""
+@contextmanager
+def any_text(connection: sqlite3.Connection) -> Iterator[None]:
+    """Within, a text that can't be decoded comes as its octets, so that it spoils no other (D9)."""
     connection.text_factory = _decoded
     try:
-        return connection.execute(statement, values).fetchall()
+        yield
     finally:
         connection.text_factory = str
 
