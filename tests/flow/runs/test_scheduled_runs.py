@@ -98,6 +98,15 @@ def test_s4_an_instant_that_is_taken_up_a_minute_late_is_not_a_missed_one(catch_
     assert [run.cause for run in row.runs.all()] == ["schedule"]
 
 
+@pytest.mark.parametrize("catch_up", ["none", "last", "all"])
+def test_s4_of_a_schedule_of_every_two_minutes_each_instant_of_the_last_five_is_on_time(catch_up: str) -> None:
+    row = subscription("every 2 minutes", catch_up=catch_up)
+    Subscription.objects.update(next_at=EIGHT)
+    assert begin_due_runs(EIGHT + timedelta(minutes=4, seconds=30)) == 3
+    assert instants_of(row) == [EIGHT + timedelta(minutes=minutes) for minutes in (0, 2, 4)]
+    assert {run.cause for run in row.runs.all()} == {"schedule"}
+
+
 def test_s4_a_schedule_of_each_minute_that_was_down_for_days_makes_up_for_a_bounded_number() -> None:
     row = subscription("every minute", catch_up="all", catch_up_within_s=10 * 86_400)
     assert begin_due_runs(START + 3 * DAY) == 101

@@ -43,7 +43,7 @@ def due(
 ) -> Due:
     """What to do at `now` about the instants from `next_at` on."""
     passed = latest(schedule, max(next_at, now - timedelta(days=3_700)), now, days_off, MOST_CAUGHT_UP + 1)
-    on_time = tuple(passed[-1:]) if passed and now - passed[-1] <= LATE else ()
+    on_time = tuple(at for at in passed if now - at <= LATE)
     missed = passed[: len(passed) - len(on_time)]
     caught_up: list[datetime] = []
     if catch_up is CatchUp.ALL:
