@@ -18,7 +18,7 @@ from postroom.diagnosis.explain import finding_of_cause
 from postroom.flow.acceptance.accept import Acceptor
 from postroom.flow.alerts.alert_conditions.sender_domains import accept_difference
 from postroom.flow.alerts.alert_notices import decide_notices, queue_notices
-from postroom.flow.alerts.alert_rules import change_rule, rules_in_order
+from postroom.flow.alerts.alert_rules import add_rule, change_rule, remove_rule, rules_in_order
 from postroom.flow.alerts.alert_settings import change_alert_settings
 from postroom.flow.alerts.alert_words import said, title_of_alert
 from postroom.flow.alerts.alerts import Pace, acknowledge, forget_closed, found_now, look_around, open_alerts
@@ -272,6 +272,18 @@ def test_a_subscription_whose_last_run_failed_is_told_until_one_succeeds(now: da
     assert look_around(now + REARM) == 0
 
 
+def test_what_somebody_has_sent_to_themselves_tells_nothing_of_a_subscription(now: datetime) -> None:
+    source = ReportSource.objects.create(name="Sales", kind="pushed")
+    subscription = Subscription.objects.create(name="Weekly", source=source, list_name="weekly")
+    Run.objects.create(subscription=subscription, cause="manual", due_at=now, state="error", only_to="ann@example.org")
+    look_around(now)
+    assert kinds() == []
+    Run.objects.create(subscription=subscription, cause="schedule", due_at=now, state="error")
+    Run.objects.create(subscription=subscription, cause="manual", due_at=now, state="success", only_to="a@example.org")
+    look_around(now)
+    assert kinds() == ["subscription-failing"]
+
+
 def test_a_mailbox_that_refuses_and_a_webhook_that_was_paused_are_told(now: datetime) -> None:
     BounceMailbox.objects.create(
         host="imap.example", username="u", fault="login\nno", looked_at=now, fault_since=now - HOUR
@@ -387,6 +399,55 @@ def test_what_nobody_acknowledges_is_told_to_others(now: datetime, acceptor: Acc
     told = mailed(acceptor, now + timedelta(minutes=30))
     assert [row.deliveries.get().recipient for row in told] == [administrator.email, "boss@example.org"]
     assert told[-1].subject == "[Postroom] Nobody has acknowledged: Relay is failing"
+
+
+def test_what_was_escalated_as_a_warning_is_escalated_again_once_it_is_critical(
+    now: datetime, acceptor: Acceptor, administrator: User
+) -> None:
+    change_alert_settings({"escalate_minutes": 30, "escalate_to": ["boss@example.org"]}, administrator.email)
+    change_rule("queue-old", {"enabled": False}, "test")
+    server(security=Security.TLS, certificate_expires_at=now + 10 * DAY)
+    look_around(now)
+    mailed(acceptor, now + timedelta(minutes=10))
+    mailed(acceptor, now + HOUR)
+    SmtpServer.objects.update(certificate_expires_at=now + DAY)
+    look_around(now + 2 * HOUR)
+    assert [(alert.kind, alert.severity) for alert in open_alerts()] == [("certificate-expiring", "critical")]
+    mailed(acceptor, now + 2 * HOUR)
+    told = mailed(acceptor, now + 3 * HOUR)
+    assert [row.deliveries.get().recipient for row in told] == [administrator.email, "boss@example.org"] * 2
+
+
+def test_one_critical_alert_takes_no_warning_along_to_others_in_quiet_hours(
+    now: datetime, acceptor: Acceptor, administrator: User
+) -> None:
+    night = now.replace(hour=23, minute=0)
+    change_alert_settings({"quiet_from": "22:00", "quiet_until": "06:00"}, administrator.email)
+    change_rule("certificate-expiring", {"addresses": ["ops@example.org"]}, "test")
+    relay = server(security=Security.TLS, certificate_expires_at=night + 10 * DAY)
+    failing(relay, night - HOUR)
+    server("Other")
+    look_around(night)
+    assert len(open_alerts()) == 2
+    told = mailed(acceptor, night + HOUR)
+    assert [row.deliveries.get().recipient for row in told] == [administrator.email]
+    told = mailed(acceptor, night + 8 * HOUR)
+    assert "ops@example.org" in [row.deliveries.get().recipient for row in told]
+
+
+def test_a_mail_that_was_put_off_is_not_sent_about_alerts_that_went_with_their_rule(
+    now: datetime, acceptor: Acceptor, administrator: User
+) -> None:
+    del administrator
+    rule = add_rule("disk-low", {"settings": {"megabytes": 10_000_000}}, "test")
+    change_rule("disk-low", {"enabled": False}, "test")
+    SmtpServer.objects.update(enabled=False)
+    look_around(now)
+    assert mailed(acceptor, now) == []
+    remove_rule(rule.pk, "test")
+    server()
+    assert mailed(acceptor, now + HOUR) == []
+    assert not AlertNotice.objects.exists()
 
 
 def test_a_rule_s_own_addresses_are_told_and_nobody_else(

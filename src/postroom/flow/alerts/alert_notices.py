@@ -2,7 +2,7 @@
 the one it is about."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import structlog
@@ -45,16 +45,14 @@ def decide_notices(now: datetime) -> int:
     """Note who is to be told what now; how many mails that makes (blocking)."""
     with transaction.atomic():
         chosen, home = alert_settings(), site()
-        waiting = _waiting(chosen, now)
-        if not may_leave([(standing_of(row), event) for row, event in waiting], chosen.telling, now, home.zone):
-            return 0
-        by_address = _by_address(waiting, chosen)
+        leaving = _leaving(_waiting(chosen, now), chosen, now, home.zone)
+        by_address = _by_address(leaving, chosen)
         AlertNotice.objects.bulk_create(
             AlertNotice(address=address, news=[{"alert": row.pk, "event": str(event)} for row, event in news],
                         created_at=now, due_at=now)
             for address, news in by_address.items()
         )
-        for row, event in waiting:
+        for row, event in leaving:
             Alert.objects.filter(pk=row.pk).update(**dict.fromkeys(_NOTED[event], now))
     return len(by_address)
 
@@ -64,6 +62,8 @@ async def queue_notices(acceptor: Acceptor, now: datetime) -> int:
     queued = 0
     for notice in await sync_to_async(_due)(now):
         body = await sync_to_async(_body)(notice)
+        if body is None:
+            continue
         try:
             accepted = await acceptor.accept(body, CLIENT, _key(notice))
             message_id = accepted.enqueued.id
@@ -92,6 +92,15 @@ def _waiting(chosen: AlertSettings, now: datetime) -> list[News]:
     return [(row, event) for row, event in found if event is not None]
 
 
+def _leaving(waiting: Sequence[News], chosen: AlertSettings, now: datetime, zone: tzinfo) -> list[News]:
+    """What may leave now to everybody who is to get it: it is noted as told once, for all of them."""
+    held: set[str] = set()
+    for news in _by_address(waiting, chosen).values():
+        if not may_leave([(standing_of(row), event) for row, event in news], chosen.telling, now, zone):
+            held.update(row.pk for row, _event in news)
+    return [(row, event) for row, event in waiting if row.pk not in held]
+
+
 def _by_address(waiting: Sequence[News], chosen: AlertSettings) -> dict[str, list[News]]:
     usual, found = chosen.recipients, dict[str, list[News]]()
     for row, event in waiting:
@@ -106,9 +115,13 @@ def _due(now: datetime) -> list[AlertNotice]:
     return list(rows.order_by("due_at")[:_AT_ONCE])
 
 
-def _body(notice: AlertNotice) -> dict[str, Any]:
+def _body(notice: AlertNotice) -> dict[str, Any] | None:
+    """The mail; None, and no notice any more, where its alerts went with their rule."""
     rows = Alert.objects.select_related("rule").in_bulk([item["alert"] for item in notice.news])
     news = [(rows[item["alert"]], Event(item["event"])) for item in notice.news if item["alert"] in rows]
+    if not news:
+        notice.delete()
+        return None
     one = _reader(notice.address)
     with override(one.language):
         values = _values(news, site())

@@ -139,7 +139,7 @@ def _see(row: Alert, found: Found, rule: AlertRule, now: datetime) -> None:
     if not changed:
         return
     if changed.get("severity") == Severity.CRITICAL:
-        changed["told_at"] = changed["acknowledged_at"] = None
+        changed |= dict.fromkeys(("told_at", "acknowledged_at", "reminded_at", "escalated_at"))
     Alert.objects.filter(pk=row.pk, closed_at=None).update(seen_at=now, **changed)
 
 

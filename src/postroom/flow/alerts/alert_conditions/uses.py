@@ -13,12 +13,13 @@ _BROKEN = (Webhook.Pause.FAILING, Webhook.Pause.GONE, Webhook.Pause.BACKLOG)
 
 
 def subscriptions_failing(settings: Mapping[str, int], now: datetime) -> list[Found]:
-    """Subscriptions, not paused, whose last so many runs all ended with an error."""
+    """Subscriptions, not paused, whose last so many runs all ended with an error; what somebody had sent to their own
+    address tells nothing of those for everybody."""
     del now
     found = []
-    suspects = Run.objects.filter(state=Run.State.ERROR, subscription__paused_at=None)
+    suspects = Run.objects.filter(state=Run.State.ERROR, only_to="", subscription__paused_at=None)
     for id_ in suspects.values_list("subscription_id", flat=True).distinct():
-        ended = Run.objects.filter(subscription_id=id_, state__in=_ENDED).order_by("-pk")
+        ended = Run.objects.filter(subscription_id=id_, only_to="", state__in=_ENDED).order_by("-pk")
         last = list(ended.only("state", "problem")[: settings["runs"]])
         if len(last) == settings["runs"] and all(run.state == Run.State.ERROR for run in last):
             found.append(_failing(Subscription.objects.only("name").get(pk=id_), last[0], len(last)))
