@@ -43,10 +43,11 @@ class NoRows(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The names on the first line, and the rows after it."""
+    """The names on the first line, and the rows after it. `delimiter` is that of a CSV file."""
 
     columns: list[str]
     rows: Iterator[Sequence[Any]]
+    delimiter: str = ","
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +114,21 @@ def sample_row(values: Sequence[Any]) -> list[str]:
 
 
 def _csv_table(content: Content) -> Table:
+    """Divided at what the first line has most of."""
     text = io.TextIOWrapper(io.BufferedReader(_Octets(content), _BUFFER_BYTES), encoding="utf-8-sig", newline="")
-    rows = _csv_rows(text)
+    start = _line(text)
+    delimiter = max(_DELIMITERS, key=start.count)
+    rows = _csv_rows(start, text, delimiter)
     columns = next(rows, None)
-    return Table(list(columns or []), rows)
+    return Table(list(columns or []), rows, delimiter)
 
 
-def _csv_rows(text: io.TextIOWrapper) -> Iterator[list[str]]:
-    """Lines with something on them; the delimiter is the one that the first line has most of."""
+def _csv_rows(start: str, text: io.TextIOWrapper, delimiter: str) -> Iterator[list[str]]:
+    """Lines with something on them."""
     try:
-        start = _line(text)
-        delimiter = max(_DELIMITERS, key=start.count)
         csv.field_size_limit(_LINE_CHARACTERS)
         yield from (row for row in csv.reader(_from(start, text), delimiter=delimiter) if any(row))
-    except (UnicodeError, csv.Error) as error:
+    except csv.Error as error:
         raise NoRows from error
 
 
@@ -138,7 +140,10 @@ def _from(start: str, text: io.TextIOWrapper) -> Iterator[str]:
 
 def _line(text: io.TextIOWrapper) -> str:
     """The next line. Raises NoRows for one that no table has."""
-    line = text.readline(_LINE_CHARACTERS)
+    try:
+        line = text.readline(_LINE_CHARACTERS)
+    except UnicodeError as error:
+        raise NoRows from error
     if len(line) == _LINE_CHARACTERS:
         raise NoRows
     return line

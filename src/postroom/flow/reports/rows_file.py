@@ -27,11 +27,11 @@ class RowsFile(Protocol):
     def finish(self) -> None: ...
 
 
-def rows_file(form: str, title: str, columns: Sequence[str], write: Write) -> RowsFile:
-    """A file of one of the forms in MEDIA_TYPES that goes to `write` piece by piece."""
+def rows_file(form: str, title: str, columns: Sequence[str], write: Write, delimiter: str = ",") -> RowsFile:
+    """A file of one of the forms in MEDIA_TYPES that goes to `write` piece by piece; `delimiter` is that of CSV."""
     match form:
         case "csv":
-            return CsvFile(columns, write)
+            return CsvFile(columns, write, delimiter)
         case "xlsx":
             return SheetWriter(cast(IO[bytes], Stream(write)), columns)
     return HtmlFile(title, columns, write)
@@ -40,14 +40,15 @@ def rows_file(form: str, title: str, columns: Sequence[str], write: Write) -> Ro
 class CsvFile:
     """CSV in UTF-8 with a mark that spreadsheets know it by; no text in it is a formula (W5)."""
 
-    def __init__(self, columns: Sequence[str], write: Write) -> None:
-        self._write = write
+    def __init__(self, columns: Sequence[str], write: Write, delimiter: str = ",") -> None:
+        self._write, self._delimiter = write, delimiter
         write(b"\xef\xbb\xbf")
         self.row(list(columns))
 
     def row(self, values: Sequence[Any]) -> None:
         line = io.StringIO()
-        csv.writer(line, lineterminator="\r\n").writerow([_csv_cell(value) for value in values])
+        cells = [_csv_cell(value, self._delimiter) for value in values]
+        csv.writer(line, delimiter=self._delimiter, lineterminator="\r\n").writerow(cells)
         self._write(line.getvalue().encode("utf-8", "replace"))
 
     def finish(self) -> None:
@@ -87,10 +88,10 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def _csv_cell(value: Any) -> str:
+def _csv_cell(value: Any, delimiter: str) -> str:
     text = cell_text(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return text if is_number else neutral(text)
+    return text if is_number else neutral(text, delimiter)
 
 
 class Stream:

@@ -19,7 +19,7 @@ from postroom.terms.source_fault import SourceFault, SourceFaultKind
 from postroom.terms.spreadsheet import plain
 from postroom.terms.wording import worded
 
-from .report_rows import Counted, NoRows, column_place, kind_of, sample_row, table_of
+from .report_rows import Counted, NoRows, Table, column_place, kind_of, sample_row, table_of
 from .rows_file import rows_file
 from .stored_report import report_content, report_spool, store_report
 
@@ -38,7 +38,7 @@ def split(report: StoredReport, column: str, now: datetime) -> dict[str, StoredR
     kind = kind_of(report.media_type, report.file_name)
     with closing(sqlite3.connect("")) as sorted_rows:
         try:
-            columns = _sort(sorted_rows, report, column)
+            table = _sort(sorted_rows, report, column)
         except NoRows as error:
             text = worded("The report has no rows that can be read, so that it can't be divided. Use CSV or XLSX.")
             raise SourceFault(SourceFaultKind.UNREADABLE, text) from error
@@ -51,13 +51,13 @@ def split(report: StoredReport, column: str, now: datetime) -> dict[str, StoredR
             raise SourceFault(SourceFaultKind.TOO_MANY_ROWS, text)
         lines = sorted_rows.execute("SELECT value, cells FROM line ORDER BY value, number")
         return {
-            value: _piece(report, kind, value, columns, (json.loads(cells) for _, cells in group), now)
+            value: _piece(report, kind, table, value, (json.loads(cells) for _, cells in group), now)
             for value, group in groupby(lines, key=lambda line: str(line[0]))
         }
 
 
-def _sort(into: sqlite3.Connection, report: StoredReport, column: str) -> list[str]:
-    """Put every row beside its value into a table; the columns of the report."""
+def _sort(into: sqlite3.Connection, report: StoredReport, column: str) -> Table:
+    """Put every row beside its value into a table; that of the report, whose rows are read."""
     into.execute("CREATE TABLE line (number INTEGER PRIMARY KEY, value TEXT, cells TEXT)")
     with table_of(report_content(report), report.media_type, report.file_name) as table:
         at = column_place(table.columns, column)
@@ -70,7 +70,7 @@ def _sort(into: sqlite3.Connection, report: StoredReport, column: str) -> list[s
                 into.executemany(insert, batch)
                 batch = []
         into.executemany(insert, batch)
-        return table.columns
+        return table
 
 
 def _text(value: Any) -> str:
@@ -84,12 +84,12 @@ def _kept(cell: Any) -> Any:
 
 
 def _piece(
-    report: StoredReport, kind: str, value: str, columns: list[str], rows: Iterator[list[Any]], now: datetime
+    report: StoredReport, kind: str, table: Table, value: str, rows: Iterator[list[Any]], now: datetime
 ) -> StoredReport:
     count = 0
     first: list[list[str]] = []
     with report_spool() as spool:
-        file = rows_file(kind, report.file_name, columns, spool.write)
+        file = rows_file(kind, report.file_name, table.columns, spool.write, table.delimiter)
         for cells in rows:
             row = [_cell(cell, kind) for cell in cells]
             file.row(row)
@@ -102,7 +102,7 @@ def _piece(
     name = f"{stem} {value}.{ending}".replace("/", "-") if dot and value else report.file_name
     return store_report(
         None, blob, file_name=name, media_type=report.media_type, origin=report.origin, now=now,
-        rows=Counted(count, {"columns": sample_row(columns), "rows": first}),
+        rows=Counted(count, {"columns": sample_row(table.columns), "rows": first}),
     )
 
 
