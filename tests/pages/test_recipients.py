@@ -1,6 +1,7 @@
 """Recipients and groups in pages: kept, imported after a look, taken back; the domains that mail may go to."""
 
 import re
+from html import unescape
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -106,6 +107,17 @@ def test_a_file_is_looked_at_before_it_is_taken_and_can_be_taken_back(operator: 
     operator.post(action[1])
     assert not Recipient.objects.exists()
     assert "Undone" in text_of(operator, "/recipients/import")
+
+
+def test_saving_a_recipient_changes_no_value_that_nobody_touched(operator: Client) -> None:
+    values = {"rank": 2, "rate": 0.5, "vip": False, "none": None, "text": "a\r\nb\u2028 c ", "region": "North"}
+    row = Recipient.objects.create(address="ann@example.org", address_key="ann@example.org", values=values)
+    form = operator.get(f"/recipients/{row.pk}").content.decode()
+    shown = unescape(re.findall(r'<textarea[^>]*name="values"[^>]*>([^<]*)', form)[0])
+    typed = {"address": "ann@example.org", "values": shown.replace("North", "South").replace("\n", "\r\n")}
+    operator.post(f"/recipients/{row.pk}", typed)
+    row.refresh_from_db()
+    assert row.values == {**values, "region": "South"}
 
 
 @pytest.mark.parametrize("values", [{}, {"draft": "0-1", "do": "take"}, {"draft": f"{'0' * 64}-9", "do": "take"},

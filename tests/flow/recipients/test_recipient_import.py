@@ -163,6 +163,15 @@ def test_an_export_names_its_values_as_they_are_kept_so_that_what_is_edited_ther
     assert (ann.name, ann.values) == ("Ann", {**values, "Region": "South", "nom": "Ray"})
 
 
+def test_a_value_that_reads_the_same_in_a_file_stays_a_number_or_true_or_false() -> None:
+    values = {"rank": 2, "rate": 0.5, "vip": False, "none": None, "text": "2\r\n3"}
+    Recipient.objects.create(address="ann@example.org", address_key="ann@example.org", values=values)
+    file = "".join(csv_parts())
+    assert {line.fate for line in planned(file.encode()).lines} == {Fate.SAME}
+    take(planned(b"address,rank,rate,none\nann@example.org,3,0.5,None\n"), file_name="", actor="test")
+    assert Recipient.objects.get().values == {**values, "rank": "3", "none": "None"}
+
+
 def test_a_heading_that_means_a_field_is_that_field_though_a_value_has_its_name() -> None:
     values = {"mail": "pigeon", "Sales_region": "North"}
     Recipient.objects.create(address="ann@example.org", address_key="ann@example.org", values=values)

@@ -156,7 +156,7 @@ def _judged(
         return _bad(line, worded("The address is on line {number} already.", number=first))
     before = None if row is None else Person.of(row)
     try:
-        values = {**(before.values if before else {}), **line.given["values"]}
+        values = _with(before.values if before else {}, line.given["values"])
         person = checked_person({**line.given, "values": values}, before)
     except SettingsRefused as refused:
         return _bad(line, refused.problems[0].text)
@@ -167,6 +167,12 @@ def _judged(
         stays = person == before and set(line.groups) <= member_of.get(row.pk, set())
         fate = Fate.SAME if stays else Fate.CHANGED
     return Line(line.number, fate, line.typed, person, line.groups)
+
+
+def _with(kept: Mapping[str, Any], cells: Mapping[str, str]) -> dict[str, Any]:
+    """The values that are kept and those of the file, all of them text: one that reads the same stays as it was."""
+    same = {name for name, value in kept.items() if value is not None and str(value).strip() == cells.get(name)}
+    return {**kept, **{name: cell for name, cell in cells.items() if name not in same}}
 
 
 def _bad(line: _Read, problem: str) -> Line:

@@ -13,15 +13,17 @@ LABELS = {
     "time_zone": gettext_lazy("Time zone"), "values": gettext_lazy("Further values"), "groups": gettext_lazy("Groups"),
 }
 _CHARACTERS = 60_000
+_NONE: Mapping[str, Any] = {}
 EMPTY: Mapping[str, Any] = {"groups": [], "value_lines": ""}
 
 
-def typed_recipient(post: QueryDict) -> dict[str, Any]:
-    """The fields by API name; `value_lines` are the further values as they were typed."""
+def typed_recipient(post: QueryDict, kept: Mapping[str, Any] = _NONE) -> dict[str, Any]:
+    """The fields by API name; `value_lines` are the further values as they were typed. One that reads as it was shown
+    is the one of that name that is `kept`."""
     lines = post.get("values", "")[:_CHARACTERS]
     return {
         **{name: post.get(name, "").strip()[:600] for name in ("address", "name", "language", "time_zone")},
-        "values": _values_in(lines), "value_lines": lines, "groups": post.getlist("groups")[:500],
+        "values": _values_in(lines, kept), "value_lines": lines, "groups": post.getlist("groups")[:500],
     }
 
 
@@ -34,10 +36,15 @@ def shown_recipient(row: Recipient) -> dict[str, Any]:
     }
 
 
-def _values_in(lines: str) -> dict[str, str]:
+def _values_in(lines: str, kept: Mapping[str, Any]) -> dict[str, Any]:
     pairs = (line.partition("=") for line in lines.splitlines() if line.strip())
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    typed = {name.strip(): value.strip() for name, _, value in pairs}
+    return {
+        name: kept[name] if name in kept and _shown(kept[name]).strip() == value else value
+        for name, value in typed.items()
+    }
 
 
 def _shown(value: Any) -> str:
-    return "" if value is None else str(value).replace("\n", " ")
+    """On one line, whatever it holds."""
+    return "" if value is None else " ".join(str(value).splitlines())

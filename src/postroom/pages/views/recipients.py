@@ -55,7 +55,7 @@ def recipient(request: HttpRequest, recipient_id: str) -> HttpResponse:
     row = get_object_or_404(Recipient, pk=recipient_id)
     if request.method != "POST":
         return _form(request, row, shown_recipient(row), [])
-    typed = typed_recipient(request.POST)
+    typed = typed_recipient(request.POST, row.values)
     try:
         row = change_recipient(row.pk, typed, person(request).email, typed["groups"])
     except SettingsRefused as refused:
