@@ -312,7 +312,7 @@ def test_without_subscriptions_the_list_says_what_they_are_and_offers_one(page: 
 def test_pause_resume_run_and_remove_go_through_their_pages(page: Client, weekly: Subscription) -> None:
     path = f"/subscriptions/{weekly.pk}"
     page.post(f"{path}/pause")
-    assert "Nothing runs by itself." in page.get(path).content.decode()
+    assert "Nothing runs by itself; runs that wait go on when you resume it." in page.get(path).content.decode()
     page.post(f"{path}/resume")
     assert page.post(f"{path}/run")["Location"].startswith(f"{path}/runs/")
     assert page.post(f"{path}/send")["Location"].startswith(f"{path}/runs/")
