@@ -75,19 +75,9 @@ def rendered_source(source: TemplateSource, values: Mapping[str, Any], here: Sit
     return Rendered(line, html, text or "", images, source.language, tuple(missing))
 
 
-def rendered_text(source: str, language: str, values: Mapping[str, Any]) -> str:
-    """`source` filled in as plain text. Raises TemplateFault."""
-    return text_filled_in(source, language, values, site(), branding()).text
-
-
 def text_filled_in(source: str, language: str, values: Mapping[str, Any], here: Site, brand: Branding) -> Filled:
-    """The same where site and branding are at hand, with what was asked for and not given. Raises TemplateFault."""
+    """`source` filled in as plain text, with what was asked for and not given. Raises TemplateFault."""
     return filled(source, _given(language, values, here, brand), is_late=_clock())
-
-
-def rendered_line(source: str, language: str, values: Mapping[str, Any]) -> str:
-    """As `rendered_text`, in one line, such as a subject."""
-    return _one_line(rendered_text(source, language, values))
 
 
 def image_in_body(image: InlineImage) -> dict[str, Any]:

@@ -26,10 +26,6 @@ class Chosen:
     fill: dict[str, Any]
     limits: dict[str, str]
 
-    @property
-    def asks_password(self) -> bool:
-        return self.preset.auth is Auth.PASSWORD
-
 
 def tiles() -> list[tuple[Preset, PresetText, str]]:
     """(preset, its words, icon) of those that most use, as tiles."""

@@ -58,11 +58,6 @@ class ServerRow:
         return str((self.server.failing_finding or {}).get("stage", ""))
 
 
-def ordered_servers() -> list[SmtpServer]:
-    """In the order of delivery: the default first, then by position."""
-    return servers_in_order()
-
-
 def server_rows(now: datetime | None = None) -> list[ServerRow]:
     """In the order of delivery, as they are now."""
     now = now or timezone.now()

@@ -167,18 +167,6 @@ def page_query(context: RequestContext, number: int) -> str:
     return query.urlencode()
 
 
-@register.simple_tag(takes_context=True)
-def facet_link(context: RequestContext, name: str, value: str) -> dict[str, Any]:
-    """{"query", "on"}: the present query with a filter chosen, or cleared where it is chosen already."""
-    query = _query(context)
-    on = query.get(name) == value
-    if on:
-        del query[name]
-    else:
-        query[name] = value
-    return {"query": query.urlencode(), "on": on}
-
-
 def _query(context: RequestContext) -> QueryDict:
     query: QueryDict = context["request"].GET.copy()
     query.pop("page", None)
