@@ -64,7 +64,7 @@ def test_a_percent_sign_that_a_workbook_only_shows_makes_no_hundredth_of_a_numbe
     assert ran_again(runner, BELOW | {"value": "95"}).state == STATE.SUCCESS
 
 
-def workbook_of(number_format: str, *rates: float) -> bytes:
+def workbook_of(number_format: str, *rates: float | str | None) -> bytes:
     workbook = openpyxl.Workbook()
     sheet = workbook.active
     assert sheet is not None
@@ -75,6 +75,22 @@ def workbook_of(number_format: str, *rates: float) -> bytes:
     octets = io.BytesIO()
     workbook.save(octets)
     return octets.getvalue()
+
+
+@pytest.mark.parametrize("condition", [BELOW, BELOW | {"rows": "no"}, BELOW | {"operator": "is-not", "value": "x"}])
+def test_a_column_of_formulas_without_results_is_a_fault_and_no_good_news(
+    runner: Runner, source: ReportSource, condition: dict[str, str]
+) -> None:
+    pushed(source, NOW, workbook_of("0.0%", "=948/1000", "=1-0.051"), "rates.xlsx")
+    run = ran(runner, source, condition)
+    assert (run.state, (run.problem or {})["slug"]) == (STATE.ERROR, "source-unreadable")
+    assert "formulas without results" in run.problem["text"]  # type: ignore[index]
+    assert not Message.objects.exists()
+
+
+def test_an_empty_column_of_a_workbook_is_no_fault(runner: Runner, source: ReportSource) -> None:
+    pushed(source, NOW, workbook_of("0.0%", None, None), "rates.xlsx")
+    assert ran(runner, source, BELOW | {"rows": "no"}).state == STATE.SUCCESS
 
 
 def ran_again(runner: Runner, condition: dict[str, str]) -> Run:

@@ -45,6 +45,20 @@ def test_each_value_of_a_column_has_a_file_with_its_rows() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("formula", "is_refused"), [('="No"&"rth"', True), (None, False)])
+def test_a_column_of_formulas_without_results_divides_nothing(formula: str | None, is_refused: bool) -> None:
+    book, octets = openpyxl.Workbook(), io.BytesIO()
+    for row in (("Depot", "Region"), ("A", formula), ("B", formula)):
+        book.worksheets[0].append(row)
+    book.save(octets)
+    if not is_refused:
+        assert set(split(stored(octets.getvalue(), "sales.xlsx"), "Region", NOW)) == {""}
+        return
+    with pytest.raises(SourceFault, match="formulas without results"):
+        split(stored(octets.getvalue(), "sales.xlsx"), "Region", NOW)
+
+
+@pytest.mark.django_db
 def test_w5_a_cell_of_a_piece_holds_no_formula_for_spreadsheets_that_divide_it_otherwise() -> None:
     pieces = split(stored(b"Region;Note\r\nNorth;a,=1+1\r\nNorth;b;-1\r\n"), "Region", NOW)
     assert text_of(pieces["North"]).splitlines()[1:] == ["North;a,'=1+1", "North;b;'-1"]

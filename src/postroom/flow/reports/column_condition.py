@@ -15,7 +15,7 @@ from postroom.terms.source_fault import SourceFault, SourceFaultKind
 from postroom.terms.wording import worded
 
 from .html_rows import html_table_of
-from .report_rows import NoRows, Table, column_place, kind_of, table_of
+from .report_rows import NoRows, Table, column_place, kind_of, refuse_unread_formulas, table_of
 from .stored_report import report_content
 
 
@@ -23,11 +23,15 @@ def rows_judged(report: StoredReport, condition: ColumnValue, now: datetime) -> 
     """How many rows have it, and how many cells could not be compared. `now`, from which its days count,
     is in the subscription's zone. Raises SourceFault (blocking)."""
     try:
-        judge = ColumnJudge(condition, now)
+        judge, has_values = ColumnJudge(condition, now), False
         with _table(report) as table:
             at = column_place(table.columns, condition.column)
             for row in table.rows:
-                judge.look(row[at] if at < len(row) else None)
+                cell = row[at] if at < len(row) else None
+                has_values = has_values or cell is not None
+                judge.look(cell)
+        if not has_values:
+            refuse_unread_formulas(report_content(report), report.media_type, report.file_name, at, condition.column)
         judge.refuse_unreadable()
     except ValueFault as fault:
         text = worded("The condition on the column {column} can't be checked: {why}",

@@ -108,6 +108,18 @@ def column_place(columns: Sequence[str], column: str) -> int:
         raise SourceFault(SourceFaultKind.PARAMETERS, text) from None
 
 
+def refuse_unread_formulas(content: Content, media_type: str, file_name: str, at: int, column: str) -> None:
+    """Asked where a column has no value at all. Raises SourceFault where it is one of formulas: programs that write
+    workbooks may leave out what their formulas come to (blocking)."""
+    if kind_of(media_type, file_name) != "xlsx":
+        return
+    with _unpacked(content, marks_percent=False, is_of_formulas=True) as table:
+        if any(at < len(row) and row[at] is not None for row in table.rows):
+            text = worded("The column {column} has formulas without results. Have the report write values, or open and "
+                          "save it in a spreadsheet program.", column=printable(column, 100))
+            raise SourceFault(SourceFaultKind.UNREADABLE, text)
+
+
 def sample_row(values: Sequence[Any]) -> list[str]:
     """A row as a preview shows it."""
     return [printable(cell_text(value), SAMPLE_CHARACTERS) for value in values[:SAMPLE_COLUMNS]]
@@ -171,7 +183,7 @@ class _Octets(io.RawIOBase):
 
 
 @contextmanager
-def _unpacked(content: Content, marks_percent: bool) -> Iterator[Table]:
+def _unpacked(content: Content, marks_percent: bool, is_of_formulas: bool = False) -> Iterator[Table]:
     """The first sheet of a workbook."""
     from openpyxl.utils.exceptions import InvalidFileException
 
@@ -182,7 +194,7 @@ def _unpacked(content: Content, marks_percent: bool) -> Iterator[Table]:
             file.write(chunk)
         try:
             _refuse_bomb(file)
-            sheet = FirstSheet(file)
+            sheet = FirstSheet(file, is_of_formulas=is_of_formulas)
         except (InvalidFileException, *_DAMAGE) as error:
             raise NoRows from error
         rows = _sheet_rows(sheet.rows(values_only=not marks_percent), marks_percent)

@@ -19,7 +19,7 @@ from postroom.terms.source_fault import SourceFault, SourceFaultKind
 from postroom.terms.spreadsheet import plain
 from postroom.terms.wording import worded
 
-from .report_rows import Counted, NoRows, Table, column_place, kind_of, sample_row, table_of
+from .report_rows import Counted, NoRows, Table, column_place, kind_of, refuse_unread_formulas, sample_row, table_of
 from .rows_file import rows_file
 from .stored_report import report_content, report_spool, store_report
 
@@ -59,18 +59,22 @@ def split(report: StoredReport, column: str, now: datetime) -> dict[str, StoredR
 def _sort(into: sqlite3.Connection, report: StoredReport, column: str) -> Table:
     """Put every row beside its value into a table; that of the report, whose rows are read."""
     into.execute("CREATE TABLE line (number INTEGER PRIMARY KEY, value TEXT, cells TEXT)")
+    has_values = False
     with table_of(report_content(report), report.media_type, report.file_name) as table:
         at = column_place(table.columns, column)
         insert = "INSERT INTO line (value, cells) VALUES (?, ?)"
         batch: list[tuple[str, str]] = []
         for row in table.rows:
-            value = row[at] if at < len(row) else ""
+            value = row[at] if at < len(row) else None
+            has_values = has_values or value is not None
             batch.append((plain(_text(value)).strip(), json.dumps([_kept(cell) for cell in row])))
             if len(batch) == _ROWS_AT_ONCE:
                 into.executemany(insert, batch)
                 batch = []
         into.executemany(insert, batch)
-        return table
+    if not has_values:
+        refuse_unread_formulas(report_content(report), report.media_type, report.file_name, at, column)
+    return table
 
 
 def _text(value: Any) -> str:

@@ -30,11 +30,11 @@ class TooLarge(ValueError):
 
 
 class FirstSheet:
-    """Of the workbook in `file`, which stays open meanwhile. Raises TooLarge, and whatever the library does for parts
-    that are torn, missing or no XML."""
+    """Of the workbook in `file`, which stays open meanwhile; with formulas, or with their stored results. Raises
+    TooLarge, and whatever the library does for parts that are torn, missing or no XML."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
+    def __init__(self, file: IO[bytes], *, is_of_formulas: bool = False) -> None:
+        reader = ExcelReader(file, read_only=True, data_only=not is_of_formulas, keep_links=False)
         reader.archive = _Archive(file)
         reader.read_manifest()
         package: Any = reader.package
