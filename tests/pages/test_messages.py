@@ -37,8 +37,8 @@ def message(server: SmtpServer | None, *states: str, days_ago: float = 0, **valu
     })
     for number, state in enumerate(states):
         Delivery.objects.create(
-            id=id_at(at, Delivery.objects.count()), message=made, recipient=f"{state}{number}@norrvik.example", state=state,
-            server=server, due_at=timezone.now() + timedelta(minutes=6), updated_at=at, attempt_count=1,
+            id=id_at(at, Delivery.objects.count()), message=made, recipient=f"{state}{number}@norrvik.example",
+            state=state, server=server, due_at=timezone.now() + timedelta(minutes=6), updated_at=at, attempt_count=1,
             cause="recipient-unknown" if state == "failed" else "",
         )
     return made

@@ -18,7 +18,7 @@ from postroom.terms.wording import worded
 from ..domains.dkim_signing import signed
 from ..domains.recipient_domains import domain_errors
 from ..messages.attached import NO_UPLOAD, Attached
-from ..messages.request import Request, held_back
+from ..messages.request import HeldBack, Request
 from ..messages.submitted import RECIPIENTS, SubmittedMessage, field_errors
 from ..messages.to_draft import DraftRefused, draft_of
 from ..messages.traits import traits_of
@@ -69,7 +69,7 @@ def ready_message(
         chosen = sending_server(submitted.server, current, lambda: traits_of(submitted, client_id))
         mode = deciding((current.test_mode, chosen.sender.test_mode, request.test_mode), now)
         if mode is not None and request.goes_to_nobody_else:
-            raise held_back()
+            raise HeldBack
         ready = _ready(submitted, images, chosen, now, attached, current, mode)
         return _signed(ready, current, attached) if current.keys else ready
     except ValidationError as error:

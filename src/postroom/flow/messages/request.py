@@ -75,15 +75,18 @@ def request_digest(body: Any) -> str:
     return sha256_of(_CANONICAL(body).encode())
 
 
+class HeldBack(Problem):
+    """A test mode would send the message to somebody who must not read it; only Postroom itself hands in such mail."""
+
+    def __init__(self) -> None:
+        detail = "This message goes to its recipients or to nobody."
+        super().__init__(409, "not-possible", "That is not possible now", detail)
+
+
 def key_conflict() -> Problem:
     """409: the key belongs to another request."""
     detail = "This Idempotency-Key was used before with another body. Use a new key for a new message."
     return Problem(409, "idempotency-conflict", "The Idempotency-Key is taken", detail)
-
-
-def held_back() -> Problem:
-    """409: a test mode would send the message to somebody who must not read it."""
-    return Problem(409, "test-mode", "Test mode is on", "This message goes to its recipients or to nobody.")
 
 
 def _messages_of(body: Any) -> Sequence[Any]:

@@ -27,7 +27,7 @@ from ..acceptance.sending_server import sending_server
 from ..acceptance.test_mode import deciding
 from ..domains.recipient_domains import allowed, not_allowed
 from ..instance.instance import LANGUAGES, site
-from ..messages.request import Person, Request, held_back, single_request
+from ..messages.request import HeldBack, Person, Request, single_request
 from ..recipients.recipients import Addressed
 from ..templates.own_text import own_text
 from ..users.account_links import address_of, invited
@@ -85,10 +85,10 @@ async def queue_account_mail(acceptor: Acceptor, now: datetime) -> int:
             continue
         try:
             await acceptor.accept_each([_request(body, link)], SENDER)
+        except HeldBack:
+            await sync_to_async(_hold_back)(link, now)
+            continue
         except Problem as problem:
-            if problem.slug == held_back().slug:
-                await sync_to_async(_hold_back)(link, now)
-                continue
             if problem.status >= 500 or problem.status == 429:
                 return count
             # The mail of an earlier life, before the template changed, is queued.
