@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 JOBS ?= 2
-# Of tests that wait for mail servers more than they compute.
+# Of tests that wait, for mail servers and for processes, a third of their time.
 WAITERS ?= 3
 ARGS ?=
 VENV := .venv
@@ -54,9 +54,9 @@ check: setup ## style, types, layers and house limits, with figures
 	@$(BIN)/python -m tests.house.figures
 	$(PYTEST) tests/house -q
 
-# A worker takes half of the files and later what the other has left: what a file starts is started once.
+# A worker takes its share of the files and later what another has left: what a file starts is started once.
 quick: setup ## the tests that need nothing but Python, but for those of `check`
-	$(PYTEST) -q -n $(JOBS) --dist worksteal -m "not interop and not browser and not crash" --ignore=tests/house
+	$(PYTEST) -q -n $(WAITERS) --dist worksteal -m "not interop and not browser and not crash" --ignore=tests/house
 
 ON_POSTGRESQL := $(addprefix tests/api/test_,messages.py subscriptions.py recipients.py bounces.py webhooks.py alerts.py templates.py) \
 	tests/intake tests/store/test_message_list.py tests/store/test_event_triggers.py \
