@@ -50,12 +50,25 @@ def test_an_encoded_word_beyond_all_measure_is_not_decoded() -> None:
     ("b@c.example", "b@c.example"), ("<b@c.example>", "b@c.example"), ("Foo <b@c.example> ", "b@c.example"),
     ('"Bar, \\"Foo\\"; <x@y.example>" <b@c.example>', "b@c.example"),
     ("=?utf-8?q?Andr=C3=A9?= <b@c.example>", "b@c.example"), ("Foo (Sales) <b@c.example>", "b@c.example"),
-    ("ceo@bank.example, Foo <b@c.example>", ""), ("Foo, Bar <b@c.example>", ""), ('"Foo <b@c.example>', ""),
+    ("Foo (Sales, North) <b@c.example>", "b@c.example"), ("Foo (<x@y.example>, z@y.example) <b@c.example>", "b@c.example"),
+    ("=?utf-8?Q?M=C3=BCller,_A?= <b@c.example>", "b@c.example"), ("=?utf-8?q?x@y,(z?= <b@c.example>", "b@c.example"),
+    ("Foo, Inc. <b@c.example>", "b@c.example"), ("Reports; nightly <b@c.example>", "b@c.example"),
+    ('Foo 5" screen <b@c.example>', "b@c.example"), ('"Foo <b@c.example>', "b@c.example"),
+    ("Foo (Sales <b@c.example>", "b@c.example"), ("b@c.example <b@c.example>", "b@c.example"),
+    ("ceo@bank.example, Foo <b@c.example>", ""), ("ceo@bank.example; Foo <b@c.example>", ""),
+    ("Foo, ceo@bank.example, Bar <b@c.example>", ""), ("(Foo) ceo@bank.example, <b@c.example>", ""),
+    ('"Foo, ceo@bank.example, <b@c.example>', ""), ("<ceo@bank.example>, Foo <b@c.example>", ""),
     ("Foo <b@c.example>, ceo@bank.example", ""), ("All: Foo <b@c.example>;", ""), ("a@b.example; b@c.example", ""),
     ("Foo <a@b.example> <b@c.example>", ""), ("", ""),
 ])
 def test_a_field_names_one_address_or_none(body: str, address: str) -> None:
     assert RawField(b"from", f"From: {body}\r\n".encode()).address == address
+
+
+@pytest.mark.parametrize("piece", ['"', '\\"', "(", "\\(", "()", '"(', "=?", "=?a?q?", "a,", ", =?a?q?b", '"\\', "(\\"])
+def test_a_field_without_end_names_no_address_and_is_read_in_one_go(piece: str) -> None:
+    for beginning in ("", '"', "("):
+        assert not RawField(b"from", f"From: {beginning}{piece * 100_000}@,\r\n".encode()).address
 
 
 def test_the_servers_from_takes_the_place_of_the_clients_which_becomes_reply_to() -> None:

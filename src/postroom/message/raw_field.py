@@ -12,8 +12,12 @@ _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Some character sets take time by the square of the length; no subject that is taken is that long.
 _DECODED_BYTES = 12 * 1024
-# `Name <address>`, `<address>` or `address`. A comma outside quotation marks ends a mailbox: what follows is another.
-_ONE_ADDRESS = re.compile(r'(?:(?:"(?:[^"\\]|\\.)*+"|[^<>",;])*+<([^<>\s]+)>|([^<>\s,;]+))\s*')
+# What is read as a whole in front of an address: quoted strings, comments, encoded words. A mark without its end is
+# text, so that `5" screen` may stand there, and an escaped one opens nothing: no text is read again and again.
+_UNIT = r'"(?:[^"\\]|\\.)*+"|\((?:[^()\\]|\\.)*+\)|=\?[^?\s]*+\?[BbQq]\?[^?\s]*+\?=|\\["(]'
+# `Name <address>`, `<address>` or `address`. Commas of names are no end of a mailbox, as many programs leave them bare;
+# one behind an `@` is: what follows is another author.
+_ONE_ADDRESS = re.compile(rf"(?:(?:{_UNIT}|[^<>@])*+(?:{_UNIT}|[^<>,;])*+<([^<>\s]+)>|([^<>\s,;]+))\s*")
 
 
 class RawProblem(ValueError):
