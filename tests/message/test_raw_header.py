@@ -50,7 +50,7 @@ def test_an_encoded_word_beyond_all_measure_is_not_decoded() -> None:
     ("b@c.example", "b@c.example"), ("<b@c.example>", "b@c.example"), ("Foo <b@c.example> ", "b@c.example"),
     ('"Bar, \\"Foo\\"; <x@y.example>" <b@c.example>', "b@c.example"),
     ("=?utf-8?q?Andr=C3=A9?= <b@c.example>", "b@c.example"), ("Foo (Sales) <b@c.example>", "b@c.example"),
-    ("Foo (Sales, North) <b@c.example>", "b@c.example"), ("Foo (<x@y.example>, z@y.example) <b@c.example>", "b@c.example"),
+    ("Foo (Sales, North) <b@c.example>", "b@c.example"), ("Foo (<x@y.example>, z@y) <b@c.example>", "b@c.example"),
     ("=?utf-8?Q?M=C3=BCller,_A?= <b@c.example>", "b@c.example"), ("=?utf-8?q?x@y,(z?= <b@c.example>", "b@c.example"),
     ("Foo, Inc. <b@c.example>", "b@c.example"), ("Reports; nightly <b@c.example>", "b@c.example"),
     ('Foo 5" screen <b@c.example>', "b@c.example"), ('"Foo <b@c.example>', "b@c.example"),
