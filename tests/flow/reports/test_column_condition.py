@@ -1,7 +1,9 @@
 """A run whose subscription asks for a value of a column: sent, quiet, or an error that names the column."""
 
 import io
+import re
 import sqlite3
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ from tests.flow.runs.test_run import NOW, STATE, Clock, carried_out, clock, runn
 from tests.subscribed import asked, pushed, subscribed
 
 from postroom.flow.instance.refusals import SettingsRefused
+from postroom.flow.reports.split_report import split
 from postroom.flow.runs.run import Runner
 from postroom.flow.runs.run_log import log_text
 from postroom.flow.subscriptions.subscribe import add_subscription, change_subscription
 from postroom.policy.report_roots import ReportRoots
-from postroom.store.models import Message, ReportSource, Run, SqlConnection, Subscription
+from postroom.store.models import Message, ReportSource, Run, SqlConnection, StoredReport, Subscription
 
 __all__ = ["Clock", "clock", "runner", "source"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,6 +89,22 @@ def test_a_column_of_formulas_without_results_is_a_fault_and_no_good_news(
     assert (run.state, (run.problem or {})["slug"]) == (STATE.ERROR, "source-unreadable")
     assert "formulas without results" in run.problem["text"]  # type: ignore[index]
     assert not Message.objects.exists()
+
+
+def test_a_column_of_formulas_that_come_to_empty_text_is_an_empty_one(runner: Runner, source: ReportSource) -> None:
+    octets = emptied(workbook_of("0.0%", '=IF(A2="x","LOW","")', '=IF(A3="x","LOW","")'))
+    pushed(source, NOW, octets, "rates.xlsx")
+    assert ran(runner, source, BELOW | {"operator": "is", "value": "LOW", "rows": "no"}).state == STATE.SUCCESS
+    assert set(split(StoredReport.objects.get(), "On-time rate", NOW)) == {""}
+
+
+def emptied(workbook: bytes) -> bytes:
+    """As a spreadsheet program saves it that has calculated the formulas, and each came to empty text."""
+    octets = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook)) as old, zipfile.ZipFile(octets, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, re.sub(rb"<c ([^>]*)><f>", rb'<c \1 t="str"><f>', old.read(name)))
+    return octets.getvalue()
 
 
 def test_an_empty_column_of_a_workbook_is_no_fault(runner: Runner, source: ReportSource) -> None:

@@ -9,7 +9,7 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +77,7 @@ def table_of(content: Content, media_type: str, file_name: str, *, marks_percent
         case "csv":
             yield _csv_table(content)
         case "xlsx":
-            with _unpacked(content, marks_percent) as table:
+            with _unpacked(content, _marked if marks_percent else None) as table:
                 yield table
         case _:
             raise NoRows
@@ -109,11 +109,14 @@ def column_place(columns: Sequence[str], column: str) -> int:
 
 
 def refuse_unread_formulas(content: Content, media_type: str, file_name: str, at: int, column: str) -> None:
-    """Asked where a column has no value at all. Raises SourceFault where it is one of formulas: programs that write
-    workbooks may leave out what their formulas come to (blocking)."""
+    """Asked where a column has no value at all. Raises SourceFault where it is one of formulas and none came to empty
+    text: programs that write workbooks may leave out what their formulas come to (blocking)."""
     if kind_of(media_type, file_name) != "xlsx":
         return
-    with _unpacked(content, marks_percent=False, is_of_formulas=True) as table:
+    with _unpacked(content, _result) as table:
+        if any(at < len(row) and row[at] is not None for row in table.rows):
+            return
+    with _unpacked(content, is_of_formulas=True) as table:
         if any(at < len(row) and row[at] is not None for row in table.rows):
             text = worded("The column {column} has formulas without results. Have the report write values, or open and "
                           "save it in a spreadsheet program.", column=printable(column, 100))
@@ -183,8 +186,10 @@ class _Octets(io.RawIOBase):
 
 
 @contextmanager
-def _unpacked(content: Content, marks_percent: bool, is_of_formulas: bool = False) -> Iterator[Table]:
-    """The first sheet of a workbook."""
+def _unpacked(
+    content: Content, shown: Callable[[Any], Any] | None = None, is_of_formulas: bool = False
+) -> Iterator[Table]:
+    """The first sheet of a workbook: its values, or what `shown` makes of its cells."""
     from openpyxl.utils.exceptions import InvalidFileException
 
     from .workbook_rows import FirstSheet
@@ -197,16 +202,16 @@ def _unpacked(content: Content, marks_percent: bool, is_of_formulas: bool = Fals
             sheet = FirstSheet(file, is_of_formulas=is_of_formulas)
         except (InvalidFileException, *_DAMAGE) as error:
             raise NoRows from error
-        rows = _sheet_rows(sheet.rows(values_only=not marks_percent), marks_percent)
+        rows = _sheet_rows(sheet.rows(values_only=shown is None), shown)
         columns = next(rows, None)
         yield Table([cell_text(value) for value in columns or ()], rows)
 
 
-def _sheet_rows(rows: Iterator[Sequence[Any]], marks_percent: bool) -> Iterator[Sequence[Any]]:
+def _sheet_rows(rows: Iterator[Sequence[Any]], shown: Callable[[Any], Any] | None) -> Iterator[Sequence[Any]]:
     """Those with something in them."""
     try:
-        if marks_percent:
-            rows = ([_marked(cell) for cell in row] for row in rows)
+        if shown is not None:
+            rows = ([shown(cell) for cell in row] for row in rows)
         yield from (row for row in rows if any(value is not None for value in row))
     except _DAMAGE as error:
         raise NoRows from error
@@ -216,6 +221,11 @@ def _marked(cell: Any) -> Any:
     value = cell.value
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return Percent(value) if is_number and "%" in _LITERAL.sub("", cell.number_format or "") else value
+
+
+def _result(cell: Any) -> Any:
+    """The value, "" where a formula came to empty text: its cell still says that it holds text."""
+    return "" if cell.value is None and cell.data_type == "str" else cell.value
 
 
 def _refuse_bomb(file: Any) -> None:
