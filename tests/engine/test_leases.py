@@ -1,6 +1,7 @@
 """No lease of a lane is held for ever, and none that is gone is acted upon."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -8,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from postroom.engine.lane import Lane
 from postroom.flow.delivery.settle import NOBODY
-from postroom.store.models import Attempt, Delivery
+from postroom.store.models import Attempt, Delivery, SmtpServer
 from postroom.store.queue import Claims
 from postroom.terms.server import Limits
 
@@ -48,6 +50,41 @@ async def test_what_breaks_while_a_server_at_fault_is_left_alone_leaves_nothing_
         await outbox.until("queued", "deferred")
         assert await eventually(lambda: lane.leases == [])
     assert await Attempt.objects.acount() == sent
+
+
+@pytest.mark.parametrize("lasts_s", [60.0, 0.0], ids=["no share", "a share that ran out"])
+async def test_what_an_engine_claimed_returns_when_it_has_no_share_of_the_connections_any_more(
+    outbox: Outbox, lasts_s: float
+) -> None:
+    in_dot, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def answer(_: Visit, line: str) -> str | None:
+        if line == "dot":
+            in_dot.set()
+            await may_answer.wait()
+        return None
+
+    async with Peer(answer) as peer:
+        server_id = await outbox.server(peer.port, limits=Limits(connections=1))
+        for number in range(4):
+            await outbox.submit(server_id, f"r{number}@example.org")
+        row = await SmtpServer.objects.aget(pk=server_id)
+        lane = outbox.lane = Lane(
+            row, outbox.queue, outbox.courier, outbox.settler, asyncio.Semaphore(100), lambda: (), is_shared=True
+        )
+        lane.allowance.share(1, time.monotonic() + 60)
+        lane.nudge()
+        await asyncio.wait_for(in_dot.wait(), 3)
+        assert len(lane.pending) > 0
+        lane.allowance.share(0 if lasts_s else 1, time.monotonic() + lasts_s)
+        lane.nudge()
+        assert await eventually(lambda: not lane.pending)
+        may_answer.set()
+        await outbox.until("sent", "queued")
+        states = [state for _, state in outbox.states()]
+        assert states.count("queued") == 4 - len(peer.taken)
+        assert states.count("queued") > 0
+        assert await eventually(lambda: lane.leases == [])
 
 
 async def test_u10_what_another_engine_has_taken_over_as_untried_does_not_leave_here_any_more(outbox: Outbox) -> None:

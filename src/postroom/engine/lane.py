@@ -170,8 +170,8 @@ class Lane:
                 await self._learn_day()
                 while self._wants_more() and await self._claim():
                     self.start_slots()
-                if not self.may_begin:
-                    await self._give_back()  # what was claimed moves with the rest
+                if not self.may_begin or not self.allowed:
+                    await self._give_back()  # what was claimed moves with the rest, or another engine sends it
                 await self._pass_on()
             except (StorageBusy, StorageUnknown, DatabaseError) as error:
                 _log.error("nothing could be claimed", server=self.server.name.name, error=str(error))
