@@ -1,6 +1,7 @@
 """The engine carries runs out beside each other: one that hangs or breaks holds up no other, and none is lost."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from tests.subscribed import asked, pushed, pushed_source, subscribed
 from postroom.engine import runs
 from postroom.engine.runs import Runs
 from postroom.flow.acceptance.accept import Acceptor
+from postroom.flow.runs import run_report
 from postroom.flow.runs.run import Runner
 from postroom.policy.fetch_networks import FetchNetworks
 from postroom.store.blobs import Blobs
@@ -109,3 +111,17 @@ async def test_a_fault_of_postroom_itself_ends_its_run_and_no_other(working: Cal
     row = await Run.objects.aget(pk=broken.pk)
     assert row.problem is not None
     assert row.problem["slug"] == "fault"
+
+
+async def test_a_run_that_meets_the_same_fault_of_its_machine_each_time_ends_and_says_so(
+    working: Callable[[], Runs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(run_report, "fetched", refused)
+    monkeypatch.setattr(runs, "_AGAIN_S", 0.01)
+    run = await sync_to_async(pushed_run)("Broken")
+    working()
+    await until(lambda: Run.objects.get(pk=run.pk).state == Run.State.ERROR)
+    assert (await Run.objects.aget(pk=run.pk)).problem["slug"] == "engine-ended"  # type: ignore[index]

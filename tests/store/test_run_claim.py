@@ -109,10 +109,10 @@ def test_a_restart_while_a_report_is_fetched_is_not_counted_as_an_engine_that_en
     assert run is not None
     for count in range(9):
         store_fenced(run, state=Run.State.FETCHING, plan={"lost": 1, "try": count})
-        give_back([run])
+        give_back([run], is_stop=True)
         assert (Run.objects.get().plan, Run.objects.get().lease_until) == ({"lost": 0, "try": count}, None)
     store_fenced(run, state=Run.State.SENDING, plan={"lost": 1})
-    give_back([run])
+    give_back([run], is_stop=True)
     assert Run.objects.get().plan == {"lost": 1}
 
 

@@ -49,7 +49,7 @@ class Runs:
         running = list(self._runs.values())
         await self._running.stop()
         try:
-            await sync_to_async(give_back)(running)
+            await sync_to_async(give_back)(running, is_stop=True)
         except (DatabaseError, OSError) as error:
             _log.error("runs could not be given back", error=str(error))
 

@@ -43,14 +43,15 @@ def renew_runs(held: Collection[tuple[str, int]], now: datetime) -> None:
         Run.objects.filter(pk=run_id, fence=fence, state__in=OPEN_STATES).update(lease_until=now + LEASE)
 
 
-def give_back(runs: Iterable[Run]) -> None:
-    """End the leases of runs that still are this engine's, so that they are taken up at once; a report that was being
-    fetched has not ended its engine, and is not counted as if it had (blocking). Raises DatabaseError."""
+def give_back(runs: Iterable[Run], *, is_stop: bool = False) -> None:
+    """End the leases of runs that still are this engine's, so that they are taken up at once; where the engine stops as
+    it was asked to, a report that was being fetched is not counted as one that ended it (blocking). Raises
+    DatabaseError."""
     for run in runs:
         mine = Run.objects.filter(pk=run.pk, fence=run.fence)
         with transaction.atomic():
             mine.filter(state__in=OPEN_STATES).update(lease_until=None)
-            fetching = mine.filter(state=Run.State.FETCHING)
+            fetching = mine.filter(state=Run.State.FETCHING) if is_stop else Run.objects.none()
             for plan in fetching.values_list("plan", flat=True):
                 fetching.update(plan={**plan, "lost": max(0, plan.get("lost", 0) - 1)})
 

@@ -2,6 +2,7 @@
 
 import io
 import socket
+import tempfile
 import zipfile
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from postroom.flow.reports.report_body import report_table
 from postroom.flow.reports.rows_file import rows_file
 from postroom.flow.reports.stored_report import report_blobs, store_report, with_rows
 from postroom.store.models import StoredReport
+from postroom.terms.source_fault import SourceFault, SourceFaultKind
 
 pytestmark = pytest.mark.django_db
 
@@ -140,3 +142,11 @@ def test_texts_of_a_workbook_are_found_under_any_name_and_a_sheet_has_as_many_ro
 def test_the_workbook_of_these_tests_is_read_when_nothing_in_it_harms() -> None:
     report = with_rows(stored(workbook("xl/worksheets/sheet1.xml", "", "South"), "sales.xlsx"))
     assert (report.row_count, report.sample) == (1, {"columns": ["Region"], "rows": [["South"]]})
+
+
+def test_a_disk_that_refuses_a_workbook_is_a_fault_that_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = stored(workbook("xl/worksheets/sheet1.xml", "", "South"), "sales.xlsx")
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/null")
+    with pytest.raises(SourceFault) as raised:
+        with_rows(report)
+    assert (raised.value.kind, raised.value.evidence) == (SourceFaultKind.STORAGE, "Not a directory")

@@ -22,7 +22,7 @@ _WRITTEN_AT = (1980, 1, 1, 0, 0, 0)
 
 def report_table(report: StoredReport) -> str | None:
     """The report as an HTML table; None for one without rows, or with more than a body takes (blocking). A report that
-    is HTML itself is None, too: what others wrote is never put among our own words. Raises DamagedBlob."""
+    is HTML itself is None, too: what others wrote is never put among our own words. Raises SourceFault, DamagedBlob."""
     try:
         with table_of(report_content(report), report.media_type, report.file_name) as table:
             rows = [[cell_text(value) for value in row] for row in islice(table.rows, EMBEDDED_ROWS + 1)]

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from postroom.policy.column_value import Percent
 from postroom.smtp.content import Content
@@ -72,7 +72,7 @@ def kind_of(media_type: str, file_name: str) -> str:
 @contextmanager
 def table_of(content: Content, media_type: str, file_name: str, *, marks_percent: bool = False) -> Iterator[Table]:
     """The rows of a report's octets. With `marks_percent`, numbers that a workbook shows as percentages are Percent.
-    Raises NoRows, also while rows are read, and DamagedBlob (blocking)."""
+    Raises NoRows, also while rows are read, SourceFault where the disk refuses, and DamagedBlob (blocking)."""
     match kind_of(media_type, file_name):
         case "csv":
             yield _csv_table(content)
@@ -194,9 +194,7 @@ def _unpacked(
 
     from .workbook_rows import FirstSheet
 
-    with tempfile.TemporaryFile() as file:
-        for chunk in content.chunks():
-            file.write(chunk)
+    with _copied(content) as file:
         try:
             _refuse_bomb(file)
             sheet = FirstSheet(file, is_of_formulas=is_of_formulas)
@@ -205,6 +203,20 @@ def _unpacked(
         rows = _sheet_rows(sheet.rows(values_only=shown is None), shown)
         columns = next(rows, None)
         yield Table([cell_text(value) for value in columns or ()], rows)
+
+
+@contextmanager
+def _copied(content: Content) -> Iterator[IO[bytes]]:
+    """The octets as a file that is read in any order. Raises SourceFault where the disk refuses."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            for chunk in content.chunks():
+                file.write(chunk)
+            file.flush()
+            yield file
+    except OSError as error:
+        text = worded("The report can't be stored on this machine.")
+        raise SourceFault(SourceFaultKind.STORAGE, text, error.strerror or "") from error
 
 
 def _sheet_rows(rows: Iterator[Sequence[Any]], shown: Callable[[Any], Any] | None) -> Iterator[Sequence[Any]]:

@@ -66,7 +66,7 @@ def report_content(report: StoredReport) -> Content:
 
 def with_rows(report: StoredReport) -> StoredReport:
     """The report with its rows counted, where it has some that can be read and nobody counted them yet (blocking).
-    Raises SourceFault where what is stored is damaged."""
+    Raises SourceFault where what is stored is damaged, or the disk refuses."""
     if report.row_count is not None or not kind_of(report.media_type, report.file_name):
         return report
     try:

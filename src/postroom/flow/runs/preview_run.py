@@ -20,7 +20,7 @@ EXAMPLE_LINK = "https://example.org/reports/…"
 
 def preview_of_run(subscription: Subscription, to: Addressed, now: datetime) -> tuple[Ready, Delivered | None]:
     """The message as it would be composed for `to`, and the report it tells of, None where the source has given none
-    yet. The subscription need not be saved. Raises TemplateFault, Problem and DamagedBlob (blocking)."""
+    yet. The subscription need not be saved. Raises TemplateFault, Problem, SourceFault and DamagedBlob (blocking)."""
     report = newest_report(subscription.source)
     delivered = _sample(subscription, report, now) if report is not None else None
     return previewed(RunWriter(plan_of(subscription, now)).body(to, delivered)), delivered

@@ -23,7 +23,7 @@ from .run_ending import Ending, RunPostponed, failed, stopped
 from .run_log import Level, evidence_of, with_line
 from .run_plan import fix, stands_for
 
-# A report that ends the process that reads it would do so for ever.
+# A report that ends the process that reads it, or meets the same fault of its machine, would do so for ever.
 LOST_TRIES = 5
 # What a source that works may say: there is no report just now.
 _NO_REPORT = (SourceFaultKind.MISSING, SourceFaultKind.STALE, SourceFaultKind.EMPTY)
@@ -36,7 +36,8 @@ def fixed_or_ended(run: Run, now: datetime) -> Ending | None:
         return stopped()
     lost = int(run.plan.get("lost", 0))
     if lost >= LOST_TRIES:
-        text = worded("The engine ended {count} times while it worked on this report. See its log.", count=lost)
+        text = worded("The engine ended, or met a fault of its machine, {count} times while it worked on this report. "
+                      "See its log.", count=lost)
         return failed("engine-ended", text)
     _begin(run, lost, now)
     try:

@@ -23,6 +23,7 @@ from postroom.store.blobs import DamagedBlob
 from postroom.store.drafts import Drafts
 from postroom.store.models import Subscription
 from postroom.terms.problem import Problem
+from postroom.terms.source_fault import SourceFault
 from postroom.terms.test_mode import TestMode
 
 FRAME = "pages:subscription-preview-frame"
@@ -53,7 +54,7 @@ def preview_of(values: Mapping[str, Any], now: datetime, mode: TestMode | None =
     row.name = row.name or row.source.name
     try:
         preview = _read(row, _first(values), now)
-    except TemplateFault as fault:
+    except (TemplateFault, SourceFault) as fault:
         return Preview(_("The message can't be made: %(why)s") % {"why": translated(fault.text)})
     except DamagedBlob:
         return Preview(_("The newest report of this source is damaged."))
