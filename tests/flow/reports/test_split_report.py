@@ -59,9 +59,9 @@ def test_a_column_of_formulas_without_results_divides_nothing(formula: str | Non
 
 
 @pytest.mark.django_db
-def test_w5_a_cell_of_a_piece_holds_no_formula_for_spreadsheets_that_divide_it_otherwise() -> None:
-    pieces = split(stored(b"Region;Note\r\nNorth;a,=1+1\r\nNorth;b;-1\r\n"), "Region", NOW)
-    assert text_of(pieces["North"]).splitlines()[1:] == ["North;a,'=1+1", "North;b;'-1"]
+def test_w5_a_cell_of_a_piece_is_no_formula_and_one_that_others_may_divide_is_quoted() -> None:
+    pieces = split(stored(b"Region;Note\r\nNorth;12,-\r\nNorth;a,=1+1\r\nNorth;b;-1\r\n"), "Region", NOW)
+    assert text_of(pieces["North"]).splitlines()[1:] == ['North;"12,-"', 'North;"a,=1+1"', "North;b;'-1"]
 
 
 @pytest.mark.django_db

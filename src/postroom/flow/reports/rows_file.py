@@ -1,7 +1,6 @@
 """Rows on their way into a report's file: CSV, XLSX or an HTML page, written as they come."""
 
-import csv
-import io
+import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from typing import IO, Any, Protocol, cast
@@ -11,6 +10,8 @@ from postroom.message.sheet import SheetWriter
 from postroom.terms.spreadsheet import neutral
 
 Write = Callable[[bytes], None]
+# Some spreadsheets divide lines at each of these, whatever the first line has.
+_QUOTED = re.compile(r'[,;\t|"\r\n]')
 
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -46,10 +47,8 @@ class CsvFile:
         self.row(list(columns))
 
     def row(self, values: Sequence[Any]) -> None:
-        line = io.StringIO()
-        cells = [_csv_cell(value, self._delimiter) for value in values]
-        csv.writer(line, delimiter=self._delimiter, lineterminator="\r\n").writerow(cells)
-        self._write(line.getvalue().encode("utf-8", "replace"))
+        line = self._delimiter.join(_quoted(_csv_cell(value, self._delimiter)) for value in values) or '""'
+        self._write(f"{line}\r\n".encode("utf-8", "replace"))
 
     def finish(self) -> None:
         """Nothing follows the last line."""
@@ -92,6 +91,10 @@ def _csv_cell(value: Any, delimiter: str) -> str:
     text = cell_text(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return text if is_number else neutral(text, delimiter)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 
 class Stream:

@@ -67,7 +67,7 @@ def _sort(into: sqlite3.Connection, report: StoredReport, column: str) -> Table:
         for row in table.rows:
             value = row[at] if at < len(row) else None
             has_values = has_values or value is not None
-            batch.append((plain(_text(value)).strip(), json.dumps([_kept(cell) for cell in row])))
+            batch.append((plain(_text(value), table.delimiter).strip(), json.dumps([_kept(cell) for cell in row])))
             if len(batch) == _ROWS_AT_ONCE:
                 into.executemany(insert, batch)
                 batch = []
@@ -95,7 +95,7 @@ def _piece(
     with report_spool() as spool:
         file = rows_file(kind, report.file_name, table.columns, spool.write, table.delimiter)
         for cells in rows:
-            row = [_cell(cell, kind) for cell in cells]
+            row = [_cell(cell, kind, table.delimiter) for cell in cells]
             file.row(row)
             count += 1
             if len(first) < SAMPLE_ROWS:
@@ -110,9 +110,9 @@ def _piece(
     )
 
 
-def _cell(cell: Any, kind: str) -> Any:
+def _cell(cell: Any, kind: str, delimiter: str) -> Any:
     """What `_kept` made, back as it was; text of a CSV file loses its guard against formulas, which it gets again."""
     if isinstance(cell, dict):
         ((name, text),) = cell.items()
         return _TIMES[name](text)
-    return plain(cell) if kind == "csv" and isinstance(cell, str) else cell
+    return plain(cell, delimiter) if kind == "csv" and isinstance(cell, str) else cell
