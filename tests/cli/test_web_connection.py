@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -18,9 +19,10 @@ REQUEST = b"GET /%b HTTP/1.1\r\nhost: x\r\n"
 
 
 class Door:
-    """Answers each request with its path, once `may_answer` is set; keeps the last header."""
+    """Answers each request with its path and what `parts` are, once `may_answer` is set; keeps the last header."""
 
     def __init__(self) -> None:
+        self.parts: list[bytes] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.header: list[tuple[bytes, bytes]] = []
@@ -36,9 +38,11 @@ class Door:
         await self.may_answer.wait()
         self.header = list(scope["headers"])
         path = scope["path"].encode()
-        length = (b"content-length", b"%d" % len(path))
+        length = (b"content-length", b"%d" % (len(path) + sum(map(len, self.parts))))
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
-        await send({"type": "http.response.body", "body": path})
+        for part in (path, *self.parts):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body"})
 
 
 class Client:
@@ -59,14 +63,31 @@ class Client:
 
 
 class Opened:
-    def __init__(self, door: Door, port: int) -> None:
-        self.door, self._port = door, port
+    def __init__(self, door: Door, port: int, state: ServerState) -> None:
+        self.door, self.state, self._port = door, state, port
         self._clients = contextlib.ExitStack()
 
     async def client(self) -> Client:
         client = Client(*await asyncio.open_connection("127.0.0.1", self._port))
         self._clients.callback(client.writer.close)
         return client
+
+    async def reader(self, octets: bytes) -> socket.socket:
+        """A client that says this, with little room for what it does not read."""
+        reader = self._clients.enter_context(contextlib.closing(socket.socket()))
+        reader.setblocking(False)
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+        await asyncio.get_running_loop().sock_connect(reader, ("127.0.0.1", self._port))
+        await asyncio.get_running_loop().sock_sendall(reader, octets)
+        return reader
+
+    async def is_empty(self) -> bool:
+        """Whether nobody is connected any more, after some time."""
+        for _ in range(500):
+            if not self.state.connections and not self.state.tasks:
+                return True
+            await asyncio.sleep(0.01)
+        return False
 
     def close(self) -> None:
         self._clients.close()
@@ -77,9 +98,10 @@ async def opened() -> AsyncIterator[Opened]:
     door = Door()
     config = uvicorn.Config(door, log_config=None, access_log=False, proxy_headers=False, ws="none")
     config.load()
-    connection = partial(WebConnection, config, ServerState(), {})
+    state = ServerState()
+    connection = partial(WebConnection, config, state, {})
     listening = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", 0)
-    opened = Opened(door, listening.sockets[0].getsockname()[1])
+    opened = Opened(door, listening.sockets[0].getsockname()[1], state)
     with contextlib.closing(listening), contextlib.closing(opened):
         yield opened
 
@@ -195,6 +217,41 @@ async def test_b6_the_time_that_an_answer_takes_is_not_the_clients(opened: Opene
         await asyncio.sleep(0.8)
         opened.door.may_answer.set()
         assert await client.hear() == b"200 /" + path
+
+
+LARGE_BYTES = 8_000_000
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("field", [b"", b"connection: close\r\n"], ids=["kept", "closed"])
+@pytest.mark.parametrize("count", [1, 400], ids=["whole", "in parts"])
+async def test_b15_whoever_reads_nothing_of_an_answer_does_not_stay(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, field: bytes, count: int
+) -> None:
+    monkeypatch.setattr(bounded_connection, "UNREAD_S", 0.5, raising=False)
+    opened.door.parts = [b"x" * (LARGE_BYTES // count)] * count
+    await opened.reader(REQUEST % b"" + field + b"\r\n")
+    await asyncio.sleep(0.1)
+    assert opened.state.connections
+    assert await opened.is_empty()
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("count", [1, 400], ids=["whole", "in parts"])
+async def test_whoever_reads_an_answer_slowly_gets_all_of_it(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(bounded_connection, "UNREAD_S", 1.0, raising=False)
+    opened.door.parts = [b"x" * (LARGE_BYTES // count)] * count
+    reader = await opened.reader(REQUEST % b"" + b"connection: close\r\n\r\n")
+    read_bytes = pause_bytes = 0
+    while octets := await asyncio.get_running_loop().sock_recv(reader, 65_536):
+        read_bytes += len(octets)
+        if read_bytes >= pause_bytes:
+            pause_bytes += LARGE_BYTES // 40
+            await asyncio.sleep(0.06)
+    assert read_bytes > LARGE_BYTES
+    assert await opened.is_empty()
 
 
 async def test_b15_beyond_the_cap_a_connection_is_refused_and_later_ones_are_served(

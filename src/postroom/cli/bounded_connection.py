@@ -1,4 +1,5 @@
-"""uvicorn's HTTP connection with the bounds that it lacks: octets, fields and time of a head, and how many connections.
+"""uvicorn's HTTP connection with the bounds that it lacks: octets, fields and time of a head, how long an answer stays
+unread, and how many connections.
 
 A head is the request line with the header. Bodies have their bounds where they are read. The hot way of a small message
 pays a comparison or two: nothing is summed up where a head came whole in one small read; each connection has one timer.
@@ -13,6 +14,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 HEAD_BYTES = 64 * 1024
 HEAD_FIELDS = 200
 HEAD_S = 30.0
+# Slow clients take something of a large answer all the time; whoever takes nothing for so long never will.
+UNREAD_S = 60.0
 # What a few thousand people and programs keep open behind no proxy; an idle one is closed after some seconds.
 CONNECTIONS = 10_000
 # Besides connections: the database, the log, what libraries open.
@@ -31,6 +34,9 @@ class BoundedConnection(HttpToolsProtocol):
     _head_bytes = _read_bytes = 0
     # Since when a head is waited for; None while a request is answered, or uvicorn waits for the next one.
     _since_s: float | None = None
+    # What was waiting to be sent while nothing more might be added, and since when it was so much; 0 while more might.
+    _unsent_bytes = 0
+    _unsent_s = 0.0
     _timer: asyncio.TimerHandle | None = None
     _is_deaf = False
 
@@ -47,6 +53,10 @@ class BoundedConnection(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
+
+    def resume_writing(self) -> None:
+        self._unsent_bytes = 0
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:
@@ -103,11 +113,22 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _look(self) -> None:
         now_s = self.loop.time()
+        if self._is_unread(now_s):
+            self.transport.abort()  # closing waits for what is unsent
+            return
         due_s = (now_s if self._since_s is None else self._since_s) + HEAD_S
         if due_s <= now_s:
             self.transport.close()
-        else:
-            self._timer = self.loop.call_at(due_s, self._look)
+            due_s = now_s + HEAD_S
+        self._timer = self.loop.call_at(due_s, self._look)
+
+    def _is_unread(self, now_s: float) -> bool:
+        """Whether the client has taken nothing of what waits for it for too long."""
+        is_final = self.flow.write_paused or self.transport.is_closing()
+        unsent_bytes = self.transport.get_write_buffer_size() if is_final else 0
+        if not 0 < self._unsent_bytes <= unsent_bytes:
+            self._unsent_bytes, self._unsent_s = unsent_bytes, now_s
+        return unsent_bytes > 0 and now_s - self._unsent_s >= UNREAD_S
 
 
 def connections_for(descriptors: int) -> int:
