@@ -45,3 +45,9 @@ def test_what_is_no_text_in_its_charset_is_read_as_utf_8_where_it_is_that_and_el
     assert text_in("us-ascii", "Grüße".encode("latin-1")) == "Gr\ufffd\ufffde"
     assert text_in("iso-8859-1", "Grüße".encode("latin-1")) == "Grüße"
     assert text_in("shift_jis", "日本".encode("shift_jis") + b"\xff") == "日本\ufffd"
+
+
+def test_what_shifts_between_character_sets_is_not_shown_as_its_escape_codes_where_one_character_is_unknown() -> None:
+    octets = "日本".encode("iso-2022-jp")
+    assert text_in("iso-2022-jp", octets.replace(b"\x1b(B", b"-!\x1b(B")) == "日本\ufffd"
+    assert text_in("us-ascii", b"Hello") == text_in("nowhere-9", b"Hello") == "Hello"

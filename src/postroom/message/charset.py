@@ -7,11 +7,13 @@ _OF_HOST_NAMES = frozenset(("idna", "punycode"))
 
 
 def text_in(charset: str, octets: bytes) -> str:
-    """`octets` as text. What is none in `charset` is read as UTF-8 where it is that, as programs say US-ASCII of
-    anything, and else replaced. A charset that is unknown or none of mail counts as UTF-8. Halves of characters, which
-    some charsets make, are replaced too."""
+    """`octets` as text. What is none in `charset` is read as UTF-8 where it is that and more than US-ASCII, as programs
+    say US-ASCII of anything, and else replaced: octets of seven bits may be codes that shift between character sets. A
+    charset that is unknown or none of mail counts as UTF-8. Halves of characters, which some charsets make, are
+    replaced too."""
     charset = charset if _is_of_mail(charset) else "utf-8"
-    for name, errors in ((charset, "strict"), ("utf-8", "strict"), (charset, "replace")):
+    others = () if octets.isascii() else (("utf-8", "strict"),)
+    for name, errors in ((charset, "strict"), *others, (charset, "replace")):
         try:
             return octets.decode(name, errors).encode("utf-8", "replace").decode()
         except (LookupError, ValueError):
