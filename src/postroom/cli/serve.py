@@ -12,6 +12,9 @@ from .logs import log_json_lines
 
 Ready = Callable[[], None]
 
+# More than the connections of any door; where there is no hard limit, as on macOS, no system grants an endless one.
+_DESCRIPTORS = 65_536
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("role", choices=sorted(_ROLES))
@@ -39,8 +42,10 @@ def _tell(ready_fd: int | None) -> None:
 
 def _raise_descriptors() -> None:
     """For doors: each connection takes one; systems begin with 1,024."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    granted, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if most == resource.RLIM_INFINITY else min(most, _DESCRIPTORS)
+    if granted < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _serve_web(args: argparse.Namespace, ready: Ready) -> int:
