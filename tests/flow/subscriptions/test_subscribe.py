@@ -149,17 +149,32 @@ def test_a_change_touches_only_what_it_names_and_is_audited_with_old_and_new(wee
     assert entry.changes == {"subject": ["", "Week 10"], "schedule": [WEEKLY, None]}
 
 
-@pytest.mark.parametrize("schedule", [WEEKLY, {**WEEKLY, "words": "every day at 07:30"}])
-def test_s4_who_saves_while_an_instant_is_due_does_not_drop_it(weekly: Subscription, schedule: dict[str, str]) -> None:
+@pytest.mark.parametrize("words", [WEEKLY["words"], "every day at 07:30", "every day at 09:00"])
+def test_s4_who_saves_while_an_instant_is_due_does_not_drop_it(weekly: Subscription, words: str) -> None:
     due_at = weekly.next_at
     assert due_at is not None
-    late = due_at + timedelta(seconds=1)
+    late, schedule = due_at + timedelta(seconds=1), {**WEEKLY, "words": words}
     change_subscription(weekly.pk, {"subject": "Week 11", "schedule": schedule, "calendar": None}, ACTOR, late)
-    assert Subscription.objects.get(pk=weekly.pk).next_at == due_at
-    assert (begin_due_runs(late), weekly.runs.get().nominal_at) == (1, due_at)
+    begin_due_runs(late)
+    run = weekly.runs.get()
+    assert (run.nominal_at, run.cause) == (due_at, Run.Cause.SCHEDULE)
     after = Subscription.objects.get(pk=weekly.pk).next_at
     assert after is not None
     assert after > late
+
+
+def test_s4_another_schedule_makes_up_for_none_of_the_instants_that_were_never_planned(weekly: Subscription) -> None:
+    due_at = weekly.next_at
+    assert due_at is not None
+    late = due_at + timedelta(days=3, minutes=1)
+    change_subscription(weekly.pk, {"catch_up": "all", "catch_up_within_s": 14 * 86_400}, ACTOR, NOW)
+    change_subscription(weekly.pk, {"schedule": {**WEEKLY, "words": "every hour"}}, ACTOR, late)
+    begin_due_runs(late)
+    run = weekly.runs.get()
+    assert (run.nominal_at, run.cause, len(run.log)) == (due_at, Run.Cause.CATCH_UP, 1)
+    after = Subscription.objects.get(pk=weekly.pk).next_at
+    assert after is not None
+    assert late < after <= late + timedelta(hours=1)
 
 
 def test_another_schedule_or_calendar_counts_from_now(weekly: Subscription) -> None:

@@ -3,26 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from postroom.smtp.text import printable
 from postroom.store.models import Run
+from postroom.terms.log_line import Level, with_line
 from postroom.terms.wording import Wording, worded
 
 from ..instance.reader import translated
 
-# A run that is tried again and again keeps what happened last.
-LINES = 200
 EVIDENCE_CHARACTERS = 500
-
-
-class Level(StrEnum):
-    """How much a line matters."""
-
-    INFORMATION = "information"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +22,6 @@ class LogLine:
     at: datetime
     level: str
     text: str
-
-
-def with_line(log: list[Any], at: datetime, text: Wording, level: Level = Level.INFORMATION) -> list[Any]:
-    """The log with one more line, as it is stored; the oldest lines go where there are too many."""
-    line = {"at": at.isoformat(), "level": str(level), "text": str(text), "values": text.as_json()}
-    return [*log, line][-LINES:]
 
 
 def evidence_of(said: str) -> str:

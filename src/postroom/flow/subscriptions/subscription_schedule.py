@@ -9,6 +9,7 @@ from postroom.store.models import Subscription
 from postroom.terms.problem import FieldError
 
 from ..instance.refusals import SettingsRefused
+from .due_runs import begin_due
 from .schedules import checked, next_instant
 
 
@@ -22,9 +23,10 @@ def set_schedule(row: Subscription, values: Mapping[str, Any], problems: list[Fi
 
 
 def moved_next_at(row: Subscription, now: datetime) -> datetime | None:
-    """The next instant after a change of schedule or calendar. One that has passed stays: what is due comes first."""
-    is_due = row.schedule and row.next_at is not None and row.next_at <= now
-    return row.next_at if is_due else next_at(row, now)
+    """The next instant after a change of schedule or calendar. What was due before begins in the same commit, as it was
+    planned (blocking)."""
+    begin_due(list(Subscription.objects.select_related("calendar").filter(pk=row.pk, next_at__lte=now)), now)
+    return next_at(row, now)
 
 
 def next_at(row: Subscription, now: datetime) -> datetime | None:
