@@ -287,6 +287,9 @@ def test_the_list_says_why_the_last_run_did_not_succeed_and_when_it_is_tried_aga
     for path in ("/subscriptions", f"/subscriptions/{weekly.pk}/runs/{failed.pk}"):
         text = page.get(path).content.decode()
         assert re.search("(tries again|<dt>Next try</dt><dd>) ?in (9|10) minutes", text), path
+    Run.objects.filter(pk=failed.pk).update(due_at=timezone.now() - timedelta(minutes=10))
+    for path in ("/subscriptions", f"/subscriptions/{weekly.pk}/runs/{failed.pk}"):
+        assert not re.search("tries again|Next try", page.get(path).content.decode()), path
 
 
 def test_a_subscription_leads_to_its_report_its_groups_and_its_people(

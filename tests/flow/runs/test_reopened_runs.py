@@ -85,3 +85,14 @@ def test_a_run_that_somebody_has_go_on_waits_two_days_anew(runner: Runner, sourc
     for hours, state in ((0, STATE.SENDING), (47, STATE.SENDING), (49, STATE.ERROR)):
         clock.at = NOW + timedelta(days=3, hours=hours)
         assert carried_out(runner, run, clock.at).state == state
+
+
+def test_a_run_that_an_older_version_fixed_waits_as_well(runner: Runner, source: ReportSource, clock: Clock) -> None:
+    pushed(source, NOW)
+    run = waiting(runner, source, ("ann@example.com",))
+    Run.objects.update(plan={name: value for name, value in run.plan.items() if name != "fixed_at"})
+    for hours, state in ((47, STATE.SENDING), (49, STATE.ERROR)):
+        clock.at = NOW + timedelta(hours=hours)
+        run = carried_out(runner, run, clock.at)
+        assert run.state == state
+    assert run.problem["slug"] != "fault"  # type: ignore[index]

@@ -125,6 +125,21 @@ def test_t10_no_test_mode_shows_a_tester_a_link_an_invitation_waits_and_a_reset_
         assert not is_held_back("ann@example.org", now)
 
 
+def test_an_invitation_that_waits_longer_than_it_is_good_for_is_good_for_as_long_once_it_is_mailed(
+    acceptor: Acceptor
+) -> None:
+    late = datetime.now(UTC)
+    begun = late - INVITED_FOR - timedelta(days=3)
+    link = invited_user("eva@example.org", name="Eva", role="viewer", actor="ben", now=begun)
+    set_for_site("tester@example.org", late + timedelta(hours=2), "ben", late)
+    assert (queued(acceptor, late), forget_old_links(late)) == (0, 0)
+    clear_for_site("ben")
+    assert queued(acceptor, late) == 1
+    link.refresh_from_db()
+    assert link.expires_at == late + INVITED_FOR
+    assert set_password(token_of(link), FRESH, late + timedelta(days=6))
+
+
 def test_nobody_is_flooded_with_mail_by_those_who_ask_for_resets(acceptor: Acceptor) -> None:
     user()
     for minute in range(4):

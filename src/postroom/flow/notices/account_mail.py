@@ -30,7 +30,7 @@ from ..instance.instance import LANGUAGES, site
 from ..messages.request import HeldBack, Person, Request, single_request
 from ..recipients.recipients import Addressed
 from ..templates.own_text import own_text
-from ..users.account_links import address_of, invited
+from ..users.account_links import INVITED_FOR, address_of, invited
 from ..users.people import PersonRefused
 
 # Marks messages that are shown to nobody here.
@@ -40,6 +40,8 @@ SENDER = Person("postroom", "Postroom")
 # One person gets no more mails than that, whoever asks for them.
 PAUSE = timedelta(minutes=5)
 _AT_ONCE = 20
+# An invitation that waited longer, as for the end of a test mode, is good for its whole time once it is mailed.
+_WAITED = timedelta(hours=1)
 _TEMPLATES = {AccountLink.Purpose.INVITATION: "invitation", AccountLink.Purpose.RESET: "password-reset"}
 ACCOUNT_TEMPLATES = frozenset(_TEMPLATES.values())
 _log = structlog.get_logger("postroom.engine")
@@ -107,13 +109,23 @@ def _waiting() -> Sequence[AccountLink]:
 
 def _prepared(link: AccountLink, now: datetime) -> dict[str, Any] | None:
     """The message of a link; None where it waits, and, with no link any more, where nobody is to get one."""
-    user = None if link.expires_at <= now else _person_of(link, now)
+    is_invitation = link.purpose == AccountLink.Purpose.INVITATION
+    user = _person_of(link, now) if is_invitation or link.expires_at > now else None
     if user is None:
         link.delete()
         return None
-    if link.purpose == AccountLink.Purpose.INVITATION and is_held_back(user.email, now):
-        return None
+    if is_invitation:
+        if is_held_back(user.email, now):
+            return None
+        _make_good(link, now)
     return _body(link, user)
+
+
+def _make_good(link: AccountLink, now: datetime) -> None:
+    """What an invitation has waited is not lost to the invited."""
+    if now - link.created_at > _WAITED:
+        link.expires_at = now + INVITED_FOR
+        link.save(update_fields=["expires_at"])
 
 
 def _request(body: Mapping[str, Any], link: AccountLink) -> Request:

@@ -114,8 +114,7 @@ class RunSender:
         """What is left of requests of which some were refused: those recipients are left out. Raises RunPostponed where
         nobody could be written to just now, RunEnded where it would stay so."""
         if problem.status in _OF_WAIT:
-            since = datetime.fromisoformat(self._run.plan.get("reopened_at") or self._run.plan["fixed_at"])
-            if now - since > GIVE_UP_AFTER:
+            if now - self._begun_at(now) > GIVE_UP_AFTER:
                 raise RunEnded(failed(problem.slug, worded("The messages could not be queued for two days."),
                                       problem.detail))
             text = worded("Waits, and goes on by itself: {why}", why=problem.detail)
@@ -126,6 +125,11 @@ class RunSender:
         reasons = {row: at_fault[row.position] for row, _ in pairs if row.position in at_fault}
         self.leave_out(reasons)
         return [(row, request) for row, request in pairs if row not in reasons]
+
+    def _begun_at(self, now: datetime) -> datetime:
+        """Since when the run tries to queue its messages; an older version did not note when it had fixed them."""
+        noted = self._run.plan.get("reopened_at") or self._run.plan.get("fixed_at")
+        return datetime.fromisoformat(noted) if noted else self._run.started_at or now
 
     def ending(self) -> Ending:
         """What the run came to, after everybody was asked."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from postroom.store import audit
 from postroom.store.models import AccountLink, User
@@ -106,8 +107,9 @@ def set_password(token: str, password: str, now: datetime) -> User:
 
 
 def forget_old_links(now: datetime) -> int:
-    """Remove links that expired a day ago, used or not; their number."""
-    return AccountLink.objects.filter(expires_at__lt=now - timedelta(days=1)).delete()[0]
+    """Remove links that expired a day ago, used or not, without invitations whose mail still waits; their number."""
+    waiting = Q(purpose=Purpose.INVITATION, queued_at=None, used_at=None)
+    return AccountLink.objects.filter(expires_at__lt=now - timedelta(days=1)).exclude(waiting).delete()[0]
 
 
 def _used(link: AccountLink, now: datetime) -> bool:

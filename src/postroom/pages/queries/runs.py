@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from postroom.flow.runs.run_log import told_line
@@ -37,8 +38,10 @@ class RunLine:
 
     @property
     def tries_again_at(self) -> datetime | None:
-        """When a run that failed is tried again by itself, None for others."""
-        return self.row.due_at if self.row.state == Run.State.WAITING and self.row.try_number else None
+        """When a run that failed is tried again by itself; None for others, and where that time has passed, as while
+        its subscription is paused."""
+        is_to_come = self.row.state == Run.State.WAITING and self.row.try_number and self.row.due_at > timezone.now()
+        return self.row.due_at if is_to_come else None
 
 
 def run_lines(subscription: Subscription, before: str, count: int) -> Sequence[RunLine]:
