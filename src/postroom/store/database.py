@@ -20,10 +20,10 @@ CHANNEL = "postroom"
 WRITERS_LOCK, CHORES_LOCK, MIGRATION_LOCK = 7_672_001, 7_672_002, 7_672_003
 CONNECT_S = 10
 LOCK_WAIT_S = 20
-# A machine that is gone without a word frees its locks after half a minute; commits wait for the disk, whatever the
-# server's own setting is (D1).
+# A machine that is gone without a word, or sleeps within a transaction, frees its locks after half a minute, before its
+# leases are over; commits wait for the disk, whatever the server's own setting is (D1).
 _SESSION = {
-    "synchronous_commit": "on", "lock_timeout": f"{LOCK_WAIT_S}s", "idle_in_transaction_session_timeout": "120s",
+    "synchronous_commit": "on", "lock_timeout": f"{LOCK_WAIT_S}s", "idle_in_transaction_session_timeout": "30s",
     "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "4", "timezone": "UTC",
 }
 _CLIENT = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
