@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from .instance import add_data_argument, open_instance
+from .refused import ended
 
 if TYPE_CHECKING:
     from postroom.flow.delivery.queue_state import ServerQueue
@@ -41,16 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    from postroom.flow.instance.refusals import NotPossible
-
     actions = {
         None: _listed, "hold": _held, "release": _released, "try-now": _tried, "retry": _retried, "cancel": _cancelled,
     }
-    try:
-        return actions[args.action](args)
-    except NotPossible as reason:
-        print(reason, file=sys.stderr)
-        return 1
+    return ended(actions[args.action], args)
 
 
 def _listed(args: argparse.Namespace) -> int:

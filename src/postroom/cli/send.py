@@ -14,13 +14,10 @@ from postroom.net.api_client import ApiClient, ApiFailed
 from .hand_over import OverHttp, Way, handed_over
 from .instance import add_data_argument, open_instance
 from .raw_message import TooDeep, fields_of, with_envelope
+from .refused import Usage
 
 TOKEN = "POSTROOM_TOKEN"
 WAIT_S = 60.0
-
-
-class Usage(Exception):
-    """The command line, or what stands on standard input, can't be taken; the text says why."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,10 +2,10 @@
 running instance, whose engine runs the tests: a test is an ordinary delivery, made where deliveries are."""
 
 import argparse
-import sys
 from datetime import datetime
 
 from .instance import add_data_argument, open_instance
+from .refused import ended
 from .server_options import add_saving_options, add_settings_options
 
 _NAMED = {
@@ -49,19 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+    from .server_actions import ACTIONS
 
-    from . import server_actions as actions
-    from .server_options import Usage
-
-    try:
-        return actions.ACTIONS[args.action](args)
-    except (SettingsRefused, Usage) as refused:
-        print(refused, file=sys.stderr)
-        return 2
-    except NotPossible as reason:
-        print(reason, file=sys.stderr)
-        return 1
+    return ended(ACTIONS[args.action], args)
 
 
 def _time(text: str) -> datetime:

@@ -20,7 +20,8 @@ from postroom.terms.outcome import TestStatus
 from postroom.terms.server import ServerSettings
 
 from .ended_test import ended_test
-from .server_options import Usage, password_given, settings_given
+from .refused import Usage
+from .server_options import password_given, settings_given
 from .stage_table import told_test
 
 ACTOR = "command line"

@@ -8,6 +8,8 @@ from typing import Any
 from postroom.policy.settings_check import USUAL_PORTS
 from postroom.terms.server import Auth, FromPolicy, Limits, Security, ServerSettings, UncertainPolicy
 
+from .refused import Usage
+
 BY_PURPOSE = "by-purpose"
 _NO_LIMIT = "none"
 _LIMITS = tuple(Limits.__dataclass_fields__)
@@ -16,10 +18,6 @@ _PLAIN = (
     "description", "from_name", "from_address", "subject_prefix", "host", "port", "security", "test_recipient",
     "ehlo_name", "verify_certificate", "allow_plain_auth", "from_policy", "bounce_address",
 )
-
-
-class Usage(Exception):
-    """The arguments don't fit together; the text says how they do."""
 
 
 def add_settings_options(parser: argparse.ArgumentParser, *, adding: bool) -> None:

@@ -2,9 +2,9 @@
 instance; `try` fetches here and now, without the engine."""
 
 import argparse
-import sys
 
 from .instance import add_data_argument, open_instance
+from .refused import ended
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,15 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if not open_instance(args.data):
         return 1
-    from postroom.flow.instance.refusals import NotPossible, SettingsRefused
+    from .source_actions import ACTIONS
 
-    from . import source_actions as actions
-
-    try:
-        return actions.ACTIONS[args.action](args)
-    except (SettingsRefused, actions.Usage) as refused:
-        print(refused, file=sys.stderr)
-        return 2
-    except NotPossible as reason:
-        print(reason, file=sys.stderr)
-        return 1
+    return ended(ACTIONS[args.action], args)

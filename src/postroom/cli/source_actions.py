@@ -19,13 +19,11 @@ from postroom.store.models import ReportSource, SqlConnection
 from postroom.terms.problem import Problem
 from postroom.terms.source_fault import SourceFault
 
+from .refused import Usage
+
 ACTOR = "command line"
 _POSTGRESQL = re.compile(r"([^@]+)@(\[[^\]]+\]|[^:/@]+)(?::([0-9]{1,5}))?/(.+)")
 _PIECE_BYTES = 256 * 1024
-
-
-class Usage(Exception):
-    """The arguments don't fit together; the text says how they do."""
 
 
 def listed(args: argparse.Namespace) -> int:
