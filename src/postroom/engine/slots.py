@@ -1,7 +1,8 @@
 """The tasks of a lane's slots: its first is its own; further ones wait until those that all lanes share leave room."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 
 class Slots:
@@ -10,7 +11,7 @@ class Slots:
     def __init__(
         self,
         shared: asyncio.Semaphore,
-        work: Callable[[], Awaitable[None]],
+        work: Callable[[], Coroutine[Any, Any, None]],
         ended: "Callable[[asyncio.Task[None]], None]",
     ) -> None:
         self._shared, self._work, self._ended = shared, work, ended
@@ -33,16 +34,13 @@ class Slots:
 
     def _begin(self) -> None:
         is_own = self._own is None
-        task = asyncio.create_task(self._worked() if is_own else self._worked_in_turn())
+        task = asyncio.create_task(self._work() if is_own else self._worked_in_turn())
         if is_own:
             self._own = task
         else:
             self._waiting.add(task)
         self.tasks.add(task)
         task.add_done_callback(self._done)
-
-    async def _worked(self) -> None:
-        await self._work()
 
     async def _worked_in_turn(self) -> None:
         async with self._shared:
