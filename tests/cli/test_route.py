@@ -5,10 +5,8 @@ import json
 import pytest
 
 from postroom.cli.main import main
-from postroom.flow.servers.configure import save_untested
 from postroom.flow.servers.delivery_rules import add_rule
 from postroom.store.models import SmtpServer
-from postroom.terms.server import Security, ServerSettings
 
 
 @pytest.fixture(autouse=True)
@@ -16,18 +14,6 @@ def opened(db: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001  
     """The test database stands for the installation."""
     for module in ("route", "rule"):
         monkeypatch.setattr(f"postroom.cli.{module}.open_instance", lambda _: True)
-
-
-@pytest.fixture
-def relay() -> SmtpServer:
-    settings = ServerSettings(
-        name="Relay", from_address="reports@company.example", host="smtp.company.example", port=25,
-        security=Security.NONE,
-    )
-    return save_untested(
-        settings, password=None, based_on=None, server=None, reason="for a test", use_unverified=True,
-        make_default=True, actor="test",
-    )
 
 
 def test_the_route_is_told_line_by_line(relay: SmtpServer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,12 +10,11 @@ from django.utils import timezone
 
 from postroom.cli import ended_test
 from postroom.cli.main import main
-from postroom.flow.servers.configure import save_untested
 from postroom.flow.servers.test_result import mark_verified
 from postroom.store.heartbeat import store_heartbeat
 from postroom.store.models import AuditEntry, Delivery, Message, ServerTest, SmtpServer
 from postroom.terms.limits import TEST_TIMEOUT_S
-from postroom.terms.server import Security, ServerSettings
+from postroom.terms.server import Security
 
 RELAY = ("--host", "smtp.company.example", "--from", "reports@company.example", "--to", "marta@company.example")
 IN_USE = ("--use-unverified", "--reason", "no test mailbox yet")
@@ -32,18 +31,6 @@ def opened(db: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001  
 def typed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A password on standard input."""
     monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(f"{PASSWORD}\n".encode())))
-
-
-@pytest.fixture
-def relay() -> SmtpServer:
-    settings = ServerSettings(
-        name="Relay", from_address="reports@company.example", host="smtp.company.example", port=25,
-        security=Security.NONE,
-    )
-    return save_untested(
-        settings, password=None, based_on=None, server=None, reason="for a test", use_unverified=True,
-        make_default=True, actor="test",
-    )
 
 
 def test_a_server_is_added_unverified_with_a_reason_and_is_the_first_default(

@@ -105,3 +105,16 @@ class Peer:
     def _ehlo(self) -> str:
         lines = ["peer", *self.extensions]
         return "\r\n".join(f"250{'-' if i < len(lines) - 1 else ' '}{text}" for i, text in enumerate(lines))
+
+
+class StalledPeer(Peer):
+    """Answers the first final dot when `goes_on` is set."""
+
+    def __init__(self) -> None:
+        super().__init__(self._at)
+        self.stalls, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def _at(self, _: Visit, line: str) -> None:
+        if line == "dot" and not self.stalls.is_set():
+            self.stalls.set()
+            await asyncio.wait_for(self.goes_on.wait(), 5)

@@ -18,7 +18,7 @@ from postroom.terms.reply import Reply
 from postroom.terms.server import Limits
 
 from .conftest import Outbox
-from .peer import Peer, Visit
+from .peer import Peer, StalledPeer, Visit
 
 SLOW_DOWN = RecipientResult(
     "ann@example.org", Outcome.DEFERRED, Stage.SENDER, Reply(451, ("4.7.500 Server busy",))
@@ -203,23 +203,15 @@ async def test_b10_no_more_is_claimed_while_a_server_with_a_rate_stalls_than_it_
     outbox: Outbox,
 ) -> None:
     """What piled up would leave at once when the server goes on."""
-    stalled, goes_on = asyncio.Event(), asyncio.Event()
-
-    async def answer(_: Visit, line: str) -> str | None:
-        if line == "dot":
-            stalled.set()
-            await goes_on.wait()
-        return None
-
-    async with Peer(answer) as peer:
+    async with StalledPeer() as peer:
         server_id = await outbox.server(peer.port, limits=Limits(messages_per_minute=600, connections=1))
         for number in range(30):
             await outbox.submit(server_id, f"r{number}@example.org")
         lane = await outbox.open_lane(server_id)
-        await asyncio.wait_for(stalled.wait(), 5)
+        await asyncio.wait_for(peer.stalls.wait(), 5)
         for _ in range(16):
             lane.nudge()
             await asyncio.sleep(0.05)
         assert len(lane.leases) <= 600 // AT_ONCE
-        goes_on.set()
+        peer.goes_on.set()
         await outbox.until("sent")

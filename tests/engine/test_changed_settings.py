@@ -13,20 +13,7 @@ from postroom.store.models import Delivery, SmtpServer
 from postroom.terms.server import Limits
 
 from .conftest import Outbox
-from .peer import Peer, Visit
-
-
-class StalledPeer(Peer):
-    """Answers the first final dot when `goes_on` is set."""
-
-    def __init__(self) -> None:
-        super().__init__(self._at)
-        self.stalls, self.goes_on = asyncio.Event(), asyncio.Event()
-
-    async def _at(self, _: Visit, line: str) -> None:
-        if line == "dot" and not self.stalls.is_set():
-            self.stalls.set()
-            await asyncio.wait_for(self.goes_on.wait(), 5)
+from .peer import StalledPeer
 
 
 async def changed(server_id: str, **values: object) -> SmtpServer:

@@ -19,7 +19,7 @@ from postroom.store.writer import StorageBusy
 from postroom.terms.server import Auth, Limits, UncertainPolicy
 
 from .conftest import CONTENT, Outbox
-from .peer import Peer, Visit
+from .peer import Peer, StalledPeer, Visit
 
 
 def on(verb: str, reply: str) -> Any:
@@ -346,23 +346,15 @@ async def test_a_port_outside_the_list_is_not_dialed(outbox: Outbox, monkeypatch
 
 
 async def test_stopping_finishes_the_transactions_under_way_and_returns_the_rest(outbox: Outbox) -> None:
-    at_dot, go = asyncio.Event(), asyncio.Event()
-
-    async def answer(_: Visit, line: str) -> str | None:
-        if line == "dot":
-            at_dot.set()
-            await go.wait()
-        return None
-
-    async with Peer(answer) as peer:
+    async with StalledPeer() as peer:
         server_id = await outbox.server(peer.port, limits=Limits(connections=1))
         for number in range(5):
             await outbox.submit(server_id, f"r{number}@example.org", content=CONTENT + f"{number}\r\n".encode())
         lane = await outbox.open_lane(server_id)
-        await asyncio.wait_for(at_dot.wait(), 5)
+        await asyncio.wait_for(peer.stalls.wait(), 5)
         stopping = asyncio.create_task(lane.stop(5.0))
         await asyncio.sleep(0.1)
-        go.set()
+        peer.goes_on.set()
         await stopping
         outbox.lane = None
     assert [state for _, state in outbox.states()] == ["sent"] * 2 + ["queued"] * 3

@@ -16,7 +16,7 @@ from postroom.store.queue import Claims
 from postroom.terms.server import Limits
 
 from .conftest import Outbox
-from .peer import Peer, Visit
+from .peer import Peer, StalledPeer, Visit
 
 
 async def eventually(true: Callable[[], bool]) -> bool:
@@ -56,15 +56,7 @@ async def test_what_breaks_while_a_server_at_fault_is_left_alone_leaves_nothing_
 async def test_what_an_engine_claimed_returns_when_it_has_no_share_of_the_connections_any_more(
     outbox: Outbox, lasts_s: float
 ) -> None:
-    in_dot, may_answer = asyncio.Event(), asyncio.Event()
-
-    async def answer(_: Visit, line: str) -> str | None:
-        if line == "dot":
-            in_dot.set()
-            await may_answer.wait()
-        return None
-
-    async with Peer(answer) as peer:
+    async with StalledPeer() as peer:
         server_id = await outbox.server(peer.port, limits=Limits(connections=1))
         for number in range(4):
             await outbox.submit(server_id, f"r{number}@example.org")
@@ -74,12 +66,12 @@ async def test_what_an_engine_claimed_returns_when_it_has_no_share_of_the_connec
         )
         lane.allowance.share(1, time.monotonic() + 60)
         lane.nudge()
-        await asyncio.wait_for(in_dot.wait(), 3)
+        await asyncio.wait_for(peer.stalls.wait(), 3)
         assert len(lane.pending) > 0
         lane.allowance.share(0 if lasts_s else 1, time.monotonic() + lasts_s)
         lane.nudge()
         assert await eventually(lambda: not lane.pending)
-        may_answer.set()
+        peer.goes_on.set()
         await outbox.until("sent", "queued")
         states = [state for _, state in outbox.states()]
         assert states.count("queued") == 4 - len(peer.taken)
